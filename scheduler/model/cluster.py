@@ -1,0 +1,112 @@
+"""The fleet as NumPy columns, and the immutable picture of the cluster that a decision is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.model.queue import Queue
+from scheduler.model.resources import Matrix, Resources
+from scheduler.model.shape import Taint
+from scheduler.model.topology import Topology
+from scheduler.model.work import Gang
+
+Mask = NDArray[np.bool_]
+Codes = NDArray[np.int32]
+
+GPU_MODEL_LABEL = "nvidia.com/gpu.product"
+
+
+class Node(msgspec.Struct, frozen=True):
+    """A node as observed; ``version`` is left out of comparisons by `same_node`."""
+
+    name: str
+    labels: Mapping[str, str]
+    allocatable: Resources
+    taints: tuple[Taint, ...] = ()
+    unschedulable: bool = False
+    ready: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class NodeTable:
+    """The static side of the fleet: one row per node, in name order, with coded columns made on demand.
+
+    The columns are a cache of the rows and follow from them alone, so the table is still a value.
+    """
+
+    nodes: tuple[Node, ...]
+    rows: Mapping[str, int]
+    ready: Mask
+    unschedulable: Mask
+    taint_codes: Codes
+    taint_sets: tuple[tuple[Taint, ...], ...]
+    _labels: dict[str, tuple[Codes, tuple[str, ...]]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, nodes: tuple[Node, ...]) -> NodeTable:
+        ordered = tuple(sorted(nodes, key=lambda node: node.name))
+        taint_index: dict[tuple[Taint, ...], int] = {}
+        codes = [taint_index.setdefault(node.taints, len(taint_index)) for node in ordered]
+        return cls(
+            nodes=ordered,
+            rows={node.name: row for row, node in enumerate(ordered)},
+            ready=np.array([node.ready for node in ordered], dtype=np.bool_),
+            unschedulable=np.array([node.unschedulable for node in ordered], dtype=np.bool_),
+            taint_codes=np.array(codes, dtype=np.int32),
+            taint_sets=tuple(taint_index),
+        )
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def label_column(self, key: str) -> tuple[Codes, tuple[str, ...]]:
+        """(code per row, values): the value of a label on each node; code -1 where the node lacks it. Codes follow the
+        sorted values, so they do not depend on the order of nodes."""
+        column = self._labels.get(key)
+        if column is None:
+            found = [node.labels.get(key) for node in self.nodes]
+            values = tuple(sorted({value for value in found if value is not None}))
+            index = {value: code for code, value in enumerate(values)}
+            codes = np.array([-1 if value is None else index[value] for value in found], dtype=np.int32)
+            column = self._labels[key] = (codes, values)
+        return column
+
+    def domain_column(self, topology: Topology, depth: int) -> tuple[Codes, tuple[str, ...]]:
+        """(code per row, names): the domain of each node at a level. A domain is its whole path of label values (two
+        racks named r1 in different zones are two domains); -1 where a label of the path is missing."""
+        cache_key = f"\0domain\0{topology.name}\0" + "\0".join(level.node_label for level in topology.levels[: depth + 1])
+        column = self._labels.get(cache_key)
+        if column is None:
+            paths: list[str | None] = []
+            for node in self.nodes:
+                parts = [node.labels.get(level.node_label) for level in topology.levels[: depth + 1]]
+                paths.append(None if None in parts else "/".join(part or "" for part in parts))
+            values = tuple(sorted({path for path in paths if path is not None}))
+            index = {value: code for code, value in enumerate(values)}
+            codes = np.array([-1 if path is None else index[path] for path in paths], dtype=np.int32)
+            column = self._labels[cache_key] = (codes, values)
+        return column
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """What a decision is made from: observed facts with our own committed places as an overlay.
+
+    ``capacity`` and ``free`` are [nodes x resources] in smallest units, rows as in ``nodes``; ``free`` counts leaving
+    pods until they are gone, and every committed place. ``use`` is what each queue holds, per resource column.
+    """
+
+    version: int
+    resources: tuple[str, ...]
+    nodes: NodeTable
+    capacity: Matrix
+    free: Matrix
+    gangs: tuple[Gang, ...]
+    queues: Mapping[str, Queue]
+    use: Mapping[str, Matrix]
+    topologies: Mapping[str, Topology]

@@ -1,0 +1,117 @@
+"""What the engine asks for. It never performs an effect; an edge does, and reports `Done` or `Failed`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from scheduler.model.work import Assignment, GangKey
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """Write a whole decision into its PodGroup's status by compare-and-swap on ``version``."""
+
+    namespace: str
+    name: str
+    version: str
+    assignment: Assignment
+
+
+class Release(msgspec.Struct, frozen=True):
+    """Remove a commit record by compare-and-swap; ``reason`` becomes the condition's reason."""
+
+    namespace: str
+    name: str
+    version: str
+    reason: str
+    message: str
+
+
+class Bind(msgspec.Struct, frozen=True):
+    """Bind one pod; UID and resourceVersion are preconditions."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: str
+    node: str
+    gang: GangKey
+
+
+class Bump(msgspec.Struct, frozen=True):
+    """Change an unbound pod's resourceVersion, so that a late bind of an older decision is refused by the server."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: str
+
+
+class MarkPod(msgspec.Struct, frozen=True):
+    """Set PodScheduled=False with a reason and a message."""
+
+    namespace: str
+    name: str
+    uid: str
+    reason: str
+    message: str
+
+
+class GroupStatus(msgspec.Struct, frozen=True):
+    """What we say about a PodGroup besides its record. ``conditions`` are (type, status, reason, message)."""
+
+    phase: str
+    scheduled: int
+    queued_at_seconds: float
+    observed_generation: int
+    conditions: tuple[tuple[str, str, str, str], ...] = ()
+    verdict_cause: str = ""
+    verdict_message: str = ""
+    verdict_since_seconds: float = 0.0
+    verdict_facts: tuple[dict[str, str | int], ...] = ()
+
+
+class WriteStatus(msgspec.Struct, frozen=True):
+    """Merge a status into a PodGroup; the commit record is never touched by it."""
+
+    namespace: str
+    name: str
+    uid: str
+    status: GroupStatus
+
+
+class WriteQueueConditions(msgspec.Struct, frozen=True):
+    name: str
+    uid: str
+    observed_generation: int
+    conditions: tuple[tuple[str, str, str, str], ...]
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """Put our finalizer on a PodGroup (``on``), or take it off, by compare-and-swap."""
+
+    namespace: str
+    name: str
+    version: str
+    on: bool
+
+
+class Tell(msgspec.Struct, frozen=True):
+    """An event for people about one object (``kind`` Pod or PodGroup); dropped first when writes are scarce."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    reason: str
+    action: str
+    message: str
+    warning: bool = False
+
+
+class Decide(msgspec.Struct, frozen=True):
+    """Make a plan from the store's snapshot of this version; the answer is `Planned` or `PlanFailed`."""
+
+    version: int
+
+
+Effect = Commit | Release | Bind | Bump | MarkPod | WriteStatus | WriteQueueConditions | Hold | Tell | Decide

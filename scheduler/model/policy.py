@@ -1,0 +1,62 @@
+"""Which rules are on, in which order, with what numbers. Loaded from ``policies/*.yaml`` by `scheduler.policyfile`."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class SolverBudget(msgspec.Struct, frozen=True):
+    """Limits of one solve. With ``work`` set (deterministic seconds) the answer does not depend on the machine."""
+
+    wall_seconds: float = 2.0
+    work: float = 0.0
+    workers: int = 1
+    seed: int = 0
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Bounds on what one cycle looks at."""
+
+    window_gangs: int = 400
+    window_singles: int = 20_000
+    model_variables: int = 60_000
+    explain_gangs: int = 50
+
+
+class VerdictPace(msgspec.Struct, frozen=True):
+    """How often verdicts are written: first after a wait, then on change, else rarely, within a rate."""
+
+    first_seconds: float = 1.0
+    repeat_seconds: float = 30.0
+    writes_per_second: float = 20.0
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """How long the scheduler waits for others before it says or does something."""
+
+    incomplete_warning_seconds: float = 60.0
+    pods_missing_seconds: float = 60.0
+    bind_retry_seconds: float = 1.0
+    bind_retry_limit: int = 5
+
+
+class Policy(msgspec.Struct, frozen=True):
+    name: str = "default"
+    filters: tuple[str, ...] = (
+        "modelled",
+        "unschedulable",
+        "ready",
+        "taints",
+        "node-affinity",
+        "gpu-model",
+        "resources",
+    )
+    rules: tuple[str, ...] = ("capacity", "queue-limit", "gang-minimum", "required-topology")
+    goals: tuple[str, ...] = ("served-value", "preferred-topology", "packing")
+    node_score: str = "pack"
+    value_resource: str = "nvidia.com/gpu"
+    budget: SolverBudget = SolverBudget()
+    limits: Limits = Limits()
+    verdicts: VerdictPace = VerdictPace()
+    patience: Patience = Patience()
+    default_preemptible: bool = True

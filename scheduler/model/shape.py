@@ -1,0 +1,53 @@
+"""What one pod asks of the node it runs on. Pods of equal shape are interchangeable."""
+
+from __future__ import annotations
+
+import msgspec
+
+from scheduler.model.resources import Resources
+
+
+class Taint(msgspec.Struct, frozen=True):
+    key: str
+    value: str = ""
+    effect: str = "NoSchedule"
+
+
+class Toleration(msgspec.Struct, frozen=True):
+    """Kubernetes' meaning: an empty key with Exists tolerates every taint, an empty effect matches every effect."""
+
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+
+
+class Requirement(msgspec.Struct, frozen=True):
+    """One expression of a node selector term: In, NotIn, Exists, DoesNotExist, Gt or Lt."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+
+class NodeTerm(msgspec.Struct, frozen=True):
+    """One alternative of required node affinity: all expressions and all fields hold. An empty term matches nothing."""
+
+    expressions: tuple[Requirement, ...] = ()
+    fields: tuple[Requirement, ...] = ()
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """What one pod asks of its node.
+
+    ``requests`` follow the formula of kube-scheduler (pods: 1 included). ``node_affinity`` is None when nothing is
+    required. ``gpu_models`` are the accepted values of the node's GPU model label (empty: any).
+    ``unmodelled`` names what the pod asks for and this scheduler does not decide on: such a pod is refused loudly.
+    """
+
+    requests: Resources
+    node_selector: tuple[tuple[str, str], ...] = ()
+    node_affinity: tuple[NodeTerm, ...] | None = None
+    tolerations: tuple[Toleration, ...] = ()
+    gpu_models: tuple[str, ...] = ()
+    unmodelled: tuple[str, ...] = ()

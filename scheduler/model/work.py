@@ -1,0 +1,187 @@
+"""Work: pods as observed, gangs as asked for, and the places that were committed to them."""
+
+from __future__ import annotations
+
+from typing import NewType
+
+import msgspec
+
+from scheduler.model.shape import Shape
+from scheduler.model.topology import TopologyAsk
+
+GangKey = NewType("GangKey", str)
+"""``namespace/name`` of a PodGroup, or ``pod/`` + UID for a pod without a group."""
+
+
+def group_key(namespace: str, name: str) -> GangKey:
+    return GangKey(f"{namespace}/{name}")
+
+
+def single_key(pod_uid: str) -> GangKey:
+    return GangKey(f"pod/{pod_uid}")
+
+
+class Pod(msgspec.Struct, frozen=True):
+    """A pod as observed. ``node`` is empty while it is not bound; ``finished`` means Succeeded or Failed."""
+
+    uid: str
+    namespace: str
+    name: str
+    version: str
+    shape: Shape
+    node: str = ""
+    ours: bool = False
+    finished: bool = False
+    succeeded: bool = False
+    leaving: bool = False
+    gated: bool = False
+    priority: int = 0
+    created_seconds: float = 0.0
+    group: str = ""
+    member: str = ""
+    queue: str = ""
+    topology: TopologyAsk | None = None
+    preemptible: bool = True
+    waiting_reason: str = ""
+    """The reason of the pod's PodScheduled=False condition as it stands on the server."""
+
+
+class NodeCount(msgspec.Struct, frozen=True):
+    """Run-length coded places: `count` interchangeable pods of a member on one node."""
+
+    node: str
+    count: int
+
+
+class Place(msgspec.Struct, frozen=True):
+    member: str
+    nodes: tuple[NodeCount, ...]
+
+
+class Victim(msgspec.Struct, frozen=True):
+    uid: str
+    namespace: str
+    name: str
+
+
+class Move(msgspec.Struct, frozen=True):
+    gang: GangKey
+    places: tuple[Place, ...]
+
+
+class Assignment(msgspec.Struct, frozen=True):
+    """The commit record: the whole decision about one gang, replayed by effects and by a successor."""
+
+    epoch: int
+    made_from: str
+    decided_at_seconds: float
+    places: tuple[Place, ...] = ()
+    victims: tuple[Victim, ...] = ()
+    moves: tuple[Move, ...] = ()
+
+
+class MemberSpec(msgspec.Struct, frozen=True):
+    """A member as its PodGroup states it; ``shape`` is None when no template was given."""
+
+    name: str
+    count: int | None = None
+    minimum: int | None = None
+    shape: Shape | None = None
+    sub_group: str = ""
+
+
+class SubGroup(msgspec.Struct, frozen=True):
+    name: str
+    parent: str = ""
+    min_member: int | None = None
+    min_sub_group: int | None = None
+    topology: TopologyAsk | None = None
+
+
+class VerdictRecord(msgspec.Struct, frozen=True):
+    """The verdict as it was last written to the PodGroup's status."""
+
+    cause: str
+    message: str
+    since_seconds: float
+
+
+class PodGroup(msgspec.Struct, frozen=True):
+    """A PodGroup as observed: what its owner asked for, and our own record in its status."""
+
+    uid: str
+    namespace: str
+    name: str
+    version: str
+    generation: int = 1
+    created_seconds: float = 0.0
+    leaving: bool = False
+    held: bool = False
+    """Whether our finalizer is on it."""
+    queue: str = ""
+    priority_class: str = ""
+    members: tuple[MemberSpec, ...] = ()
+    min_member: int | None = None
+    min_sub_group: int | None = None
+    sub_groups: tuple[SubGroup, ...] = ()
+    topology: TopologyAsk | None = None
+    preemptible: bool = True
+    suspend: bool = False
+    unmodelled: tuple[str, ...] = ()
+    phase: str = ""
+    epoch: int = 0
+    scheduled: int = 0
+    queued_at_seconds: float = 0.0
+    assignment: Assignment | None = None
+    verdict: VerdictRecord | None = None
+    conditions: tuple[tuple[str, str, str, str], ...] = ()
+    """(type, status, reason, message) of each condition as it stands on the server."""
+
+    @property
+    def key(self) -> GangKey:
+        return group_key(self.namespace, self.name)
+
+
+class Branch(msgspec.Struct, frozen=True):
+    """One node of a gang's tree. Branch 0 is the root (parent -1); a branch is present when both its minima hold.
+
+    ``minimum`` counts pods anywhere below it, ``min_branches`` its children that are present.
+    """
+
+    name: str
+    parent: int
+    minimum: int = 0
+    min_branches: int = 0
+    topology: TopologyAsk | None = None
+
+
+class Member(msgspec.Struct, frozen=True):
+    """Interchangeable pods of one gang that still need a place: up to ``count``, at least ``minimum`` or none."""
+
+    name: str
+    shape: Shape
+    count: int
+    minimum: int
+    branch: int = 0
+
+
+class Gang(msgspec.Struct, frozen=True):
+    """Work that waits for places, resolved for deciding: all of it or nothing, above its minima elastic.
+
+    ``held`` are places it already has and keeps (an elastic gang that grows): its topology asks count them too.
+    """
+
+    key: GangKey
+    name: str
+    queue: str
+    priority: int
+    arrived_seconds: float
+    members: tuple[Member, ...]
+    branches: tuple[Branch, ...]
+    preemptible: bool = True
+    single: bool = False
+    held: tuple[Place, ...] = ()
+
+    @property
+    def pods(self) -> int:
+        return sum(member.count for member in self.members)

@@ -1,0 +1,120 @@
+"""The compact problem: node classes instead of nodes, counts instead of pods.
+
+It is what travels to a solver worker, so it holds plain arrays and tuples only and names nothing but domains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.model.plan import TierScore
+from scheduler.model.resources import Matrix
+
+Counts = NDArray[np.int32]
+
+
+class BranchAsk(msgspec.Struct, frozen=True):
+    """One node of a gang's tree; ``required`` and ``preferred`` are level columns (-1: not asked).
+
+    ``pinned`` is the domain code at the required level where the gang already holds places (-1: free to choose).
+    """
+
+    parent: int
+    minimum: int
+    min_branches: int
+    required: int = -1
+    preferred: int = -1
+    pinned: int = -1
+
+
+class MemberAsk(msgspec.Struct, frozen=True):
+    """``request`` is per resource column; ``eligible`` one flag per node class, packed by `numpy.packbits`."""
+
+    request: tuple[int, ...]
+    count: int
+    minimum: int
+    branch: int
+    eligible: bytes
+
+
+class GangAsk(msgspec.Struct, frozen=True):
+    """``value`` is what one placed pod of each member is worth; ``tier`` orders strictly (0 first: highest priority)."""
+
+    members: tuple[MemberAsk, ...]
+    branches: tuple[BranchAsk, ...]
+    values: tuple[int, ...]
+    tier: int = 0
+    queue: int = -1
+
+
+class QueueRoom(msgspec.Struct, frozen=True):
+    """What a queue may still take: per resource column, -1 is unlimited. Parents bind their whole subtree."""
+
+    parent: int
+    room: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Classes: ``class_nodes`` [C] how many nodes each has, ``class_free`` [C x R] the free vector of *each* node of the
+    class, ``class_domain`` [C x L] its domain code per level column (-1: none). Gangs stand in rank order."""
+
+    resources: tuple[str, ...]
+    class_nodes: Counts
+    class_free: Matrix
+    class_domain: Counts
+    level_names: tuple[str, ...]
+    domain_names: tuple[tuple[str, ...], ...]
+    gangs: tuple[GangAsk, ...]
+    queues: tuple[QueueRoom, ...]
+    goals: tuple[str, ...]
+    rules: tuple[str, ...]
+    node_score: str
+
+    @property
+    def class_count(self) -> int:
+        return len(self.class_nodes)
+
+    def eligible(self, member: MemberAsk) -> NDArray[np.bool_]:
+        """The flags of a member as an array over classes."""
+        bits = np.frombuffer(member.eligible, dtype=np.uint8)
+        return np.unpackbits(bits, count=self.class_count).astype(np.bool_)
+
+
+class Put(msgspec.Struct, frozen=True):
+    """``count`` pods of member ``member`` of gang ``gang`` on nodes of class ``node_class`` (all indices)."""
+
+    gang: int
+    member: int
+    node_class: int
+    count: int
+
+
+class Incumbent(msgspec.Struct, frozen=True):
+    """One whole placement of a problem, with what it reaches in each tier (and the bound proven so far)."""
+
+    puts: tuple[Put, ...]
+    scores: tuple[TierScore, ...]
+
+
+class SolveRequest(msgspec.Struct, frozen=True):
+    """What `decide` yields: a problem to improve within a budget, starting from the incumbent that greedy found."""
+
+    problem: Problem
+    start: Incumbent
+    wall_seconds: float
+    work: float = 0.0
+    workers: int = 1
+    seed: int = 0
+
+
+class SolveResult(msgspec.Struct, frozen=True):
+    """What comes back: the best incumbent, or None when the solver had none; ``end`` as in `SolveEnd`."""
+
+    incumbent: Incumbent | None
+    end: str
+    variables: int = 0
