@@ -79,7 +79,9 @@ class NodeTable:
     def domain_column(self, topology: Topology, depth: int) -> tuple[Codes, tuple[str, ...]]:
         """(code per row, names): the domain of each node at a level. A domain is its whole path of label values (two
         racks named r1 in different zones are two domains); -1 where a label of the path is missing."""
-        cache_key = f"\0domain\0{topology.name}\0" + "\0".join(level.node_label for level in topology.levels[: depth + 1])
+        cache_key = f"\0domain\0{topology.name}\0" + "\0".join(
+            level.node_label for level in topology.levels[: depth + 1]
+        )
         column = self._labels.get(cache_key)
         if column is None:
             paths: list[str | None] = []

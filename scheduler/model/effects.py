@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from scheduler.model.work import Assignment, GangKey
+from scheduler.model.work import Assignment, Condition, GangKey
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -57,13 +57,13 @@ class MarkPod(msgspec.Struct, frozen=True):
 
 
 class GroupStatus(msgspec.Struct, frozen=True):
-    """What we say about a PodGroup besides its record. ``conditions`` are (type, status, reason, message)."""
+    """What we say about a PodGroup besides its record."""
 
     phase: str
     scheduled: int
     queued_at_seconds: float
     observed_generation: int
-    conditions: tuple[tuple[str, str, str, str], ...] = ()
+    conditions: tuple[Condition, ...] = ()
     verdict_cause: str = ""
     verdict_message: str = ""
     verdict_since_seconds: float = 0.0
@@ -83,7 +83,7 @@ class WriteQueueConditions(msgspec.Struct, frozen=True):
     name: str
     uid: str
     observed_generation: int
-    conditions: tuple[tuple[str, str, str, str], ...]
+    conditions: tuple[Condition, ...]
 
 
 class Hold(msgspec.Struct, frozen=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from scheduler.model.work import Condition
+
 
 class Quota(msgspec.Struct, frozen=True):
     """Amounts of one resource (and flavor, empty: any) in smallest units; None is unset: no guarantee, no limit."""
@@ -30,4 +32,4 @@ class Queue(msgspec.Struct, frozen=True):
     priority: int = 0
     order: str = "PriorityThenAge"
     state: str = "Open"
-    conditions: tuple[tuple[str, str, str, str], ...] = ()
+    conditions: tuple[Condition, ...] = ()

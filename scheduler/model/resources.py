@@ -38,7 +38,7 @@ _SUFFIXES = {
 }
 
 
-def parse_quantity(text: str | int | float) -> Fraction:
+def parse_quantity(text: str | float) -> Fraction:
     """The exact value of a Kubernetes quantity (``500m``, ``2Gi``, ``1e3``); ValueError names the text when malformed."""
     if not isinstance(text, str):
         return Fraction(text)
@@ -66,7 +66,7 @@ def is_gpu(resource: str) -> bool:
     return resource.endswith("/gpu")
 
 
-def amount(resource: str, quantity: str | int | float) -> int:
+def amount(resource: str, quantity: str | float) -> int:
     """A quantity in the smallest unit of its resource, rounded up as the API server does."""
     exact = parse_quantity(quantity) * unit_of(resource)
     return -(-exact.numerator // exact.denominator)

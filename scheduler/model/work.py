@@ -98,6 +98,16 @@ class SubGroup(msgspec.Struct, frozen=True):
     topology: TopologyAsk | None = None
 
 
+class Condition(msgspec.Struct, frozen=True):
+    """A condition as the Kubernetes API conventions mean it; `since_seconds` is when its status last changed."""
+
+    type: str
+    status: str
+    reason: str
+    message: str = ""
+    since_seconds: float = 0.0
+
+
 class VerdictRecord(msgspec.Struct, frozen=True):
     """The verdict as it was last written to the PodGroup's status."""
 
@@ -134,8 +144,7 @@ class PodGroup(msgspec.Struct, frozen=True):
     queued_at_seconds: float = 0.0
     assignment: Assignment | None = None
     verdict: VerdictRecord | None = None
-    conditions: tuple[tuple[str, str, str, str], ...] = ()
-    """(type, status, reason, message) of each condition as it stands on the server."""
+    conditions: tuple[Condition, ...] = ()
 
     @property
     def key(self) -> GangKey:

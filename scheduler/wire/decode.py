@@ -1,0 +1,337 @@
+"""Raw watch lines to events: typed, only the fields a scheduler reads, equal shapes shared.
+
+A `Decoder` holds nothing but caches of values that follow from their input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from scheduler.model import events as ev
+from scheduler.model.cluster import Node
+from scheduler.model.events import Event
+from scheduler.model.queue import Queue, Quota
+from scheduler.model.resources import amount, from_quantities
+from scheduler.model.shape import Shape, Taint
+from scheduler.model.topology import Level, Slice, Topology, TopologyAsk
+from scheduler.model.work import (
+    Assignment,
+    Condition,
+    GangKey,
+    MemberSpec,
+    Move,
+    NodeCount,
+    Place,
+    Pod,
+    PodGroup,
+    SubGroup,
+    VerdictRecord,
+    Victim,
+)
+from scheduler.wire import names, raw
+from scheduler.wire.pod_shape import pod_shape, template_shape
+
+
+class Bookmark(msgspec.Struct, frozen=True):
+    """A stream is current up to this version; ``initial_end`` marks the end of the initial list."""
+
+    version: str
+    initial_end: bool
+
+
+class StreamError(msgspec.Struct, frozen=True):
+    """The server ended the stream with a Status (410: the version is too old, list again)."""
+
+    code: int
+    message: str
+
+
+class Malformed(msgspec.Struct, frozen=True):
+    """An object that could not be read: it is skipped, counted and logged once by the edge."""
+
+    kind: str
+    name: str
+    message: str
+
+
+Seen = Event | Bookmark | StreamError | Malformed
+
+
+def _seconds(moment: datetime | None) -> float:
+    return 0.0 if moment is None else moment.timestamp()
+
+
+class Decoder:
+    """Turns lines of one watch stream per kind into events. `kinds` names the kinds it knows."""
+
+    def __init__(self, scheduler_name: str = names.SCHEDULER) -> None:
+        self._scheduler_name = scheduler_name
+        self._line = msgspec.json.Decoder(raw.WatchLine)
+        self._bookmark = msgspec.json.Decoder(raw.BookmarkObject)
+        self._status = msgspec.json.Decoder(raw.StatusObject)
+        self._named = msgspec.json.Decoder(raw.NamedObject)
+        self._pod = msgspec.json.Decoder(raw.PodObject)
+        self._version = ""
+        self._shapes: dict[Shape, Shape] = {}
+        self._readers: dict[str, Callable[[bytes | msgspec.Raw, bool], Event]] = {
+            "nodes": self._read_node,
+            "pods": self._read_pod,
+            "podgroups": self._read_group,
+            "queues": self._read_queue,
+            "topologies": self._read_topology,
+            "namespaces": self._read_namespace,
+            "priorityclasses": self._read_priority_class,
+        }
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(self._readers)
+
+    def line(self, kind: str, line: bytes) -> tuple[Seen, str]:
+        """One watch line as (what it says, the object's resourceVersion)."""
+        envelope = self._line.decode(line)
+        if envelope.type == "BOOKMARK":
+            bookmark = self._bookmark.decode(envelope.object)
+            initial_end = (bookmark.metadata.annotations or {}).get("k8s.io/initial-events-end") == "true"
+            return Bookmark(bookmark.metadata.resourceVersion, initial_end), bookmark.metadata.resourceVersion
+        if envelope.type == "ERROR":
+            status = self._status.decode(envelope.object)
+            return StreamError(status.code, status.message), ""
+        return self.object(kind, envelope.object, gone=envelope.type == "DELETED")
+
+    def object(self, kind: str, body: bytes | msgspec.Raw, *, gone: bool = False) -> tuple[Seen, str]:
+        """One object as (event, resourceVersion); `Malformed` when it can not be read."""
+        try:
+            event = self._readers[kind](body, gone)
+        except (msgspec.ValidationError, ValueError) as trouble:
+            named = self._named.decode(body)
+            label = f"{named.metadata.namespace}/{named.metadata.name}".lstrip("/")
+            return Malformed(kind, label, str(trouble)), named.metadata.resourceVersion
+        return event, self._version
+
+    def _read_node(self, body: bytes | msgspec.Raw, gone: bool) -> Event:
+        node = msgspec.json.decode(body, type=raw.NodeObject)
+        self._version = node.metadata.resourceVersion
+        if gone:
+            return ev.NodeGone(node.metadata.name)
+        ready = any(each.type == "Ready" and each.status == "True" for each in node.status.conditions or ())
+        return ev.NodeSeen(
+            Node(
+                name=node.metadata.name,
+                labels=node.metadata.labels or {},
+                allocatable=from_quantities(node.status.allocatable or {}),
+                taints=tuple(Taint(each.key, each.value, each.effect) for each in node.spec.taints or ()),
+                unschedulable=node.spec.unschedulable,
+                ready=ready,
+            )
+        )
+
+    def _read_pod(self, body: bytes | msgspec.Raw, gone: bool) -> Event:
+        pod = self._pod.decode(body)
+        meta, spec, status = pod.metadata, pod.spec, pod.status
+        self._version = meta.resourceVersion
+        if gone:
+            return ev.PodGone(meta.uid)
+        labels = meta.labels or {}
+        annotations = meta.annotations or {}
+        shape = pod_shape(spec, annotations, status)
+        shape = self._shapes.setdefault(shape, shape)
+        waiting = ""
+        for condition in status.conditions or ():
+            if condition.type == "PodScheduled" and condition.status == "False":
+                waiting = condition.reason
+        return ev.PodSeen(
+            Pod(
+                uid=meta.uid,
+                namespace=meta.namespace,
+                name=meta.name,
+                version=meta.resourceVersion,
+                shape=shape,
+                node=spec.nodeName,
+                ours=spec.schedulerName == self._scheduler_name,
+                finished=status.phase in ("Succeeded", "Failed"),
+                succeeded=status.phase == "Succeeded",
+                leaving=meta.deletionTimestamp is not None,
+                gated=bool(spec.schedulingGates),
+                priority=spec.priority or 0,
+                created_seconds=_seconds(meta.creationTimestamp),
+                group=labels.get(names.LABEL_POD_GROUP, ""),
+                member=labels.get(names.LABEL_SUBGROUP, ""),
+                queue=labels.get(names.LABEL_QUEUE, ""),
+                topology=_annotated_topology(annotations),
+                preemptible=annotations.get(names.ANNOTATION_PREEMPTIBLE, "true") != "false",
+                waiting_reason=waiting,
+            )
+        )
+
+    def _read_group(self, body: bytes | msgspec.Raw, gone: bool) -> Event:
+        group = msgspec.json.decode(body, type=raw.PodGroupObject)
+        meta, spec, status = group.metadata, group.spec, group.status
+        self._version = meta.resourceVersion
+        if gone:
+            return ev.PodGroupGone(meta.namespace, meta.name)
+        verdict = None
+        if status.verdict is not None:
+            verdict = VerdictRecord(status.verdict.cause, status.verdict.message, _seconds(status.verdict.since))
+        asks = (spec.topology, *(each.topology for each in spec.subGroups or ()))
+        return ev.PodGroupSeen(
+            PodGroup(
+                uid=meta.uid,
+                namespace=meta.namespace,
+                name=meta.name,
+                version=meta.resourceVersion,
+                generation=meta.generation,
+                created_seconds=_seconds(meta.creationTimestamp),
+                leaving=meta.deletionTimestamp is not None,
+                held=names.FINALIZER in (meta.finalizers or ()),
+                queue=spec.queue,
+                priority_class=spec.priorityClassName,
+                members=tuple(
+                    MemberSpec(
+                        name=each.name,
+                        count=each.count,
+                        minimum=each.minCount,
+                        shape=None if each.template is None else template_shape(each.template),
+                        sub_group=each.subGroup,
+                    )
+                    for each in spec.members or ()
+                ),
+                min_member=spec.minMember,
+                min_sub_group=spec.minSubGroup,
+                sub_groups=tuple(
+                    SubGroup(each.name, each.parent, each.minMember, each.minSubGroup, _ask(each.topology))
+                    for each in spec.subGroups or ()
+                ),
+                topology=_ask(spec.topology),
+                preemptible=spec.preemptible,
+                suspend=spec.suspend,
+                unmodelled=_unmodelled_group(spec, asks),
+                phase=status.phase,
+                epoch=status.epoch,
+                scheduled=status.scheduled,
+                queued_at_seconds=_seconds(status.queuedAt),
+                assignment=_assignment(status.assignment),
+                verdict=verdict,
+                conditions=_conditions(status.conditions),
+            )
+        )
+
+    def _read_queue(self, body: bytes | msgspec.Raw, gone: bool) -> Event:
+        queue = msgspec.json.decode(body, type=raw.QueueObject)
+        meta, spec = queue.metadata, queue.spec
+        self._version = meta.resourceVersion
+        if gone:
+            return ev.QueueGone(meta.name)
+        return ev.QueueSeen(
+            Queue(
+                name=meta.name,
+                uid=meta.uid,
+                version=meta.resourceVersion,
+                generation=meta.generation,
+                created_seconds=_seconds(meta.creationTimestamp),
+                parent=spec.parent,
+                quotas=tuple(
+                    Quota(
+                        resource=each.name,
+                        flavor=each.flavor,
+                        guaranteed=_optional_amount(each.name, each.guaranteed),
+                        limit=_optional_amount(each.name, each.limit),
+                        lendable=_optional_amount(each.name, each.lendable),
+                        weight=each.weight,
+                    )
+                    for each in spec.resources or ()
+                ),
+                weight=spec.weight,
+                priority=spec.priority,
+                order=spec.order,
+                state=spec.state,
+                conditions=_conditions(queue.status.conditions),
+            )
+        )
+
+    def _read_topology(self, body: bytes | msgspec.Raw, gone: bool) -> Event:
+        topology = msgspec.json.decode(body, type=raw.TopologyObject)
+        self._version = topology.metadata.resourceVersion
+        if gone:
+            return ev.TopologyGone(topology.metadata.name)
+        levels = tuple(Level(each.name, each.nodeLabel) for each in topology.spec.levels)
+        return ev.TopologySeen(Topology(topology.metadata.name, levels))
+
+    def _read_namespace(self, body: bytes | msgspec.Raw, gone: bool) -> Event:
+        namespace = self._named.decode(body)
+        self._version = namespace.metadata.resourceVersion
+        if gone:
+            return ev.NamespaceGone(namespace.metadata.name)
+        annotations = namespace.metadata.annotations or {}
+        return ev.NamespaceSeen(namespace.metadata.name, annotations.get(names.ANNOTATION_DEFAULT_QUEUE, ""))
+
+    def _read_priority_class(self, body: bytes | msgspec.Raw, gone: bool) -> Event:
+        priority = msgspec.json.decode(body, type=raw.PriorityClassObject)
+        self._version = priority.metadata.resourceVersion
+        if gone:
+            return ev.PriorityClassGone(priority.metadata.name)
+        return ev.PriorityClassSeen(priority.metadata.name, priority.value, priority.globalDefault)
+
+
+def _optional_amount(resource: str, quantity: str | int | None) -> int | None:
+    return None if quantity is None else amount(resource, quantity)
+
+
+def _conditions(conditions: list[raw.Condition] | None) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(each.type, each.status, each.reason, each.message, _seconds(each.lastTransitionTime))
+        for each in conditions or ()
+    )
+
+
+def _annotated_topology(annotations: Mapping[str, str]) -> TopologyAsk | None:
+    required = annotations.get(names.ANNOTATION_TOPOLOGY_REQUIRED, "")
+    preferred = annotations.get(names.ANNOTATION_TOPOLOGY_PREFERRED, "")
+    if not required and not preferred:
+        return None
+    return TopologyAsk(annotations.get(names.ANNOTATION_TOPOLOGY, ""), required, preferred)
+
+
+def _ask(ask: raw.TopologyAskObject | None) -> TopologyAsk | None:
+    if ask is None:
+        return None
+    slices = tuple(Slice(each.size, each.required) for each in ask.slices or ())
+    return TopologyAsk(ask.name, ask.required, ask.preferred, slices, ask.exclusive, bool(ask.balance))
+
+
+def _unmodelled_group(spec: raw.PodGroupSpec, asks: tuple[raw.TopologyAskObject | None, ...]) -> tuple[str, ...]:
+    """What a PodGroup asks for that is in the schema and not decided on yet: such a gang is refused by name."""
+    found = []
+    if spec.leader:
+        found.append("leader")
+    if spec.flavors:
+        found.append("flavors")
+    if spec.rankOrder:
+        found.append("rankOrder")
+    for ask in asks:
+        if ask is None:
+            continue
+        found += [name for name in ("slices", "exclusive", "balance") if getattr(ask, name)]
+    return tuple(f"PodGroup field {name}" for name in dict.fromkeys(found))
+
+
+def _places(places: list[raw.PlaceObject] | None) -> tuple[Place, ...]:
+    return tuple(
+        Place(each.member, tuple(NodeCount(node.name, node.count) for node in each.nodes)) for each in places or ()
+    )
+
+
+def _assignment(record: raw.AssignmentObject | None) -> Assignment | None:
+    if record is None:
+        return None
+    return Assignment(
+        epoch=record.epoch,
+        made_from=record.madeFrom,
+        decided_at_seconds=_seconds(record.decidedAt),
+        places=_places(record.places),
+        victims=tuple(Victim(each.uid, each.namespace, each.name) for each in record.victims or ()),
+        moves=tuple(Move(GangKey(each.gang), _places(each.places)) for each in record.moves or ()),
+    )

@@ -1,0 +1,339 @@
+"""The subset of Kubernetes' JSON that is read, as typed structures with Kubernetes' own field names.
+
+Lists and maps may be null on the wire (a bookmark's ``containers``), so they are optional here.
+"""
+
+# ruff: noqa: N815 - the names are those of the API
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from msgspec import Raw
+
+Text = str
+Quantity = str | int
+
+
+class WatchLine(msgspec.Struct):
+    type: str
+    object: Raw
+
+
+class Meta(msgspec.Struct):
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resourceVersion: str = ""
+    generation: int = 1
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    finalizers: list[str] | None = None
+    creationTimestamp: datetime | None = None
+    deletionTimestamp: datetime | None = None
+
+
+class NamedObject(msgspec.Struct):
+    metadata: Meta = msgspec.field(default_factory=Meta)
+
+
+class BookmarkObject(msgspec.Struct):
+    metadata: Meta
+
+
+class StatusObject(msgspec.Struct):
+    code: int = 0
+    message: str = ""
+    reason: str = ""
+
+
+class Condition(msgspec.Struct):
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    lastTransitionTime: datetime | None = None
+
+
+class TaintObject(msgspec.Struct):
+    key: str
+    effect: str
+    value: str = ""
+
+
+class NodeSpec(msgspec.Struct):
+    taints: list[TaintObject] | None = None
+    unschedulable: bool = False
+
+
+class NodeStatus(msgspec.Struct):
+    allocatable: dict[str, str] | None = None
+    conditions: list[Condition] | None = None
+
+
+class NodeObject(msgspec.Struct):
+    metadata: Meta
+    spec: NodeSpec = msgspec.field(default_factory=NodeSpec)
+    status: NodeStatus = msgspec.field(default_factory=NodeStatus)
+
+
+class ResourceRequests(msgspec.Struct):
+    requests: dict[str, Quantity] | None = None
+
+
+class Port(msgspec.Struct):
+    hostPort: int = 0
+
+
+class Container(msgspec.Struct):
+    name: str = ""
+    resources: ResourceRequests | None = None
+    restartPolicy: str = ""
+    ports: list[Port] | None = None
+
+
+class ContainerStatus(msgspec.Struct):
+    name: str = ""
+    allocatedResources: dict[str, Quantity] | None = None
+    resources: ResourceRequests | None = None
+
+
+class SelectorExpression(msgspec.Struct):
+    key: str
+    operator: str
+    values: list[str] | None = None
+
+
+class SelectorTerm(msgspec.Struct):
+    matchExpressions: list[SelectorExpression] | None = None
+    matchFields: list[SelectorExpression] | None = None
+
+
+class NodeSelector(msgspec.Struct):
+    nodeSelectorTerms: list[SelectorTerm] | None = None
+
+
+class NodeAffinity(msgspec.Struct):
+    requiredDuringSchedulingIgnoredDuringExecution: NodeSelector | None = None
+
+
+class PodAffinity(msgspec.Struct):
+    requiredDuringSchedulingIgnoredDuringExecution: list[Raw] | None = None
+
+
+class Affinity(msgspec.Struct):
+    nodeAffinity: NodeAffinity | None = None
+    podAffinity: PodAffinity | None = None
+    podAntiAffinity: PodAffinity | None = None
+
+
+class TolerationObject(msgspec.Struct):
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+
+
+class Spread(msgspec.Struct):
+    whenUnsatisfiable: str = "DoNotSchedule"
+
+
+class Volume(msgspec.Struct):
+    persistentVolumeClaim: Raw | None = None
+    ephemeral: Raw | None = None
+
+
+class Gate(msgspec.Struct):
+    name: str
+
+
+class PodSpec(msgspec.Struct):
+    nodeName: str = ""
+    schedulerName: str = ""
+    priority: int | None = None
+    containers: list[Container] | None = None
+    initContainers: list[Container] | None = None
+    overhead: dict[str, Quantity] | None = None
+    resources: ResourceRequests | None = None
+    nodeSelector: dict[str, str] | None = None
+    affinity: Affinity | None = None
+    tolerations: list[TolerationObject] | None = None
+    schedulingGates: list[Gate] | None = None
+    topologySpreadConstraints: list[Spread] | None = None
+    volumes: list[Volume] | None = None
+    resourceClaims: list[Raw] | None = None
+
+
+class PodStatus(msgspec.Struct):
+    phase: str = ""
+    conditions: list[Condition] | None = None
+    containerStatuses: list[ContainerStatus] | None = None
+    initContainerStatuses: list[ContainerStatus] | None = None
+
+
+class PodObject(msgspec.Struct):
+    metadata: Meta
+    spec: PodSpec
+    status: PodStatus = msgspec.field(default_factory=PodStatus)
+
+
+class GpuAsk(msgspec.Struct):
+    model: str = ""
+    models: list[str] | None = None
+    milli: int | None = None
+    memory: Quantity | None = None
+    migProfile: str = ""
+
+
+class Template(msgspec.Struct):
+    requests: dict[str, Quantity] | None = None
+    nodeSelector: dict[str, str] | None = None
+    affinity: Affinity | None = None
+    tolerations: list[TolerationObject] | None = None
+    gpu: GpuAsk | None = None
+
+
+class SliceObject(msgspec.Struct):
+    size: int
+    required: str
+
+
+class TopologyAskObject(msgspec.Struct):
+    name: str = ""
+    required: str = ""
+    preferred: str = ""
+    slices: list[SliceObject] | None = None
+    exclusive: str = ""
+    balance: Raw | None = None
+
+
+class MemberObject(msgspec.Struct):
+    name: str
+    count: int | None = None
+    minCount: int | None = None
+    subGroup: str = ""
+    template: Template | None = None
+
+
+class SubGroupObject(msgspec.Struct):
+    name: str
+    parent: str = ""
+    minMember: int | None = None
+    minSubGroup: int | None = None
+    topology: TopologyAskObject | None = None
+
+
+class PodGroupSpec(msgspec.Struct):
+    queue: str = ""
+    members: list[MemberObject] | None = None
+    minMember: int | None = None
+    minSubGroup: int | None = None
+    subGroups: list[SubGroupObject] | None = None
+    topology: TopologyAskObject | None = None
+    priorityClassName: str = ""
+    preemptible: bool = True
+    suspend: bool = False
+    rankOrder: Raw | None = None
+    leader: Raw | None = None
+    flavors: list[Raw] | None = None
+
+
+class NodeCountObject(msgspec.Struct):
+    name: str
+    count: int
+
+
+class PlaceObject(msgspec.Struct):
+    member: str
+    nodes: list[NodeCountObject]
+
+
+class VictimObject(msgspec.Struct):
+    uid: str
+    namespace: str
+    name: str
+
+
+class MoveObject(msgspec.Struct):
+    gang: str
+    places: list[PlaceObject] | None = None
+
+
+class AssignmentObject(msgspec.Struct):
+    epoch: int = 0
+    madeFrom: str = ""
+    decidedAt: datetime | None = None
+    places: list[PlaceObject] | None = None
+    victims: list[VictimObject] | None = None
+    moves: list[MoveObject] | None = None
+
+
+class VerdictObject(msgspec.Struct):
+    cause: str = ""
+    message: str = ""
+    since: datetime | None = None
+
+
+class PodGroupStatus(msgspec.Struct):
+    phase: str = ""
+    epoch: int = 0
+    scheduled: int = 0
+    queuedAt: datetime | None = None
+    assignment: AssignmentObject | None = None
+    verdict: VerdictObject | None = None
+    conditions: list[Condition] | None = None
+
+
+class PodGroupObject(msgspec.Struct):
+    metadata: Meta
+    spec: PodGroupSpec = msgspec.field(default_factory=PodGroupSpec)
+    status: PodGroupStatus = msgspec.field(default_factory=PodGroupStatus)
+
+
+class QuotaObject(msgspec.Struct):
+    name: str
+    flavor: str = ""
+    guaranteed: Quantity | None = None
+    limit: Quantity | None = None
+    lendable: Quantity | None = None
+    weight: int | None = None
+
+
+class QueueSpec(msgspec.Struct):
+    parent: str = ""
+    resources: list[QuotaObject] | None = None
+    weight: int = 1
+    priority: int = 0
+    order: str = "PriorityThenAge"
+    state: str = "Open"
+
+
+class QueueStatus(msgspec.Struct):
+    conditions: list[Condition] | None = None
+
+
+class QueueObject(msgspec.Struct):
+    metadata: Meta
+    spec: QueueSpec = msgspec.field(default_factory=QueueSpec)
+    status: QueueStatus = msgspec.field(default_factory=QueueStatus)
+
+
+class LevelObject(msgspec.Struct):
+    name: str
+    nodeLabel: str
+
+
+class TopologySpec(msgspec.Struct):
+    levels: list[LevelObject]
+
+
+class TopologyObject(msgspec.Struct):
+    metadata: Meta
+    spec: TopologySpec
+
+
+class PriorityClassObject(msgspec.Struct):
+    metadata: Meta
+    value: int = 0
+    globalDefault: bool = False

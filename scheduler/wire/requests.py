@@ -1,0 +1,203 @@
+"""Effects to HTTP requests, and the server's answers to events. Pure: time is an argument, sending is the edge's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from scheduler.model import effects as ef
+from scheduler.model.effects import Effect
+from scheduler.model.events import Done, Event, Failed
+from scheduler.model.work import Assignment, Condition, Place
+from scheduler.wire import names
+
+JSON = "application/json"
+MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Request(msgspec.Struct, frozen=True):
+    method: str
+    path: str
+    body: bytes
+    content_type: str = JSON
+
+
+class _Meta(msgspec.Struct):
+    resourceVersion: str = ""  # noqa: N815 - the API's name
+
+
+class _Answer(msgspec.Struct):
+    metadata: _Meta = msgspec.field(default_factory=_Meta)
+    message: str = ""
+
+
+def stamp(seconds: float) -> str:
+    """A moment as metav1.Time writes it (whole seconds, UTC)."""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def request_for(effect: Effect, now_seconds: float) -> Request:
+    """The one API call that performs an effect."""
+    match effect:
+        case ef.Bind():
+            return _bind(effect)
+        case ef.Commit():
+            return _commit(effect)
+        case ef.Release():
+            status = {"assignment": None, "phase": "Queued"}
+            return _group_status(effect.namespace, effect.name, {"resourceVersion": effect.version}, status)
+        case ef.WriteStatus():
+            return _group_status(effect.namespace, effect.name, {"uid": effect.uid}, _status(effect.status))
+        case ef.WriteQueueConditions():
+            return _queue_conditions(effect)
+        case ef.MarkPod():
+            condition = Condition("PodScheduled", "False", effect.reason, effect.message, now_seconds)
+            return _pod_condition(effect.namespace, effect.name, effect.uid, condition)
+        case ef.Bump():
+            note = f"a decision about resourceVersion {effect.version} was withdrawn"
+            condition = Condition("muster.dev/DecisionWithdrawn", "True", "Released", note, now_seconds)
+            return _pod_condition(effect.namespace, effect.name, effect.uid, condition)
+        case ef.Hold():
+            finalizers = [names.FINALIZER] if effect.on else []
+            body = {"metadata": {"resourceVersion": effect.version, "finalizers": finalizers}}
+            return Request("PATCH", _group_path(effect.namespace, effect.name), _encode(body), MERGE)
+        case ef.Tell():
+            return _tell(effect, now_seconds)
+        case ef.Decide():
+            raise AssertionError("a decision is made by the runtime, not by the API server")
+
+
+def event_for(effect: Effect, status: int, body: bytes) -> Event:
+    """What the server's answer means. A bind refused because the pod already stands on that very node has happened."""
+    if status < 300:
+        if isinstance(effect, ef.Bind | ef.Tell | ef.MarkPod):
+            return Done(effect)
+        return Done(effect, msgspec.json.decode(body, type=_Answer).metadata.resourceVersion)
+    message = _message(body)
+    if isinstance(effect, ef.Bind) and status == 409 and f'already assigned to node "{effect.node}"' in message:
+        return Done(effect)
+    return Failed(effect, status, message)
+
+
+def _message(body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body, type=_Answer).message
+    except msgspec.MsgspecError:
+        return body[:200].decode(errors="replace")
+
+
+def _bind(effect: ef.Bind) -> Request:
+    body = {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": effect.name, "uid": effect.uid, "resourceVersion": effect.version},
+        "target": {"kind": "Node", "name": effect.node},
+    }
+    return Request("POST", f"/api/v1/namespaces/{effect.namespace}/pods/{effect.name}/binding", _encode(body))
+
+
+def _group_path(namespace: str, name: str) -> str:
+    return f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{namespace}/podgroups/{name}"
+
+
+def _group_status(namespace: str, name: str, precondition: dict[str, str], status: dict[str, Any]) -> Request:
+    body = {"metadata": precondition, "status": status}
+    return Request("PATCH", f"{_group_path(namespace, name)}/status", _encode(body), MERGE)
+
+
+def _places(places: tuple[Place, ...]) -> list[dict[str, Any]]:
+    return [
+        {"member": place.member, "nodes": [{"name": each.node, "count": each.count} for each in place.nodes]}
+        for place in places
+    ]
+
+
+def record_json(record: Assignment) -> dict[str, Any]:
+    """The commit record in the API's words."""
+    return {
+        "epoch": record.epoch,
+        "madeFrom": record.made_from,
+        "decidedAt": stamp(record.decided_at_seconds),
+        "places": _places(record.places),
+        "victims": [{"uid": each.uid, "namespace": each.namespace, "name": each.name} for each in record.victims],
+        "moves": [{"gang": each.gang, "places": _places(each.places)} for each in record.moves],
+    }
+
+
+def _commit(effect: ef.Commit) -> Request:
+    status = {"assignment": record_json(effect.assignment), "epoch": effect.assignment.epoch, "phase": "Assigned"}
+    return _group_status(effect.namespace, effect.name, {"resourceVersion": effect.version}, status)
+
+
+def _condition(condition: Condition, observed_generation: int | None = None) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "type": condition.type,
+        "status": condition.status,
+        "reason": condition.reason,
+        "message": condition.message,
+        "lastTransitionTime": stamp(condition.since_seconds),
+    }
+    if observed_generation is not None:
+        body["observedGeneration"] = observed_generation
+    return body
+
+
+def _status(status: ef.GroupStatus) -> dict[str, Any]:
+    verdict = None
+    if status.verdict_cause:
+        verdict = {
+            "cause": status.verdict_cause,
+            "message": status.verdict_message,
+            "since": stamp(status.verdict_since_seconds),
+            "facts": list(status.verdict_facts),
+        }
+    return {
+        "phase": status.phase,
+        "scheduled": status.scheduled,
+        "queuedAt": stamp(status.queued_at_seconds) if status.queued_at_seconds else None,
+        "observedGeneration": status.observed_generation,
+        "conditions": [_condition(each, status.observed_generation) for each in status.conditions],
+        "verdict": verdict,
+    }
+
+
+def _queue_conditions(effect: ef.WriteQueueConditions) -> Request:
+    conditions = [_condition(each, effect.observed_generation) for each in effect.conditions]
+    body = {"metadata": {"uid": effect.uid}, "status": {"conditions": conditions}}
+    path = f"/apis/{names.GROUP}/{names.VERSION}/queues/{effect.name}/status"
+    return Request("PATCH", path, _encode(body), MERGE)
+
+
+def _pod_condition(namespace: str, name: str, uid: str, condition: Condition) -> Request:
+    body = {"metadata": {"uid": uid}, "status": {"conditions": [_condition(condition)]}}
+    return Request("PATCH", f"/api/v1/namespaces/{namespace}/pods/{name}/status", _encode(body), STRATEGIC)
+
+
+def _tell(effect: ef.Tell, now_seconds: float) -> Request:
+    api_version = "v1" if effect.kind == "Pod" else f"{names.GROUP}/{names.VERSION}"
+    moment = datetime.fromtimestamp(now_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    body = {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{effect.name}.", "namespace": effect.namespace},
+        "eventTime": moment,
+        "reportingController": names.SCHEDULER,
+        "reportingInstance": names.SCHEDULER,
+        "type": "Warning" if effect.warning else "Normal",
+        "reason": effect.reason,
+        "action": effect.action,
+        "note": effect.message[:1024],
+        "regarding": {
+            "apiVersion": api_version,
+            "kind": effect.kind,
+            "namespace": effect.namespace,
+            "name": effect.name,
+            "uid": effect.uid,
+        },
+    }
+    return Request("POST", f"/apis/events.k8s.io/v1/namespaces/{effect.namespace}/events", _encode(body))
