@@ -52,10 +52,10 @@ class Bed:
         Raises ComponentDied with the last log lines of a component that ends early, BedError for anything else a
         person can mend. Either way nothing is left running.
         """
-        binaries = ensure_binaries(progress)
+        # A bad name or fleet is better told before minutes of building.
         name = bed_name(options.name)
-        # A malformed fleet is better told before a control plane was started for it.
         fleet = load_fleet(options.fleet) if options.fleet is not None else None
+        binaries = ensure_binaries(progress)
         bed = cls(*launch(name, options, binaries))
         try:
             bed._control.start(["etcd"])

@@ -14,7 +14,8 @@ GO_FLAGS = "-mod=readonly -trimpath -buildvcs=false"
 BUILD_ENVIRONMENT = {"GOFLAGS": GO_FLAGS, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off"}
 
 _STRIPPED = "-s -w"
-_VERSION_PACKAGE = "k8s.io/component-base/version"
+# The first is what a binary reports and judges features by, the second what it calls itself to the API server.
+_VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,17 @@ class Binary:
     cold_seconds: int
 
 
+def _version_stamp(package: str) -> str:
+    major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
+    values = {"gitVersion": KUBERNETES_VERSION, "gitMajor": major, "gitMinor": minor}
+    return " ".join(f"-X {package}.{name}={value}" for name, value in values.items())
+
+
 ETCD = Module("etcd", _STRIPPED)
 KUBERNETES = Module(
     "kubernetes",
     # Unstamped binaries call themselves v0.0.0-master, and some components misjudge features by that.
-    f"{_STRIPPED} -X {_VERSION_PACKAGE}.gitVersion={KUBERNETES_VERSION}"
-    f" -X {_VERSION_PACKAGE}.gitMajor=1 -X {_VERSION_PACKAGE}.gitMinor=37",
+    " ".join([_STRIPPED, *(_version_stamp(package) for package in _VERSION_PACKAGES)]),
 )
 KWOK = Module("kwok", _STRIPPED)
 MODULES = (ETCD, KUBERNETES, KWOK)

@@ -40,7 +40,14 @@ def _build_missing(paths: dict[str, Path], progress: Progress) -> None:
         )
         started = time.monotonic()
         for number, binary in enumerate(missing, start=1):
-            _build(binary, paths[binary.name], go, f"building {binary.name} ({number} of {len(missing)})", estimate, progress)
+            _build(
+                binary,
+                paths[binary.name],
+                go,
+                f"building {binary.name} ({number} of {len(missing)})",
+                estimate,
+                progress,
+            )
             progress.done(f"built {binary.name} in {duration_words(estimate.finish(binary))}")
         progress.done(f"Built {len(missing)} binaries in {duration_words(time.monotonic() - started)}")
 

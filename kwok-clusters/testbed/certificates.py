@@ -43,9 +43,7 @@ class Authority:
             x509.DNSName("kubernetes.default.svc"),
         ]
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        return self._issue(
-            name, subject, ExtendedKeyUsageOID.SERVER_AUTH, x509.SubjectAlternativeName(addresses)
-        )
+        return self._issue(name, subject, ExtendedKeyUsageOID.SERVER_AUTH, x509.SubjectAlternativeName(addresses))
 
     def client_certificate(self, user: str, groups: Sequence[str]) -> tuple[Path, Path]:
         """Certificate and key files that authenticate as `user` in `groups`."""
@@ -75,9 +73,7 @@ def write_service_account_keys(folder: Path) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
     public_file = folder / "service-account.pub"
     public_file.write_bytes(
-        key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
     return public_file, write_key(folder / "service-account.key", key)
 
@@ -86,15 +82,13 @@ def write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> Path:
     """Write a private key that only its owner may read."""
     path.touch(mode=0o600)
     path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return path
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -27,7 +27,7 @@ _READY_SINCE = "2026-01-01T00:00:00Z"
 
 def _quantity(value: str) -> str:
     if not re.fullmatch(r"\d+(\.\d+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?", value):
-        raise ValueError(f"{value!r} is no quantity of Kubernetes; write \"96\", \"500m\" or \"2Ti\"")
+        raise ValueError(f'{value!r} is no quantity of Kubernetes; write "96", "500m" or "2Ti"')
     return value
 
 

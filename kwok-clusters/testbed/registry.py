@@ -69,7 +69,9 @@ def read_facts(name: str) -> Facts:
     path = home_of(name) / FACTS_FILE
     if not is_locked(lock_of(name)) or not path.exists():
         running = ", ".join(running_beds()) or "none"
-        raise BedError(f"no bed named {name!r} is running (running: {running}); `bed up --detach --name {name}` starts it")
+        raise BedError(
+            f"no bed named {name!r} is running (running: {running}); `bed up --detach --name {name}` starts it"
+        )
     return Facts(**json.loads(path.read_text()))
 
 

@@ -128,7 +128,7 @@ class Component:
         process.send_signal(number)
         try:
             await asyncio.wait_for(process.wait(), STOP_TIMEOUT_SECONDS)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             process.kill()
             await process.wait()
 
@@ -149,7 +149,7 @@ class Component:
                     status_line = await reader.readline()
                 finally:
                     writer.close()
-        except (OSError, asyncio.TimeoutError) as error:
+        except OSError as error:
             return str(error) or type(error).__name__
         fields = status_line.decode("latin-1").split()
         return fields[1] if len(fields) > 1 else "an empty line"
@@ -201,7 +201,9 @@ class Supervisor:
         components = [self._components[name] for name in request.get("names", ())]
         match request["do"]:
             case "start":
-                errors = await asyncio.gather(*(component.start(request["timeout_seconds"]) for component in components))
+                errors = await asyncio.gather(
+                    *(component.start(request["timeout_seconds"]) for component in components)
+                )
                 return {"error": next(filter(None, errors), None)}
             case "stop":
                 await asyncio.gather(*(component.stop(signal.Signals[request["signal"]]) for component in components))

@@ -1,0 +1,5 @@
+"""`python -m testbed`: the same as the `bed` script beside the package."""
+
+from testbed.cli import main
+
+main()
