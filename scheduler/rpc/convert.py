@@ -1,0 +1,283 @@
+"""Solve requests and results as protobuf messages, exactly: what comes out is equal to what went in.
+
+The one exception is `Put.spots`, which stays at home: a solver works with counts, and the sender has them.
+
+The layout and its reasons stand in ``proto/muster/solver/v1/solver.proto``. A message that contradicts itself is a
+ValueError. A value that the format cannot carry (a negative index, a number beyond 64 bits) raises what NumPy and
+protobuf raise: ValueError, TypeError or OverflowError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.model.plan import TierScore
+from scheduler.rpc.pb.muster.solver.v1 import solver_pb2 as pb
+from scheduler.solver.problem import (
+    BranchAsk,
+    GangAsk,
+    Incumbent,
+    MemberAsk,
+    Problem,
+    Put,
+    QueueRoom,
+    SolveRequest,
+)
+
+REVISION = 1
+"""The revision of ``muster.solver.v1`` spoken here. Raised by every change that an older server must not overlook."""
+
+INT32: np.dtype[np.int32] = np.dtype("<i4")
+INT64: np.dtype[np.int64] = np.dtype("<i8")
+
+ENDS: Mapping[str, pb.End] = {
+    "optimal": pb.END_OPTIMAL,
+    "feasible": pb.END_FEASIBLE,
+    "deadline": pb.END_DEADLINE,
+    "failed": pb.END_FAILED,
+    "skipped": pb.END_SKIPPED,
+}
+_END_NAMES: Mapping[int, str] = {number: name for name, number in ENDS.items()}
+
+_Number = TypeVar("_Number", np.int32, np.int64)
+
+
+def request_to_pb(request: SolveRequest) -> pb.SolveRequest:
+    return pb.SolveRequest(
+        revision=REVISION,
+        problem=problem_to_pb(request.problem),
+        start=incumbent_to_pb(request.start),
+        budget=pb.Budget(
+            wall_seconds=request.wall_seconds,
+            work=request.work,
+            workers=request.workers,
+            seed=request.seed,
+        ),
+    )
+
+
+def request_from_pb(message: pb.SolveRequest) -> SolveRequest:
+    problem = problem_from_pb(message.problem)
+    start = incumbent_from_pb(message.start)
+    check_fits(start, problem)
+    budget = message.budget
+    return SolveRequest(
+        problem=problem,
+        start=start,
+        wall_seconds=budget.wall_seconds,
+        work=budget.work,
+        workers=budget.workers,
+        seed=budget.seed,
+    )
+
+
+def problem_to_pb(problem: Problem) -> pb.Problem:
+    return pb.Problem(
+        resources=problem.resources,
+        levels=[
+            pb.Level(name=name, domains=domains)
+            for name, domains in zip(problem.level_names, problem.domain_names, strict=True)
+        ],
+        classes=pb.NodeClasses(
+            nodes=_packed(problem.class_nodes, INT32),
+            free=_packed(problem.class_free, INT64),
+            domain=_packed(problem.class_domain, INT32),
+        ),
+        gangs=pb.Gangs(
+            members=[len(gang.members) for gang in problem.gangs],
+            branches=[len(gang.branches) for gang in problem.gangs],
+            tier=[gang.tier for gang in problem.gangs],
+            queue=[gang.queue for gang in problem.gangs],
+            bundle=[gang.bundle for gang in problem.gangs],
+        ),
+        members=_members_to_pb(problem),
+        branches=_branches_to_pb(problem),
+        queues=pb.Queues(
+            parent=[queue.parent for queue in problem.queues],
+            room=_rows([queue.room for queue in problem.queues], len(problem.resources)),
+        ),
+        goals=problem.goals,
+        rules=problem.rules,
+        node_score=problem.node_score,
+    )
+
+
+def problem_from_pb(message: pb.Problem) -> Problem:
+    """The problem of a message. Its arrays are read-only views of the message's bytes."""
+    resource_count = len(message.resources)
+    class_nodes = np.frombuffer(message.classes.nodes, INT32)
+    return Problem(
+        resources=tuple(message.resources),
+        class_nodes=class_nodes,
+        class_free=_matrix(message.classes.free, INT64, len(class_nodes), resource_count),
+        class_domain=_matrix(message.classes.domain, INT32, len(class_nodes), len(message.levels)),
+        level_names=tuple(level.name for level in message.levels),
+        domain_names=tuple(tuple(level.domains) for level in message.levels),
+        gangs=_gangs_from_pb(message, len(class_nodes)),
+        queues=tuple(
+            QueueRoom(parent, room)
+            for parent, room in zip(
+                message.queues.parent,
+                _tuples(message.queues.room, len(message.queues.parent), resource_count),
+                strict=True,
+            )
+        ),
+        goals=tuple(message.goals),
+        rules=tuple(message.rules),
+        node_score=message.node_score,
+    )
+
+
+def incumbent_to_pb(incumbent: Incumbent) -> pb.Incumbent:
+    puts = incumbent.puts
+    return pb.Incumbent(
+        puts=pb.Puts(
+            gang=[put.gang for put in puts],
+            member=[put.member for put in puts],
+            node_class=[put.node_class for put in puts],
+            count=[put.count for put in puts],
+        ),
+        scores=[pb.TierScore(tier=score.tier, value=score.value, bound=score.bound) for score in incumbent.scores],
+    )
+
+
+def incumbent_from_pb(message: pb.Incumbent) -> Incumbent:
+    puts = message.puts
+    return Incumbent(
+        puts=tuple(Put(*row) for row in zip(puts.gang, puts.member, puts.node_class, puts.count, strict=True)),
+        scores=tuple(
+            TierScore(score.tier, score.value, score.bound if score.HasField("bound") else None)
+            for score in message.scores
+        ),
+    )
+
+
+def check_fits(incumbent: Incumbent, problem: Problem) -> None:
+    """Every index of the incumbent must exist in the problem (whether the placement is legal is not looked at)."""
+    member_counts = [len(gang.members) for gang in problem.gangs]
+    class_count = problem.class_count
+    for put in incumbent.puts:
+        if put.gang >= len(member_counts) or put.member >= member_counts[put.gang] or put.node_class >= class_count:
+            raise ValueError(f"{put} is outside the problem ({len(member_counts)} gangs, {class_count} node classes)")
+
+
+def end_to_pb(end: str) -> pb.End:
+    try:
+        return ENDS[end]
+    except KeyError:
+        raise ValueError(f"a solve cannot end as {end!r}; it ends as one of {', '.join(ENDS)}") from None
+
+
+def end_from_pb(number: int) -> str:
+    try:
+        return _END_NAMES[number]
+    except KeyError:
+        raise ValueError(f"the solver says that the solve ended as {number}, which revision {REVISION} lacks") from None
+
+
+def _members_to_pb(problem: Problem) -> pb.Members:
+    members = [member for gang in problem.gangs for member in gang.members]
+    masks: dict[bytes, int] = {}
+    eligible = [masks.setdefault(member.eligible, len(masks)) for member in members]
+    for gang in problem.gangs:
+        if len(gang.values) != len(gang.members):
+            raise ValueError(f"a gang has {len(gang.members)} members but {len(gang.values)} values")
+    return pb.Members(
+        request=_rows([member.request for member in members], len(problem.resources)),
+        count=[member.count for member in members],
+        minimum=[member.minimum for member in members],
+        branch=[member.branch for member in members],
+        value=[value for gang in problem.gangs for value in gang.values],
+        eligible=eligible,
+        masks=list(masks),
+    )
+
+
+def _members_from_pb(message: pb.Members, resource_count: int, class_count: int) -> list[MemberAsk]:
+    masks = list(message.masks)
+    if any(len(mask) != -(-class_count // 8) for mask in masks):
+        raise ValueError(f"a set of eligible node classes has not one bit for each of {class_count} classes")
+    if any(index >= len(masks) for index in message.eligible):
+        raise ValueError(f"a member's set of eligible node classes is not among the {len(masks)} that are given")
+    requests = _tuples(message.request, len(message.count), resource_count)
+    columns = zip(requests, message.count, message.minimum, message.branch, message.eligible, strict=True)
+    return [
+        MemberAsk(request=request, count=count, minimum=minimum, branch=branch, eligible=masks[index])
+        for request, count, minimum, branch, index in columns
+    ]
+
+
+def _branches_to_pb(problem: Problem) -> pb.Branches:
+    branches = [branch for gang in problem.gangs for branch in gang.branches]
+    return pb.Branches(
+        parent=[branch.parent for branch in branches],
+        minimum=[branch.minimum for branch in branches],
+        min_branches=[branch.min_branches for branch in branches],
+        required=[branch.required for branch in branches],
+        preferred=[branch.preferred for branch in branches],
+        pinned=[branch.pinned for branch in branches],
+    )
+
+
+def _branches_from_pb(message: pb.Branches) -> list[BranchAsk]:
+    columns = zip(
+        message.parent,
+        message.minimum,
+        message.min_branches,
+        message.required,
+        message.preferred,
+        message.pinned,
+        strict=True,
+    )
+    return [BranchAsk(*row) for row in columns]
+
+
+def _gangs_from_pb(message: pb.Problem, class_count: int) -> tuple[GangAsk, ...]:
+    table = message.gangs
+    members = _members_from_pb(message.members, len(message.resources), class_count)
+    branches = _branches_from_pb(message.branches)
+    values = list(message.members.value)
+    if len(values) != len(members) or sum(table.members) != len(members) or sum(table.branches) != len(branches):
+        raise ValueError("the gangs do not add up to the members, values and branches that are given")
+    gangs = []
+    member, branch = 0, 0
+    for member_count, branch_count, tier, queue, bundle in zip(
+        table.members, table.branches, table.tier, table.queue, table.bundle, strict=True
+    ):
+        own = slice(member, member + member_count)
+        gangs.append(
+            GangAsk(
+                members=tuple(members[own]),
+                branches=tuple(branches[branch : branch + branch_count]),
+                values=tuple(values[own]),
+                tier=tier,
+                queue=queue,
+                bundle=bundle,
+            )
+        )
+        member += member_count
+        branch += branch_count
+    return tuple(gangs)
+
+
+def _packed(array: NDArray[np.integer], dtype: np.dtype[np.integer]) -> bytes:
+    """The numbers of an array, row by row; a TypeError when the type could not hold them all."""
+    return array.astype(dtype, casting="safe", copy=False).tobytes()
+
+
+def _rows(rows: Sequence[tuple[int, ...]], width: int) -> bytes:
+    if any(len(row) != width for row in rows):
+        raise ValueError(f"a row of amounts has not one column for each of {width} resources")
+    return np.array(rows, INT64).tobytes()
+
+
+def _matrix(data: bytes, dtype: np.dtype[_Number], rows: int, columns: int) -> NDArray[_Number]:
+    return np.frombuffer(data, dtype).reshape(rows, columns)
+
+
+def _tuples(data: bytes, rows: int, columns: int) -> list[tuple[int, ...]]:
+    return [tuple(row) for row in _matrix(data, INT64, rows, columns).tolist()]

@@ -1,0 +1,185 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class End(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    END_UNSPECIFIED: _ClassVar[End]
+    END_OPTIMAL: _ClassVar[End]
+    END_FEASIBLE: _ClassVar[End]
+    END_DEADLINE: _ClassVar[End]
+    END_FAILED: _ClassVar[End]
+    END_SKIPPED: _ClassVar[End]
+END_UNSPECIFIED: End
+END_OPTIMAL: End
+END_FEASIBLE: End
+END_DEADLINE: End
+END_FAILED: End
+END_SKIPPED: End
+
+class SolveRequest(_message.Message):
+    __slots__ = ("revision", "problem", "start", "budget")
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    revision: int
+    problem: Problem
+    start: Incumbent
+    budget: Budget
+    def __init__(self, revision: _Optional[int] = ..., problem: _Optional[_Union[Problem, _Mapping]] = ..., start: _Optional[_Union[Incumbent, _Mapping]] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ...) -> None: ...
+
+class SolveResponse(_message.Message):
+    __slots__ = ("incumbent", "end", "variables")
+    INCUMBENT_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    incumbent: Incumbent
+    end: End
+    variables: int
+    def __init__(self, incumbent: _Optional[_Union[Incumbent, _Mapping]] = ..., end: _Optional[_Union[End, str]] = ..., variables: _Optional[int] = ...) -> None: ...
+
+class Budget(_message.Message):
+    __slots__ = ("wall_seconds", "work", "workers", "seed")
+    WALL_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    WORK_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    wall_seconds: float
+    work: float
+    workers: int
+    seed: int
+    def __init__(self, wall_seconds: _Optional[float] = ..., work: _Optional[float] = ..., workers: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class Problem(_message.Message):
+    __slots__ = ("resources", "levels", "classes", "gangs", "members", "branches", "queues", "goals", "rules", "node_score")
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    LEVELS_FIELD_NUMBER: _ClassVar[int]
+    CLASSES_FIELD_NUMBER: _ClassVar[int]
+    GANGS_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    BRANCHES_FIELD_NUMBER: _ClassVar[int]
+    QUEUES_FIELD_NUMBER: _ClassVar[int]
+    GOALS_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    NODE_SCORE_FIELD_NUMBER: _ClassVar[int]
+    resources: _containers.RepeatedScalarFieldContainer[str]
+    levels: _containers.RepeatedCompositeFieldContainer[Level]
+    classes: NodeClasses
+    gangs: Gangs
+    members: Members
+    branches: Branches
+    queues: Queues
+    goals: _containers.RepeatedScalarFieldContainer[str]
+    rules: _containers.RepeatedScalarFieldContainer[str]
+    node_score: str
+    def __init__(self, resources: _Optional[_Iterable[str]] = ..., levels: _Optional[_Iterable[_Union[Level, _Mapping]]] = ..., classes: _Optional[_Union[NodeClasses, _Mapping]] = ..., gangs: _Optional[_Union[Gangs, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., branches: _Optional[_Union[Branches, _Mapping]] = ..., queues: _Optional[_Union[Queues, _Mapping]] = ..., goals: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[str]] = ..., node_score: _Optional[str] = ...) -> None: ...
+
+class Level(_message.Message):
+    __slots__ = ("name", "domains")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    domains: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., domains: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class NodeClasses(_message.Message):
+    __slots__ = ("nodes", "free", "domain")
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    FREE_FIELD_NUMBER: _ClassVar[int]
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    nodes: bytes
+    free: bytes
+    domain: bytes
+    def __init__(self, nodes: _Optional[bytes] = ..., free: _Optional[bytes] = ..., domain: _Optional[bytes] = ...) -> None: ...
+
+class Gangs(_message.Message):
+    __slots__ = ("members", "branches", "tier", "queue", "bundle")
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    BRANCHES_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_FIELD_NUMBER: _ClassVar[int]
+    members: _containers.RepeatedScalarFieldContainer[int]
+    branches: _containers.RepeatedScalarFieldContainer[int]
+    tier: _containers.RepeatedScalarFieldContainer[int]
+    queue: _containers.RepeatedScalarFieldContainer[int]
+    bundle: _containers.RepeatedScalarFieldContainer[bool]
+    def __init__(self, members: _Optional[_Iterable[int]] = ..., branches: _Optional[_Iterable[int]] = ..., tier: _Optional[_Iterable[int]] = ..., queue: _Optional[_Iterable[int]] = ..., bundle: _Optional[_Iterable[bool]] = ...) -> None: ...
+
+class Members(_message.Message):
+    __slots__ = ("request", "count", "minimum", "branch", "value", "eligible", "masks")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_FIELD_NUMBER: _ClassVar[int]
+    BRANCH_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    ELIGIBLE_FIELD_NUMBER: _ClassVar[int]
+    MASKS_FIELD_NUMBER: _ClassVar[int]
+    request: bytes
+    count: _containers.RepeatedScalarFieldContainer[int]
+    minimum: _containers.RepeatedScalarFieldContainer[int]
+    branch: _containers.RepeatedScalarFieldContainer[int]
+    value: _containers.RepeatedScalarFieldContainer[int]
+    eligible: _containers.RepeatedScalarFieldContainer[int]
+    masks: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, request: _Optional[bytes] = ..., count: _Optional[_Iterable[int]] = ..., minimum: _Optional[_Iterable[int]] = ..., branch: _Optional[_Iterable[int]] = ..., value: _Optional[_Iterable[int]] = ..., eligible: _Optional[_Iterable[int]] = ..., masks: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class Branches(_message.Message):
+    __slots__ = ("parent", "minimum", "min_branches", "required", "preferred", "pinned")
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_FIELD_NUMBER: _ClassVar[int]
+    MIN_BRANCHES_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_FIELD_NUMBER: _ClassVar[int]
+    PREFERRED_FIELD_NUMBER: _ClassVar[int]
+    PINNED_FIELD_NUMBER: _ClassVar[int]
+    parent: _containers.RepeatedScalarFieldContainer[int]
+    minimum: _containers.RepeatedScalarFieldContainer[int]
+    min_branches: _containers.RepeatedScalarFieldContainer[int]
+    required: _containers.RepeatedScalarFieldContainer[int]
+    preferred: _containers.RepeatedScalarFieldContainer[int]
+    pinned: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, parent: _Optional[_Iterable[int]] = ..., minimum: _Optional[_Iterable[int]] = ..., min_branches: _Optional[_Iterable[int]] = ..., required: _Optional[_Iterable[int]] = ..., preferred: _Optional[_Iterable[int]] = ..., pinned: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Queues(_message.Message):
+    __slots__ = ("parent", "room")
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    parent: _containers.RepeatedScalarFieldContainer[int]
+    room: bytes
+    def __init__(self, parent: _Optional[_Iterable[int]] = ..., room: _Optional[bytes] = ...) -> None: ...
+
+class Incumbent(_message.Message):
+    __slots__ = ("puts", "scores")
+    PUTS_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    puts: Puts
+    scores: _containers.RepeatedCompositeFieldContainer[TierScore]
+    def __init__(self, puts: _Optional[_Union[Puts, _Mapping]] = ..., scores: _Optional[_Iterable[_Union[TierScore, _Mapping]]] = ...) -> None: ...
+
+class Puts(_message.Message):
+    __slots__ = ("gang", "member", "node_class", "count")
+    GANG_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    NODE_CLASS_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    gang: _containers.RepeatedScalarFieldContainer[int]
+    member: _containers.RepeatedScalarFieldContainer[int]
+    node_class: _containers.RepeatedScalarFieldContainer[int]
+    count: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, gang: _Optional[_Iterable[int]] = ..., member: _Optional[_Iterable[int]] = ..., node_class: _Optional[_Iterable[int]] = ..., count: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class TierScore(_message.Message):
+    __slots__ = ("tier", "value", "bound")
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BOUND_FIELD_NUMBER: _ClassVar[int]
+    tier: str
+    value: int
+    bound: int
+    def __init__(self, tier: _Optional[str] = ..., value: _Optional[int] = ..., bound: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,147 @@
+"""Problems and requests to send: of any size for measuring, and arbitrary ones for properties."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from scheduler.model.plan import TierScore
+from scheduler.solver.problem import (
+    BranchAsk,
+    GangAsk,
+    Incumbent,
+    MemberAsk,
+    Problem,
+    Put,
+    QueueRoom,
+    SolveRequest,
+)
+
+
+def sized_request(
+    class_count: int = 4,
+    gang_count: int = 2,
+    members_each: int = 1,
+    *,
+    node_score: str = "pack",
+    wall_seconds: float = 1.0,
+) -> SolveRequest:
+    """A plausible request: every class in a rack of 16, gangs that ask for one rack, a start that places them all."""
+    resources = ("cpu", "memory", "nvidia.com/gpu", "pods")
+    rack_of_class = np.arange(class_count, dtype=np.int32) // 16
+    rng = np.random.default_rng(0)
+    free = rng.integers(1, 2**40, size=(class_count, len(resources)), dtype=np.int64)
+    gangs = tuple(
+        GangAsk(
+            members=tuple(
+                MemberAsk((8000, 2**36, 1000, 1), 16, 16, 0, np.packbits(rng.random(class_count) < 0.9).tobytes())
+                for _ in range(members_each)
+            ),
+            branches=(BranchAsk(parent=-1, minimum=16, min_branches=0, required=1),),
+            values=(1000,) * members_each,
+            tier=gang % 3,
+            queue=gang % 2,
+        )
+        for gang in range(gang_count)
+    )
+    racks = tuple(f"rack-{rack}" for rack in range(int(rack_of_class[-1]) + 1))
+    problem = Problem(
+        resources=resources,
+        class_nodes=np.ones(class_count, dtype=np.int32),
+        class_free=free,
+        class_domain=np.stack([np.zeros(class_count, dtype=np.int32), rack_of_class], axis=1),
+        level_names=("zone", "rack"),
+        domain_names=(("zone-0",), racks),
+        gangs=gangs,
+        queues=(QueueRoom(-1, (-1, -1, 512_000, -1)), QueueRoom(0, (-1, -1, -1, -1))),
+        goals=("served-value", "packing"),
+        rules=("capacity", "gang-minimum"),
+        node_score=node_score,
+    )
+    puts = tuple(Put(gang, 0, (gang * 16 + spot) % class_count, 1) for gang in range(gang_count) for spot in range(16))
+    start = Incumbent(puts, (TierScore("served-value", 16_000 * gang_count),))
+    return SolveRequest(problem, start, wall_seconds)
+
+
+def assert_same_problem(left: Problem, right: Problem) -> None:
+    """`Problem` compares by identity, as its arrays have no one truth of equality."""
+    for name in Problem.__dataclass_fields__:
+        mine, theirs = getattr(left, name), getattr(right, name)
+        if isinstance(mine, np.ndarray):
+            assert mine.dtype == theirs.dtype, name
+            np.testing.assert_array_equal(mine, theirs, err_msg=name)
+        else:
+            assert mine == theirs, name
+
+
+_int32 = st.integers(-(2**31), 2**31 - 1)
+_int64 = st.integers(-(2**63), 2**63 - 1)
+_index = st.integers(0, 2**32 - 1)
+_names = st.lists(st.text(max_size=5), max_size=3).map(tuple)
+
+
+def incumbents(puts: st.SearchStrategy[Put]) -> st.SearchStrategy[Incumbent]:
+    scores = st.builds(TierScore, tier=st.text(max_size=5), value=_int64, bound=st.none() | _int64)
+    return st.builds(
+        Incumbent, puts=st.lists(puts, max_size=5).map(tuple), scores=st.lists(scores, max_size=3).map(tuple)
+    )
+
+
+any_incumbent = incumbents(
+    st.builds(Put, gang=_index, member=_index, node_class=_index, count=_index, spots=st.just(()))
+)
+
+
+@st.composite
+def gangs(draw: st.DrawFn, resource_count: int, class_count: int) -> GangAsk:
+    request = st.tuples(*[_int64] * resource_count)
+    mask_bytes = -(-class_count // 8)
+    member = st.builds(MemberAsk, request, _int32, _int32, _int32, st.binary(min_size=mask_bytes, max_size=mask_bytes))
+    members = tuple(draw(st.lists(member, max_size=3)))
+    branch = st.builds(BranchAsk, _int32, _int32, _int32, _int32, _int32, _int32)
+    return GangAsk(
+        members=members,
+        branches=tuple(draw(st.lists(branch, max_size=3))),
+        values=draw(st.tuples(*[_int64] * len(members))),
+        tier=draw(_int32),
+        queue=draw(_int32),
+        bundle=draw(st.booleans()),
+    )
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> Problem:
+    resources, levels = draw(_names), draw(_names)
+    class_count = draw(st.integers(0, 20))
+    room = st.builds(QueueRoom, _int32, st.tuples(*[_int64] * len(resources)))
+    return Problem(
+        resources=resources,
+        class_nodes=draw(arrays.arrays(np.int32, class_count)),
+        class_free=draw(arrays.arrays(np.int64, (class_count, len(resources)))),
+        class_domain=draw(arrays.arrays(np.int32, (class_count, len(levels)))),
+        level_names=levels,
+        domain_names=draw(st.tuples(*[_names] * len(levels))),
+        gangs=tuple(draw(st.lists(gangs(len(resources), class_count), max_size=4))),
+        queues=tuple(draw(st.lists(room, max_size=3))),
+        goals=draw(_names),
+        rules=draw(_names),
+        node_score=draw(st.text(max_size=5)),
+    )
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> SolveRequest:
+    problem = draw(problems())
+    members = [(gang, member) for gang, ask in enumerate(problem.gangs) for member in range(len(ask.members))]
+    start = Incumbent((), ())
+    if members and problem.class_count:
+        put = st.builds(
+            lambda where, node_class, count: Put(where[0], where[1], node_class, count),
+            st.sampled_from(members),
+            st.integers(0, problem.class_count - 1),
+            _index,
+        )
+        start = draw(incumbents(put))
+    seconds = st.floats(0, 1e9)
+    return SolveRequest(problem, start, draw(seconds), draw(seconds), draw(st.integers(0, 64)), draw(_int64))

@@ -1,0 +1,99 @@
+"""Values to protobuf and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from scheduler.model.plan import TierScore
+from scheduler.rpc import convert
+from scheduler.rpc.endpoint import MESSAGE_BYTES_MAX
+from scheduler.rpc.pb.muster.solver.v1 import solver_pb2 as pb
+from scheduler.solver.problem import Incumbent, Put, SolveRequest
+from tests.unit.rpc.problems import any_incumbent, assert_same_problem, requests, sized_request
+
+
+@given(requests())
+def test_a_request_survives_the_wire_exactly(request: SolveRequest) -> None:
+    data = convert.request_to_pb(request).SerializeToString()
+    back = convert.request_from_pb(pb.SolveRequest.FromString(data))
+    assert_same_problem(back.problem, request.problem)
+    assert back.start == request.start
+    for name in ("wall_seconds", "work", "workers", "seed"):
+        assert getattr(back, name) == getattr(request, name)
+
+
+@given(any_incumbent)
+def test_an_incumbent_survives_the_wire_exactly(incumbent: Incumbent) -> None:
+    data = convert.incumbent_to_pb(incumbent).SerializeToString()
+    assert convert.incumbent_from_pb(pb.Incumbent.FromString(data)) == incumbent
+
+
+def test_no_bound_and_a_bound_of_zero_stay_apart() -> None:
+    scores = (TierScore("a", 0, None), TierScore("b", 0, 0))
+    assert convert.incumbent_from_pb(convert.incumbent_to_pb(Incumbent((), scores))).scores == scores
+
+
+def test_spots_stay_at_home() -> None:
+    sent = Incumbent((Put(0, 0, 0, 2, spots=((5, 2),)),), ())
+    assert convert.incumbent_from_pb(convert.incumbent_to_pb(sent)).puts == (Put(0, 0, 0, 2),)
+
+
+@pytest.mark.parametrize("end", ["optimal", "feasible", "deadline", "failed", "skipped"])
+def test_every_end_survives_the_wire(end: str) -> None:
+    assert convert.end_from_pb(convert.end_to_pb(end)) == end
+
+
+def test_an_end_that_does_not_exist_is_refused_both_ways() -> None:
+    with pytest.raises(ValueError, match="cannot end as 'done'"):
+        convert.end_to_pb("done")
+    with pytest.raises(ValueError, match="ended as 99"):
+        convert.end_from_pb(99)
+
+
+@pytest.mark.parametrize(
+    ("harm", "complaint"),
+    [
+        (lambda p: p.classes.MergeFrom(pb.NodeClasses(free=p.classes.free[:-8])), "reshape"),
+        (lambda p: p.gangs.members.append(1), "add up"),
+        (lambda p: p.gangs.tier.append(0), "zip"),
+        (lambda p: p.members.count.append(1), "reshape"),
+        (lambda p: p.members.masks.append(b"too long for the classes"), "one bit"),
+        (lambda p: p.members.eligible.__setitem__(0, 7), "not among the 1"),
+        (lambda p: p.branches.pinned.append(1), "zip"),
+        (lambda p: p.queues.parent.append(1), "reshape"),
+        (lambda p: setattr(p.classes, "nodes", b"123"), "multiple"),
+    ],
+)
+def test_a_message_that_contradicts_itself_is_refused(harm: object, complaint: str) -> None:
+    message = convert.request_to_pb(sized_request())
+    assert callable(harm)
+    harm(message.problem)
+    with pytest.raises(ValueError, match=complaint):
+        convert.request_from_pb(message)
+
+
+@pytest.mark.parametrize("put", [Put(2, 0, 0, 1), Put(0, 1, 0, 1), Put(0, 0, 4, 1)])
+def test_a_put_outside_the_problem_is_refused(put: Put) -> None:
+    problem = sized_request(class_count=4, gang_count=2, members_each=1).problem
+    with pytest.raises(ValueError, match="outside the problem"):
+        convert.check_fits(Incumbent((put,), ()), problem)
+
+
+def test_arrays_from_the_wire_are_read_only() -> None:
+    problem = convert.request_from_pb(convert.request_to_pb(sized_request())).problem
+    with pytest.raises(ValueError, match="read-only"):
+        problem.class_free[0, 0] = 1
+
+
+def test_numbers_that_would_lose_bits_are_refused() -> None:
+    problem = sized_request().problem
+    object.__setattr__(problem, "class_nodes", np.array([2**40] * 4))
+    with pytest.raises(TypeError, match="safe"):
+        convert.problem_to_pb(problem)
+
+
+def test_the_largest_problem_foreseen_is_far_below_the_message_limit() -> None:
+    request = sized_request(class_count=5_000, gang_count=1_000, members_each=4)
+    assert convert.request_to_pb(request).ByteSize() < MESSAGE_BYTES_MAX / 8
