@@ -42,13 +42,22 @@ class MemberAsk(msgspec.Struct, frozen=True):
 
 
 class GangAsk(msgspec.Struct, frozen=True):
-    """``value`` is what one placed pod of each member is worth; ``tier`` orders strictly (0 first: highest priority)."""
+    """``values`` is what one placed pod of each member is worth; ``tier`` orders strictly (0 first: highest priority).
+
+    A ``bundle`` is many equal pods without a group in one ask: each is a gang of its own, so that all of them are placed
+    with the minima of gangs, not as somebody's surplus.
+    """
 
     members: tuple[MemberAsk, ...]
     branches: tuple[BranchAsk, ...]
     values: tuple[int, ...]
     tier: int = 0
     queue: int = -1
+    bundle: bool = False
+
+    @property
+    def pods(self) -> int:
+        return sum(member.count for member in self.members)
 
 
 class QueueRoom(msgspec.Struct, frozen=True):
@@ -86,12 +95,17 @@ class Problem:
 
 
 class Put(msgspec.Struct, frozen=True):
-    """``count`` pods of member ``member`` of gang ``gang`` on nodes of class ``node_class`` (all indices)."""
+    """``count`` pods of member ``member`` of gang ``gang`` on nodes of class ``node_class`` (all indices).
+
+    ``spots`` are (index of the node inside its class, pods there), where whoever made the put knows them: greedy does,
+    so that its counts always expand; a solver's counts come without.
+    """
 
     gang: int
     member: int
     node_class: int
     count: int
+    spots: tuple[tuple[int, int], ...] = ()
 
 
 class Incumbent(msgspec.Struct, frozen=True):

@@ -1,0 +1,289 @@
+"""Trying to place one gang's minima: recursively along its tree, on a part of the stock, to be kept or forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from scheduler.model.cluster import Mask
+from scheduler.solver.choose import choose_nodes, fewest_domains, tightest_domains
+from scheduler.solver.node_scores import NodeScore
+from scheduler.solver.problem import GangAsk, MemberAsk, Problem
+from scheduler.solver.scarcity import by_scarcity
+from scheduler.solver.stock import GroupKey, Slots, Stock
+from scheduler.solver.tree import children, members_below, minima_below, needs_nothing, path_up
+
+_PREFERRED_TRIES = 8
+
+
+class Step(msgspec.Struct, frozen=True):
+    """``each`` pods of a member onto every one of ``nodes`` nodes of the group with that key.
+
+    ``spots`` are the nodes' indices inside their class, known when the step was made on the stock itself.
+    """
+
+    member: int
+    key: GroupKey
+    nodes: int
+    each: int
+    spots: tuple[int, ...] = ()
+
+
+@dataclass
+class Attempt:
+    """One gang being placed on ``stock``: the steps so far, pods taken per member, the domain chosen per branch.
+
+    ``present`` are the branches that are in, ``classes`` the node classes used so far, in order.
+    """
+
+    stock: Stock
+    steps: list[Step] = field(default_factory=list)
+    taken: dict[int, int] = field(default_factory=dict)
+    at: dict[int, int] = field(default_factory=dict)
+    present: set[int] = field(default_factory=set)
+    classes: dict[int, None] = field(default_factory=dict)
+
+    def within(self, slots: Slots) -> Attempt:
+        """A part to try on, which knows what was taken so far. Whoever fails on it just forgets it."""
+        return Attempt(
+            self.stock.only(slots), [], dict(self.taken), dict(self.at), set(self.present), dict(self.classes)
+        )
+
+    def pour(self, step: Step, request: tuple[int, ...]) -> None:
+        spots = self.stock.pour(self.stock.slot(step.key), step.nodes, step.each, request)
+        self.steps.append(msgspec.structs.replace(step, spots=tuple(spots)))
+        self.classes[step.key[0]] = None
+
+    def keep(self, part: Attempt, gang: GangAsk) -> None:
+        """Repeats what succeeded on a part."""
+        for step in part.steps:
+            self.pour(step, gang.members[step.member].request)
+        self.taken, self.at, self.present = part.taken, part.at, part.present
+
+
+class GangPlacer:
+    """Places gangs of one problem; holds what is the same for all of them."""
+
+    def __init__(self, problem: Problem, score: NodeScore) -> None:
+        self._problem = problem
+        self._score = score
+        self._eligible: dict[bytes, Mask] = {}
+        self._spreads = problem.node_score == "spread"
+        self._by_scarcity = by_scarcity(problem.resources)
+        self._required_binds = "required-topology" in problem.rules
+        self._preferred_counts = "preferred-topology" in problem.goals
+
+    def eligible(self, member: MemberAsk) -> Mask:
+        mask = self._eligible.get(member.eligible)
+        if mask is None:
+            mask = self._eligible[member.eligible] = self._problem.eligible(member)
+        return mask
+
+    def minima(self, attempt: Attempt, gang: GangAsk, admits: Callable[[Attempt], bool]) -> bool:
+        """The least of a gang that counts as placed, if it fits and ``admits`` allows it; else nothing happens."""
+        return self._branch(attempt, gang, 0, admits)
+
+    def settle(self, attempt: Attempt, gang: GangAsk, index: int) -> None:
+        """Chooses domains for a member whose branches need nothing: the tightest that takes all of it, else the roomiest."""
+        member = gang.members[index]
+        if not self._required_binds:
+            return
+        for branch in reversed(path_up(gang, member.branch)):
+            level = gang.branches[branch].required
+            if level < 0 or attempt.at.get(branch, gang.branches[branch].pinned) >= 0:
+                continue
+            slots = attempt.stock.live(self.eligible(member) & self._inside(attempt, gang, branch))
+            codes = self._problem.class_domain[attempt.stock.node_class[slots], level]
+            room = np.bincount(codes + 1, weights=self._room(attempt.stock, slots, member), minlength=1)
+            whole = tightest_domains([(member.count, room, True)], 0, roomiest=self._spreads)
+            some = tightest_domains([(1, room, True)], 0, roomiest=True)
+            if whole or some:
+                attempt.at[branch] = (whole or some)[0]
+
+    def enter(self, attempt: Attempt, gang: GangAsk, admits: Callable[[Attempt], bool]) -> bool:
+        """Lets one more branch in that is not needed, at its minima."""
+        for child, ask in enumerate(gang.branches):
+            if ask.parent in attempt.present and child not in attempt.present:
+                if self._branch(attempt, gang, child, admits):
+                    return True
+        return False
+
+    # --- the tree -------------------------------------------------------------------------------------------------
+
+    def _branch(
+        self, attempt: Attempt, gang: GangAsk, branch: int, admits: Callable[[Attempt], bool] = lambda part: True
+    ) -> bool:
+        """One branch at its minima, inside one domain where that is required; when it fails nothing has happened."""
+        ask = gang.branches[branch]
+        if ask.required < 0 or not self._required_binds:
+            part = attempt.within(attempt.stock.live(self._any_eligible(gang, branch)))
+            return self._near(part, gang, branch) and self._keep_if(attempt, part, gang, admits)
+        if ask.pinned >= 0:
+            domains = [ask.pinned]
+        else:
+            domains = self._domains(attempt.stock, gang, branch, ask.required)
+        for domain in domains:
+            part = attempt.within(self._slots_in(attempt.stock, ask.required, domain))
+            part.at[branch] = domain
+            if self._near(part, gang, branch):
+                return self._keep_if(attempt, part, gang, admits)
+        return False
+
+    def _keep_if(self, attempt: Attempt, part: Attempt, gang: GangAsk, admits: Callable[[Attempt], bool]) -> bool:
+        if not admits(part):
+            return False
+        attempt.keep(part, gang)
+        return True
+
+    def _near(self, attempt: Attempt, gang: GangAsk, branch: int) -> bool:
+        """Inside one domain where that is preferred and possible, else anywhere."""
+        ask = gang.branches[branch]
+        if ask.preferred >= 0 and self._preferred_counts:
+            for domain in self._domains(attempt.stock, gang, branch, ask.preferred)[:_PREFERRED_TRIES]:
+                part = attempt.within(self._slots_in(attempt.stock, ask.preferred, domain))
+                if self._fill(part, gang, branch):
+                    attempt.keep(part, gang)
+                    return True
+        return self._fill(attempt, gang, branch)
+
+    def _fill(self, attempt: Attempt, gang: GangAsk, branch: int) -> bool:
+        """Own members at their minima, then as many children as must be present, then pods up to the branch's minimum."""
+        attempt.present.add(branch)
+        for index in self._largest_first(gang, branch):
+            minimum = gang.members[index].minimum
+            if self.add(attempt, gang, index, minimum) < minimum:
+                return False
+        below = children(gang, branch)
+        attempt.present.update(child for child in below if needs_nothing(gang, child))
+        for child in below:
+            if sum(each in attempt.present for each in below) >= gang.branches[branch].min_branches:
+                break
+            if child not in attempt.present:
+                self._branch(attempt, gang, child)
+        if sum(each in attempt.present for each in below) < gang.branches[branch].min_branches:
+            return False
+        return self._top_up(attempt, gang, branch)
+
+    def _top_up(self, attempt: Attempt, gang: GangAsk, branch: int) -> bool:
+        """More pods until the branch's minimum holds: of members that are in, then by letting another child in."""
+        members = members_below(gang, branch)
+
+        def missing() -> int:
+            return gang.branches[branch].minimum - sum(attempt.taken.get(index, 0) for index in members)
+
+        for index in members:
+            if missing() > 0 and gang.members[index].branch in attempt.present:
+                self.add(attempt, gang, index, missing())
+        for child in children(gang, branch):
+            if missing() > 0 and child not in attempt.present and self._branch(attempt, gang, child):
+                for index in members_below(gang, child):
+                    self.add(attempt, gang, index, missing())
+        return missing() <= 0
+
+    def _largest_first(self, gang: GangAsk, branch: int) -> list[int]:
+        """A branch's own members, those with the largest request first: they are the hardest to place."""
+        own = [index for index, member in enumerate(gang.members) if member.branch == branch]
+        return sorted(own, key=lambda index: [-gang.members[index].request[column] for column in self._by_scarcity])
+
+    # --- members --------------------------------------------------------------------------------------------------
+
+    def add(self, attempt: Attempt, gang: GangAsk, index: int, count: int) -> int:
+        """Up to ``count`` more pods of a member where its branch's choices allow; answers how many were placed."""
+        member = gang.members[index]
+        count = min(count, member.count - attempt.taken.get(index, 0))
+        classes = self._classes_allowed(attempt, gang, index)
+        if count <= 0 or classes is None:
+            return 0
+        placed = 0
+        for visit in self._visits(attempt, gang, index, classes, count):
+            placed += self._pour(attempt, gang, index, visit, count - placed)
+            if placed == count:
+                break
+        attempt.taken[index] = attempt.taken.get(index, 0) + placed
+        return placed
+
+    def _classes_allowed(self, attempt: Attempt, gang: GangAsk, index: int) -> Mask | None:
+        """Eligible classes inside the domains chosen above the member; None when such a domain is still to be chosen."""
+        member = gang.members[index]
+        classes = self.eligible(member)
+        if not self._required_binds:
+            return classes
+        for branch in path_up(gang, member.branch):
+            ask = gang.branches[branch]
+            if ask.required >= 0:
+                domain = attempt.at.get(branch, ask.pinned)
+                if domain < 0:
+                    return None
+                classes = classes & (self._problem.class_domain[:, ask.required] == domain)
+        return classes
+
+    def _visits(self, attempt: Attempt, gang: GangAsk, index: int, classes: Mask, count: int) -> list[Mask]:
+        """The classes to use, visit by visit: all at once, or one preferred domain after the other, as few as possible."""
+        member = gang.members[index]
+        asked = (gang.branches[branch].preferred for branch in path_up(gang, member.branch))
+        level = next((column for column in asked if column >= 0), -1)
+        if level < 0 or not self._preferred_counts:
+            return [classes]
+        stock = attempt.stock
+        slots = stock.live(classes)
+        codes = self._problem.class_domain[:, level]
+        room = np.bincount(codes[stock.node_class[slots]] + 1, weights=self._room(stock, slots, member))
+        touched = dict.fromkeys(int(codes[node_class]) for node_class in attempt.classes)
+        return [classes & (codes == domain) for domain in fewest_domains(room, list(touched), count)]
+
+    def _pour(self, attempt: Attempt, gang: GangAsk, index: int, classes: Mask, count: int) -> int:
+        """Up to ``count`` pods of a member onto groups of these classes, best score first."""
+        stock, request = attempt.stock, gang.members[index].request
+        placed = 0
+        while placed < count:
+            chosen = choose_nodes(stock, stock.live(classes), request, count - placed, self._score, self._spreads)
+            if not chosen:
+                break
+            for slot, nodes, each in chosen:
+                attempt.pour(Step(index, stock.key(slot), nodes, each), request)
+                placed += nodes * each
+        return placed
+
+    # --- domains --------------------------------------------------------------------------------------------------
+
+    def _domains(self, stock: Stock, gang: GangAsk, branch: int, level: int) -> list[int]:
+        """The domains of a level where each member's minimum fits by itself, tightest first (roomiest when spreading)."""
+        needs = minima_below(gang, branch)
+        lead = max(
+            needs, key=lambda index: [gang.members[index].request[column] for column in self._by_scarcity], default=-1
+        )
+        slots = stock.live(np.ones(self._problem.class_count, dtype=np.bool_))
+        codes = self._problem.class_domain[stock.node_class[slots], level]
+        rooms = []
+        for index, need in needs.items():
+            member = gang.members[index]
+            room = np.bincount(codes + 1, weights=self._room(stock, slots, member), minlength=1)
+            rooms.append((need, room, index == lead))
+        return tightest_domains(rooms, gang.branches[branch].minimum, roomiest=self._spreads)
+
+    def _room(self, stock: Stock, slots: Slots, member: MemberAsk) -> Slots:
+        """Pods of a member that each group takes by itself."""
+        fits = np.where(self.eligible(member)[stock.node_class[slots]], stock.fits(slots, member.request), 0)
+        return np.asarray(np.minimum(fits, member.count) * stock.size[slots])
+
+    def _any_eligible(self, gang: GangAsk, branch: int) -> Mask:
+        classes = np.zeros(self._problem.class_count, dtype=np.bool_)
+        for index in members_below(gang, branch):
+            classes |= self.eligible(gang.members[index])
+        return classes
+
+    def _inside(self, attempt: Attempt, gang: GangAsk, branch: int) -> Mask:
+        """The classes inside the domains chosen so far for a branch and everything above it."""
+        classes = np.ones(self._problem.class_count, dtype=np.bool_)
+        for each in path_up(gang, branch):
+            ask = gang.branches[each]
+            domain = attempt.at.get(each, ask.pinned)
+            if ask.required >= 0 and domain >= 0:
+                classes &= self._problem.class_domain[:, ask.required] == domain
+        return classes
+
+    def _slots_in(self, stock: Stock, level: int, domain: int) -> Slots:
+        return stock.live(self._problem.class_domain[:, level] == domain)

@@ -1,0 +1,195 @@
+"""From gangs and a picture of the fleet to the compact problem, and what is needed to get back to nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scheduler.model.cluster import Mask, NodeTable
+from scheduler.model.plan import Refusal
+from scheduler.model.policy import Policy
+from scheduler.model.resources import PODS, Matrix, vector
+from scheduler.model.shape import Shape
+from scheduler.model.topology import Topology
+from scheduler.model.work import Gang, GangKey
+from scheduler.solver.classes import Demand, NodeClasses, Rows, node_classes
+from scheduler.solver.levels import Levels, level_asks
+from scheduler.solver.problem import BranchAsk, Counts, GangAsk, MemberAsk, Problem, QueueRoom
+from scheduler.solver.scarcity import by_scarcity
+
+_NOTHING_REFUSED: Mapping[GangKey, tuple[Refusal, ...]] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """A problem with its way back: ``gangs`` stand as in ``problem.gangs``, ``class_rows`` are the node rows of each class.
+
+    ``free`` is [N x R] over ``problem.resources``, the true free amounts; ``masks`` says where each shape may go.
+    ``refused`` are gangs whose ask cannot be understood; they are not in the problem.
+    """
+
+    problem: Problem
+    gangs: tuple[Gang, ...]
+    nodes: NodeTable
+    free: Matrix
+    domains: Counts
+    masks: Mapping[Shape, Mask]
+    class_rows: tuple[Rows, ...]
+    refused: Mapping[GangKey, tuple[Refusal, ...]]
+
+
+def build(
+    nodes: NodeTable,
+    resources: tuple[str, ...],
+    free: Matrix,
+    gangs: Sequence[Gang],
+    topologies: Mapping[str, Topology],
+    masks: Mapping[Shape, Mask],
+    policy: Policy,
+    *,
+    tiers: Mapping[GangKey, int] | None = None,
+    values: Mapping[GangKey, tuple[int, ...]] | None = None,
+    queue_rooms: tuple[QueueRoom, ...] = (),
+    queue_of_gang: Mapping[GangKey, int] | None = None,
+) -> Built:
+    """Gangs stand in rank order. ``free`` [N x R] and each ``QueueRoom.room`` are over ``resources``.
+
+    ``masks`` holds the eligible nodes of every shape (`filters.eligible`). Without ``tiers`` a gang's tier follows from its
+    priority, highest first; without ``values`` a pod is worth what it takes of the policy's value resource, else 1.
+    ``queue_of_gang`` are indices into ``queue_rooms`` (absent: no queue binds).
+    """
+    levels = Levels(nodes, topologies)
+    refused: dict[GangKey, tuple[Refusal, ...]] = {}
+    kept: list[Gang] = []
+    branches: list[tuple[BranchAsk, ...]] = []
+    for gang in gangs:
+        asks, refusals = level_asks(gang, levels)
+        if refusals:
+            refused[gang.key] = refusals
+        else:
+            kept.append(gang)
+            branches.append(asks)
+
+    columns = _columns(kept, resources)
+    names = tuple(resources[column] for column in columns)
+    free_seen = free[:, columns]
+    requests = _requests(kept, names, resources)
+    classes = node_classes(free_seen, _demands(kept, requests, masks), levels.domains, by_scarcity(names))
+    problem = Problem(
+        resources=names,
+        class_nodes=np.array([len(rows) for rows in classes.rows], dtype=np.int32),
+        class_free=classes.free,
+        class_domain=levels.domains[classes.first_rows] if classes.rows else levels.domains[:0],
+        level_names=levels.names,
+        domain_names=levels.domain_names,
+        gangs=_gang_asks(kept, branches, requests, masks, classes, policy, tiers, values, queue_of_gang or {}),
+        queues=tuple(
+            QueueRoom(parent=queue.parent, room=tuple(queue.room[column] for column in columns))
+            for queue in queue_rooms
+        ),
+        goals=policy.goals,
+        rules=policy.rules,
+        node_score=policy.node_score,
+    )
+    return Built(
+        problem=problem,
+        gangs=tuple(kept),
+        nodes=nodes,
+        free=free_seen,
+        domains=levels.domains,
+        masks=masks,
+        class_rows=classes.rows,
+        refused=refused or _NOTHING_REFUSED,
+    )
+
+
+def _columns(gangs: Sequence[Gang], resources: tuple[str, ...]) -> list[int]:
+    """The resources that pending work asks for, and pods."""
+    asked = {name for shape in _shapes(gangs) for name, requested in shape.requests if requested > 0} | {PODS}
+    return [column for column, name in enumerate(resources) if name in asked]
+
+
+def _shapes(gangs: Sequence[Gang]) -> dict[Shape, None]:
+    """Distinct shapes in order of first appearance."""
+    return dict.fromkeys(member.shape for gang in gangs for member in gang.members)
+
+
+def _requests(
+    gangs: Sequence[Gang], names: tuple[str, ...], resources: tuple[str, ...]
+) -> Mapping[Shape, tuple[int, ...]]:
+    """A shape that asks for a resource no node has is eligible nowhere, so leaving it out here is safe."""
+    known = set(resources)
+    requests = {}
+    for shape in _shapes(gangs):
+        asked = tuple((name, amount) for name, amount in shape.requests if name in known)
+        requests[shape] = tuple(int(amount) for amount in vector(asked, names))
+    return requests
+
+
+def _demands(
+    gangs: Sequence[Gang], requests: Mapping[Shape, tuple[int, ...]], masks: Mapping[Shape, Mask]
+) -> list[Demand]:
+    pods: dict[Shape, int] = {}
+    for gang in gangs:
+        for member in gang.members:
+            pods[member.shape] = pods.get(member.shape, 0) + member.count
+    by_mask: dict[bytes, list[Shape]] = {}
+    bits_of_mask: dict[int, bytes] = {}  # by identity: callers share one array between equal shapes
+    for shape in pods:
+        mask = masks[shape]
+        if id(mask) not in bits_of_mask:
+            bits_of_mask[id(mask)] = np.packbits(mask).tobytes()
+        by_mask.setdefault(bits_of_mask[id(mask)], []).append(shape)
+    demands = []
+    for shapes in by_mask.values():
+        matrix = np.array([requests[shape] for shape in shapes], dtype=np.int64)
+        counts = np.array([pods[shape] for shape in shapes], dtype=np.int64)
+        demands.append(
+            Demand(
+                mask=masks[shapes[0]], requests=np.unique(matrix, axis=0), total=(matrix * counts[:, None]).sum(axis=0)
+            )
+        )
+    return demands
+
+
+def _gang_asks(
+    gangs: Sequence[Gang],
+    branches: Sequence[tuple[BranchAsk, ...]],
+    requests: Mapping[Shape, tuple[int, ...]],
+    masks: Mapping[Shape, Mask],
+    classes: NodeClasses,
+    policy: Policy,
+    tiers: Mapping[GangKey, int] | None,
+    values: Mapping[GangKey, tuple[int, ...]] | None,
+    queue_of_gang: Mapping[GangKey, int],
+) -> tuple[GangAsk, ...]:
+    first_rows = classes.first_rows
+    eligible = {shape: np.packbits(masks[shape][first_rows]).tobytes() for shape in requests}
+    worth = {shape: dict(shape.requests).get(policy.value_resource, 0) or 1 for shape in requests}
+    priorities = sorted({gang.priority for gang in gangs}, reverse=True)
+    tier_of_priority = {priority: tier for tier, priority in enumerate(priorities)}
+    asks = []
+    for gang, gang_branches in zip(gangs, branches, strict=True):
+        members = tuple(
+            MemberAsk(
+                request=requests[member.shape],
+                count=member.count,
+                minimum=member.minimum,
+                branch=member.branch,
+                eligible=eligible[member.shape],
+            )
+            for member in gang.members
+        )
+        asks.append(
+            GangAsk(
+                members=members,
+                branches=gang_branches,
+                values=values[gang.key] if values else tuple(worth[member.shape] for member in gang.members),
+                tier=tiers[gang.key] if tiers else tier_of_priority[gang.priority],
+                queue=queue_of_gang.get(gang.key, -1),
+                bundle=gang.single,
+            )
+        )
+    return tuple(asks)

@@ -1,0 +1,90 @@
+"""Greedy's two choices as plain functions: which nodes take the pods, and which domains are visited in what order."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.solver.node_scores import NodeScore
+from scheduler.solver.stock import Slots, Stock
+
+Room = NDArray[np.float64]
+"""Pods that fit per domain code; index 0 is code -1, the nodes without a domain."""
+
+
+def choose_nodes(
+    stock: Stock, slots: Slots, request: tuple[int, ...], count: int, score: NodeScore, spreads: bool
+) -> list[tuple[int, int, int]]:
+    """(slot, nodes, pods on each) for up to ``count`` pods; nothing when no group of ``slots`` holds one.
+
+    Packing fills whole nodes of the best groups first, then puts the rest on the node that it fits best. Spreading puts
+    one pod on each node of the best group and is to be called again.
+    """
+    fits = stock.fits(slots, request)
+    holding = fits > 0
+    slots, fits = slots[holding], fits[holding]
+    if not len(slots):
+        return []
+    free = stock.free[:, slots]
+    amounts = np.array(request, dtype=np.int64)[:, None]
+    sizes = stock.size[slots]
+    if count == 1 or spreads:
+        best = int(np.argmin(score(free, free - amounts)))
+        return [(int(slots[best]), min(count, int(sizes[best])), 1)]
+    fills = np.minimum(fits, count)
+    chosen: list[tuple[int, int, int]] = []
+    left = count
+    for at in np.argsort(score(free, free - amounts * fills), kind="stable").tolist():
+        fill = int(fills[at])
+        nodes = min(int(sizes[at]), left // fill)
+        if nodes:
+            chosen.append((int(slots[at]), nodes, fill))
+            sizes[at] -= nodes
+            left -= nodes * fill
+        if left == 0:
+            return chosen
+        if sizes[at]:  # what is left is less than one more of these nodes holds
+            break
+    holding = (sizes > 0) & (fits >= left)
+    if holding.any():
+        scores = np.where(holding, score(free, np.maximum(free - amounts * left, 0)), np.inf)
+        chosen.append((int(slots[int(np.argmin(scores))]), 1, left))
+    return chosen
+
+
+def tightest_domains(rooms: list[tuple[int, Room, bool]], minimum: int, *, roomiest: bool) -> list[int]:
+    """Domain codes in the order to try. ``rooms`` are (needed, room per domain, whether it is the lead member).
+
+    A domain qualifies when every member's need fits there by itself and all together reach the branch's ``minimum``;
+    the lead member's room says how tight it is.
+    """
+    if not rooms:
+        return []
+    qualifies = np.ones(len(rooms[0][1]), dtype=np.bool_)
+    qualifies[0] = False
+    total = np.zeros(len(rooms[0][1]))
+    tightness = rooms[0][1]
+    for need, room, leads in rooms:
+        qualifies &= room >= need
+        total += room
+        tightness = room if leads else tightness
+    qualifies &= (total >= minimum) & (total > 0)
+    domains = np.flatnonzero(qualifies)
+    keys = -tightness[domains] if roomiest else tightness[domains]
+    return [int(domain) - 1 for domain in domains[np.argsort(keys, kind="stable")]]
+
+
+def fewest_domains(room: Room, touched: list[int], count: int) -> list[int]:
+    """Domain codes in the order to fill: those used already, then the largest, and for what is left the tightest."""
+    order = [domain for domain in touched if domain + 1 < len(room) and room[domain + 1] > 0]
+    left = count - sum(int(room[domain + 1]) for domain in order)
+    open_domains = [domain for domain in np.flatnonzero(room[1:] > 0).tolist() if domain not in order]
+    open_domains.sort(key=lambda domain: (-room[domain + 1], domain))
+    while left > 0 and open_domains:
+        fitting = [domain for domain in open_domains if room[domain + 1] >= left]
+        chosen = fitting[-1] if fitting else open_domains[0]
+        open_domains.remove(chosen)
+        order.append(chosen)
+        left -= int(room[chosen + 1])
+    nowhere = [-1] if len(room) and room[0] > 0 and -1 not in order else []
+    return order + open_domains + nowhere

@@ -1,0 +1,35 @@
+"""Goal: use nodes where little of what is scarce is free, so that whole nodes stay whole (or the most, when spreading).
+
+Each pod costs the scarce amount it takes (at least one) times the scarce amount that is free on a node of its class, both
+in sixteenths of the largest node, so that numbers stay small. Work without scarce needs goes where nothing scarce is free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scheduler.solver.problem import Problem, Put
+from scheduler.solver.scarcity import by_scarcity
+
+NAME = "packing"
+
+
+def stages(problem: Problem) -> tuple[int, ...]:
+    return (0,)
+
+
+def stage_name(problem: Problem, stage: int) -> str:
+    return NAME
+
+
+def cost(problem: Problem, puts: Iterable[Put], stage: int) -> int:
+    scarce = by_scarcity(problem.resources)[0]
+    largest = max((int(free[scarce]) for free in problem.class_free), default=0)
+    step = max(1, largest // 16)
+    sign = -1 if problem.node_score == "spread" else 1
+    total = 0
+    for put in puts:
+        taken = problem.gangs[put.gang].members[put.member].request[scarce]
+        free = int(problem.class_free[put.node_class, scarce])
+        total += sign * put.count * max(1, taken // step) * (free // step)
+    return total

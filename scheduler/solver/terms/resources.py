@@ -1,0 +1,25 @@
+"""Filter: a request above the node's *allocatable total* can never fit there, whatever leaves.
+
+What is free at the moment is the rule `capacity`; this filter is the part of NodeResourcesFit that waiting cannot cure.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scheduler.model.cluster import Mask, NodeTable
+from scheduler.model.resources import Matrix
+from scheduler.model.shape import Shape
+
+
+def refuse(shape: Shape, nodes: NodeTable, capacity: Matrix, resources: tuple[str, ...]) -> Mask:
+    """[nodes] refused: some request exceeds the total, or is of a resource that no node has."""
+    columns = {name: column for column, name in enumerate(resources)}
+    refused = np.zeros(len(nodes), dtype=np.bool_)
+    for name, requested in shape.requests:
+        if requested <= 0:
+            continue
+        if name not in columns:
+            return np.ones(len(nodes), dtype=np.bool_)
+        refused |= capacity[:, columns[name]] < requested
+    return refused
