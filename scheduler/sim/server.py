@@ -5,6 +5,7 @@ Only what the scheduler, its users and the nodes need is served; everything else
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -60,7 +61,7 @@ class ApiServer:
                 return 201, self._create(target, body, user)
             case "POST", "binding" if target.kind.plural == "pods":
                 pod = pods.bound(target.kind, self._get(target), body, self.clock.now_seconds)
-                self.objects.store(target.kind, _next_generation(pod), user)
+                self.objects.store(target.kind, pod, user)
                 return 201, _SUCCESS
             case "POST", "eviction" if target.kind.plural == "pods":
                 return 201, self._evict(target, body, user)
@@ -98,6 +99,9 @@ class ApiServer:
         given = dict(body.get("metadata", {}))
         uid = self.objects.new_uid()
         name = given.get("name") or f"{given.get('generateName', '')}{uid[3:8]}"
+        stem = given.get("generateName", "").removesuffix("-")
+        if not given.get("name") and not _NAME.fullmatch(stem):
+            raise invalid(kind, name, f'metadata.generateName: Invalid value: "{given.get("generateName", "")}"')
         if kind.namespaced and self.objects.find(_NAMESPACES, "", target.namespace) is None:
             raise not_found(_NAMESPACES, target.namespace)
         if self.objects.find(kind, target.namespace, name) is not None:
@@ -128,7 +132,6 @@ class ApiServer:
         kind, old = target.kind, self._get(target)
         given = proposed.get("metadata", {})
         name = old["metadata"]["name"]
-        pods.check_preconditions(kind, old, {"uid": given.get("uid")})
         if given.get("resourceVersion") and given["resourceVersion"] != old["metadata"]["resourceVersion"]:
             raise conflict(kind.resource, name, MODIFIED)
         new = prepared(kind, old, proposed, target.subresource)
@@ -172,5 +175,6 @@ def _next_generation(body: Object) -> Object:
 
 
 _USERS_METADATA = ("labels", "annotations", "finalizers", "ownerReferences", "generateName")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _SUCCESS: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 _NAMESPACES = Kind("namespaces", "Namespace", "v1", status=True)

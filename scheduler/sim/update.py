@@ -21,11 +21,14 @@ _SYSTEMS_METADATA = (
 
 def prepared(kind: Kind, old: Object, proposed: Object, subresource: str) -> Object:
     """The object to write. Its generation is one more when what its owner asks for has changed."""
+    status = proposed.get("status") or {}
+    if subresource == "status" and kind.custom:
+        return {**old, "status": status} if status or "status" in old else old
+    uid = (proposed.get("metadata") or {}).get("uid")
+    if uid and uid != old["metadata"]["uid"]:
+        raise invalid(kind, old["metadata"]["name"], f'metadata.uid: Invalid value: "{uid}": field is immutable')
     metadata = _with_system_metadata(old, proposed)
     if subresource == "status":
-        status = proposed.get("status") or {}
-        if kind.custom:
-            return {**old, "status": status} if status or "status" in old else old
         return {**old, "metadata": metadata, "status": status}
     new = {**proposed, "metadata": metadata}
     if kind.status:
