@@ -32,10 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
-        return code
     except (KubeconfigError, RecordingError, OSError, aiohttp.ClientError, msgspec.DecodeError) as error:
         print(f"auditor: {error}", file=sys.stderr)
         return 2
+    return code
 
 
 def _watch(options: argparse.Namespace) -> int:

@@ -60,12 +60,15 @@ class Report(Struct, frozen=True, rename="camel"):
     def to_text(self) -> str:
         """A table for people: what was seen, then violations, then notes, at most some lines of each promise."""
         seen = self.seen
+        rests_on = (
+            f"{seen.events} events (resource versions {seen.revision_first}..{seen.revision_last}), "
+            f"{seen.nodes} nodes, {seen.pods} pods, {seen.binds} binds, {seen.gangs} gangs, "
+            f"{seen.records} commit records, {seen.requests} audited requests"
+        )
         return "\n".join(
             [
                 f"auditor: {_count(len(self.violations), 'violation')}, {_count(len(self.notes), 'note')}",
-                f"  seen: {seen.events} events (resource versions {seen.revision_first}..{seen.revision_last}), "
-                f"{seen.nodes} nodes, {seen.pods} pods, {seen.binds} binds, {seen.gangs} gangs, "
-                f"{seen.records} commit records, {seen.requests} audited requests",
+                f"  seen: {rests_on}",
                 *_lines(self.violations),
                 *_lines(self.notes),
             ]
