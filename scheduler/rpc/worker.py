@@ -33,14 +33,17 @@ log = structlog.get_logger(__name__)
 
 
 def serve(solve: Solve, listen: str, capacity: Capacity) -> None:
-    """Serves until SIGTERM or SIGINT. RuntimeError when the address cannot be listened on."""
+    """Serves until SIGTERM or SIGINT. Ends the program with a message when the address cannot be listened on."""
     threads = capacity.slots + capacity.queue_length_max + _SPARE_THREADS
     server = grpc.server(ThreadPoolExecutor(threads, thread_name_prefix="rpc"), options=SERVER_OPTIONS)
     health_servicer = health.HealthServicer()
     service = SolverService(solve, capacity, health_servicer)
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     solver_pb2_grpc.add_SolverServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port(listen)
+    try:
+        port = server.add_insecure_port(listen)
+    except RuntimeError as error:
+        sys.exit(f"cannot listen on {listen}: {error}")
 
     told_to_end = threading.Event()
 
@@ -78,13 +81,29 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         action="store_true",
         help="end when the starting process, which holds our standard input, is gone",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.slots < 1 or options.queue_length_max < 0:
+        parser.error("a worker needs at least one slot, and a queue cannot be shorter than 0")
+    return options
+
+
+def _configure_logs() -> None:
+    """JSON lines on standard error, which a supervised worker shares with the scheduler."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def run(arguments: list[str], solve: Solve) -> None:
     """The program, with its arguments and the function that solves. Does not return."""
     options = parse(arguments)
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    _configure_logs()
     if options.end_with_parent:
         end_with_parent()
     capacity = Capacity(
