@@ -1,0 +1,123 @@
+"""``muster decide``: plans of scenario files, printed, and with ``--check`` compared with what the files expect."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from scheduler.scenario.load import Row, load_suite
+from scheduler.scenario.problems import Problem, ScenarioError
+from scheduler.scenario.run import ChosenPolicy, FindPolicy, Outcome, choose_policy, only_default, run
+from scheduler.scenario.scenario import TAGS, PolicyForm
+from scheduler.scenario.show import as_data, as_text
+
+Output = Literal["text", "yaml", "json"]
+
+AS_EXPECTED, NOT_AS_EXPECTED, BAD_INPUT = 0, 1, 2
+
+
+def decide_command(
+    files: list[Path],
+    check: bool,
+    output: Output,
+    policy: str | None,
+    find_policy: FindPolicy = only_default,
+) -> int:
+    """Decide every scenario of files and directories; ``policy`` takes the place of what the files name.
+
+    The answer is the exit code: 0, 1 (with ``check``: a row fails, or passes unexpectedly), 2 (bad input, on stderr).
+    """
+    try:
+        rows = load_suite(files)
+        chosen = [_policy(row, policy, find_policy) for row in rows]
+    except ScenarioError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return BAD_INPUT
+    without = [row for row in rows if row.scenario.expect is None]
+    if check and without and len(without) == len(rows):
+        row = without[0]
+        print(Problem(row.path, row.line, "", "expects nothing", "add expect, or leave --check out"), file=sys.stderr)
+        return BAD_INPUT
+    outcomes = []
+    for row, each in zip(rows, chosen, strict=True):
+        outcome = run(row.scenario, each.policy, each.label)
+        outcomes.append(outcome)
+        if output == "text":
+            print("\n".join(_lines(outcome)) if check else as_text(outcome) + "\n")
+    if output != "text":
+        _print_data(outcomes, output)
+    elif check and len(outcomes) > 1:
+        print("\n".join(_summary(outcomes)))
+    broken = any(outcome.status in ("fail", "unexpected-pass") for outcome in outcomes)
+    return NOT_AS_EXPECTED if check and broken else AS_EXPECTED
+
+
+def _policy(row: Row, policy: str | None, find: FindPolicy) -> ChosenPolicy:
+    form = row.scenario.policy if policy is None else PolicyForm(profile=policy)
+    try:
+        return choose_policy(form, find)
+    except ValueError as error:
+        remedy = "name a file of policies/ without its suffix"
+        raise ScenarioError([Problem(row.path, row.line, "policy", str(error), remedy)]) from None
+
+
+def _lines(outcome: Outcome) -> list[str]:
+    """One line per row; a difference more takes a line of its own."""
+    scenario = outcome.scenario
+    head = f"{scenario.id} [{scenario.tag}]"
+    match outcome.status:
+        case "fail":
+            return [f"FAIL  {head}", *(f"      {each}" for each in outcome.differences)]
+        case "unexpected-pass":
+            return [f"FAIL  {head}", "      passes, but is marked 'expected: fail'; remove the mark"]
+        case "expected-fail":
+            waits = f" (waits for: {scenario.waits_for})" if scenario.waits_for else ""
+            return [f"xfail {head} {scenario.reason}{waits}"]
+        case "decided":
+            return [f"-     {head} expects nothing"]
+        case _:
+            return [f"pass  {head}"]
+
+
+def _summary(outcomes: Sequence[Outcome]) -> list[str]:
+    """Counts by series and tag, then of everything."""
+    by_series: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_series.setdefault(outcome.scenario.series, []).append(outcome)
+    lines = [""]
+    for series, rows in sorted(by_series.items()):
+        tags = ", ".join(
+            f"{tag} {sum(1 for row in rows if row.scenario.tag == tag and row.status == 'pass')}/{count}"
+            for tag, count in sorted(Counter(row.scenario.tag for row in rows).items())
+        )
+        lines.append(f"{series}: {_totals(rows)}; passed by tag: {tags}")
+    lines.append(f"all: {_totals(outcomes)}")
+    lines.append("tags: " + "; ".join(f"{tag} {meaning}" for tag, meaning in TAGS.items()))
+    return lines
+
+
+def _totals(outcomes: Sequence[Outcome]) -> str:
+    counts = Counter(outcome.status for outcome in outcomes)
+    words = {
+        "pass": "passed",
+        "fail": "FAILED",
+        "unexpected-pass": "PASSED UNEXPECTEDLY",
+        "expected-fail": "failed as expected",
+        "decided": "without expectation",
+    }
+    return f"{len(outcomes)} rows: " + ", ".join(f"{counts[key]} {word}" for key, word in words.items() if counts[key])
+
+
+def _print_data(outcomes: Sequence[Outcome], output: Output) -> None:
+    data = [as_data(outcome) for outcome in outcomes]
+    if output == "json":
+        print(json.dumps(data[0] if len(data) == 1 else data, indent=2))
+    else:
+        print(yaml.safe_dump_all(data, sort_keys=False), end="")

@@ -1,0 +1,60 @@
+"""What a plan changes, by the names of the scenario: pods placed, evicted and moved per gang, member and node."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from scheduler.model.plan import Plan
+from scheduler.model.work import GangKey, Place
+from scheduler.scenario.gangs import GangPlan
+
+Spots = Counter[tuple[str, str]]
+"""Pods by (member, node)."""
+
+
+def pod_uid(gang: str, member: str, number: int) -> str:
+    """The UID of a running pod of a scenario; `gang_of_pod` is its way back."""
+    return f"{gang}/{member}/{number}"
+
+
+def gang_of_pod(uid: str) -> str:
+    return uid.split("/", 1)[0]
+
+
+@dataclass(frozen=True)
+class Changes:
+    placed: Mapping[str, Spots]
+    evicted: Mapping[str, int]
+    moved: Mapping[str, Spots] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, plan: Plan, plans: Mapping[GangKey, GangPlan]) -> Changes:
+        placed: dict[str, Spots] = {}
+        evicted: Counter[str] = Counter()
+        moved: dict[str, Spots] = {}
+        for decision in plan.decisions:
+            placed[plans[decision.gang].name] = _spots(decision.places)
+            evicted.update(gang_of_pod(victim.uid) for victim in decision.victims)
+            for move in decision.moves:
+                moved.setdefault(plans[move.gang].name, Counter()).update(_spots(move.places))
+        return cls(placed, dict(evicted), moved)
+
+    def nodes(self, gang: str, members: Iterable[str] | None = None) -> Counter[str]:
+        """Pods by node of what this plan gives a gang, or some of its members, whether placed or moved."""
+        wanted = None if members is None else set(members)
+        found: Counter[str] = Counter()
+        for spots in (self.placed.get(gang), self.moved.get(gang)):
+            for (member, node), count in (spots or Counter()).items():
+                if wanted is None or member in wanted:
+                    found[node] += count
+        return found
+
+
+def _spots(places: Iterable[Place]) -> Spots:
+    found: Spots = Counter()
+    for place in places:
+        for each in place.nodes:
+            found[(place.member, each.node)] += each.count
+    return found

@@ -1,0 +1,96 @@
+"""Deciding a scenario in this process, with a budget that makes the answer the same on every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from scheduler.core.decide import decide
+from scheduler.core.drive import run as drive
+from scheduler.model.cluster import Snapshot
+from scheduler.model.plan import Plan
+from scheduler.model.policy import Policy, SolverBudget
+from scheduler.scenario.build import to_snapshot
+from scheduler.scenario.check import Difference, check
+from scheduler.scenario.scenario import PolicyForm, Scenario
+from scheduler.solver.problem import SolveRequest, SolveResult
+
+BUDGET = SolverBudget(wall_seconds=60.0, work=2.0, workers=1, seed=0)
+"""Deterministic work is the limit; the wall clock only guards against a hang."""
+
+PEER_PROFILES = ("kueue-classic", "kueue-fair", "volcano-capacity", "kai", "yunikorn", "slurm")
+"""Profiles that a scenario may name before they are written: until then it runs under ``default``, and says so."""
+
+FindPolicy = Callable[[str], Policy | None]
+"""A policy by its profile's name, None when there is none."""
+
+
+@dataclass(frozen=True)
+class ChosenPolicy:
+    """The policy a scenario runs under; ``label`` says which, and what of the scenario's wish it could not follow."""
+
+    policy: Policy
+    label: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a scenario. ``differences`` is empty when everything expected holds, or nothing was expected."""
+
+    scenario: Scenario
+    snapshot: Snapshot
+    plan: Plan
+    policy: str
+    differences: tuple[Difference, ...]
+
+    @property
+    def status(self) -> str:
+        """``decided`` (nothing expected), ``pass``, ``fail``, ``expected-fail`` or ``unexpected-pass``."""
+        if self.scenario.expect is None:
+            return "decided"
+        if self.scenario.expected == "fail":
+            return "expected-fail" if self.differences else "unexpected-pass"
+        return "fail" if self.differences else "pass"
+
+
+def only_default(profile: str) -> Policy | None:
+    """Knows the built-in default policy and nothing else."""
+    return Policy() if profile == "default" else None
+
+
+def choose_policy(form: PolicyForm, find: FindPolicy = only_default) -> ChosenPolicy:
+    """The policy of a scenario: its profile with its switches on top. ValueError for a profile that nobody knows."""
+    policy = find(form.profile)
+    label = form.profile
+    if policy is None:
+        fallback = find("default")
+        if form.profile not in PEER_PROFILES or fallback is None:
+            raise ValueError(f"policy {form.profile!r} does not exist")
+        policy, label = fallback, f"default ({form.profile} is not written yet)"
+    switches = {
+        name: value
+        for name in ("filters", "rules", "goals", "node_score", "value_resource", "default_preemptible")
+        if (value := getattr(form, name)) is not None
+    }
+    if switches:
+        policy = msgspec.structs.replace(policy, **switches)
+        label += " with " + ", ".join(sorted(switches))
+    return ChosenPolicy(policy, label)
+
+
+def run(scenario: Scenario, policy: Policy, label: str = "") -> Outcome:
+    """Decide a scenario and compare the plan with what it expects. Loads the solver."""
+    snapshot = to_snapshot(scenario)
+    plan = drive(decide(snapshot, policy, scenario.now, BUDGET), _solve)
+    differences = tuple(check(scenario, plan)) if scenario.expect is not None else ()
+    return Outcome(scenario, snapshot, plan, label or policy.name, differences)
+
+
+def _solve(request: SolveRequest) -> SolveResult:
+    """The last and best of the solver's answers."""
+    from scheduler.solver.improve import solve  # OR-Tools is heavy: only a run pays for it
+
+    answers = list(solve(request))
+    return answers[-1] if answers else SolveResult(incumbent=None, end="failed")
