@@ -10,7 +10,7 @@ Who may import it: tests, the demo and the benchmarks. `scheduler` never does, a
 """
 
 from testbed.bed import Bed
-from testbed.errors import BedError, ComponentDied
+from testbed.errors import BedError, ComponentDiedError
 from testbed.options import BedOptions
 
-__all__ = ["Bed", "BedError", "BedOptions", "ComponentDied"]
+__all__ = ["Bed", "BedError", "BedOptions", "ComponentDiedError"]

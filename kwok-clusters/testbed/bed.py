@@ -14,7 +14,7 @@ from testbed import bulk, registry
 from testbed.build import ensure_binaries
 from testbed.certificates import Authority
 from testbed.control import Control
-from testbed.errors import BedError, ComponentDied
+from testbed.errors import BedError, ComponentDiedError
 from testbed.fleet import Fleet, load_fleet
 from testbed.kubeconfig import write_kubeconfig
 from testbed.launch import Supervisor, launch
@@ -49,7 +49,7 @@ class Bed:
     def up(cls, options: BedOptions, progress: Progress | None = None) -> Self:
         """Build what is missing, start the components and wait until they are ready; seconds, once built.
 
-        Raises ComponentDied with the last log lines of a component that ends early, BedError for anything else a
+        Raises ComponentDiedError with the last log lines of a component that ends early, BedError for anything else a
         person can mend. Either way nothing is left running.
         """
         # A bad name or fleet is better told before minutes of building.
@@ -96,7 +96,11 @@ class Bed:
         self._control.detach()
 
     def kubectl(
-        self, *arguments: str, input: str | None = None, check: bool = True, kubeconfig: Path | None = None
+        self,
+        *arguments: str,
+        input: str | None = None,  # noqa: A002 - as subprocess.run calls it
+        check: bool = True,
+        kubeconfig: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run kubectl as admin, or as the user of another `kubeconfig`; raises BedError with what it said."""
         done = subprocess.run(
@@ -160,9 +164,9 @@ class Bed:
         return self._control.status()
 
     def check(self) -> None:
-        """Raise ComponentDied when a component ended that nobody stopped."""
+        """Raise ComponentDiedError when a component ended that nobody stopped."""
         if died := [item["message"] for item in self.status() if item["state"] == "died"]:
-            raise ComponentDied("\n".join(died))
+            raise ComponentDiedError("\n".join(died))
 
     def pids(self) -> dict[str, int]:
         """Process ids of the running components by name, and of their `supervisor`."""

@@ -16,6 +16,7 @@ PORT_COUNT = 6
 # With kube-controller-manager the bed has service accounts, and taints of nodes that are not ready.
 _CONTROLLERS = (
     "namespace-controller",
+    "clusterrole-aggregation-controller",
     "serviceaccount-controller",
     "garbage-collector-controller",
     "pod-garbage-collector-controller",
@@ -116,16 +117,17 @@ def etcd_flags(layout: Layout) -> list[str]:
     """Without fsync: what a power cut would take from a bed, nobody misses."""
     client, peer = f"http://127.0.0.1:{layout.etcd_port}", f"http://127.0.0.1:{layout.etcd_peer_port}"
     return [
+        "--name=bed",
         f"--data-dir={layout.data / 'etcd'}",
         f"--listen-client-urls={client}",
         f"--advertise-client-urls={client}",
         f"--listen-peer-urls={peer}",
         f"--initial-advertise-peer-urls={peer}",
-        f"--initial-cluster=default={peer}",
+        f"--initial-cluster=bed={peer}",
         "--unsafe-no-fsync",
         "--quota-backend-bytes=8589934592",
         "--snapshot-count=100000",
-        "--log-level=warn",
+        "--log-level=error",
     ]
 
 
@@ -199,6 +201,7 @@ def kwok_flags(layout: Layout) -> list[str]:
         f"--config={layout.home / 'kwok.yaml'}",
         "--manage-all-nodes=true",
         "--node-lease-duration-seconds=0",
+        "--v=WARN",
         f"--server-address=127.0.0.1:{layout.kwok_port}",
     ]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from testbed.errors import BedError, ComponentDied
+from testbed.errors import BedError, ComponentDiedError
 
 START_TIMEOUT_SECONDS = 90.0
 _ANSWER_GRACE_SECONDS = 15.0
@@ -19,10 +19,10 @@ class Control:
         self._socket = home / "control.sock"
 
     def start(self, names: Iterable[str]) -> None:
-        """Start components side by side and wait until all are ready; raises ComponentDied with the reason."""
+        """Start components side by side and wait until all are ready; raises ComponentDiedError with the reason."""
         answer = self._ask({"do": "start", "names": list(names), "timeout_seconds": START_TIMEOUT_SECONDS})
         if answer["error"]:
-            raise ComponentDied(answer["error"])
+            raise ComponentDiedError(answer["error"])
 
     def stop(self, names: Iterable[str], signal_name: str) -> None:
         """End components with the given signal (`SIGTERM`, `SIGKILL`) and wait until they are gone."""

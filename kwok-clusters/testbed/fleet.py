@@ -210,15 +210,8 @@ def _node(name: str, fleet: str, shape: Shape, topology: dict[str, str]) -> dict
                 }
             ],
             "addresses": [{"type": "Hostname", "address": name}],
-            "nodeInfo": {
-                field: ""
-                for field in (
-                    "architecture", "bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion",
-                    "kubeletVersion", "machineID", "operatingSystem", "osImage", "systemUUID",
-                )
-            },
         },
-    }  # fmt: skip
+    }
 
 
 def _place(location: tuple[int | str, ...]) -> str:

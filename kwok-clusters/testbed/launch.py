@@ -92,10 +92,11 @@ def launch(name: str, options: BedOptions, binaries: Mapping[str, Path]) -> tupl
             options=asdict(options) | {"fleet": str(options.fleet) if options.fleet else None},
         )
         registry.write_facts(home, facts)
-        return facts, supervisor
     except BaseException:
         registry.remove_files(home)
         raise
+    else:
+        return facts, supervisor
     finally:
         # The supervisor holds its own copies; without ours, its death frees the name and the ports.
         for descriptor in held:
