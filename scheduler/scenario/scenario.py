@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -110,8 +111,9 @@ class Scenario(Form):
 
     @property
     def series(self) -> str:
-        """``kai/FS`` of ``kai/FS-01``."""
-        return self.id.rpartition("-")[0] or self.id.rpartition("/")[0] or self.id
+        """``kai/FS`` of ``kai/FS-01``, ``example`` of ``example/gang``."""
+        numbered = re.fullmatch(r"(.+)-\d+[a-z]?", self.id)
+        return numbered.group(1) if numbered else self.id.rpartition("/")[0] or self.id
 
     @classmethod
     def known_keys(cls) -> set[str]:
