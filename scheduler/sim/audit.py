@@ -1,0 +1,151 @@
+"""The audit of a simulated world: the promises of the scheduler, checked at every change, by code of its own.
+
+Only what our effects do is a violation: a bind or a record that makes things wrong, never a node that shrinks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from scheduler.sim.ledger import Ledger, ended, member_of, minimum, over, spots
+from scheduler.sim.objects import Change, Object
+from scheduler.sim.server import ApiServer
+
+PARTLY_BOUND_SECONDS = 60.0
+"""How long a gang may stand below its minimum with some of its pods bound."""
+
+
+class Violation(msgspec.Struct, frozen=True):
+    seconds: float
+    rule: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.3f} {self.rule}: {self.text}"
+
+
+class Auditor:
+    """Listens to a server. ``violations`` grows; ``raise_if_any`` says what it holds."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self.violations: list[Violation] = []
+        self.binds = 0
+        self.records = 0
+        self.ledger = Ledger(server.objects)
+        self._objects = server.objects
+        self._clock = server.clock
+        self._partly_since: dict[str, float] = {}
+        server.objects.listeners.append(self._hear)
+
+    def raise_if_any(self) -> None:
+        assert not self.violations, "\n".join(str(each) for each in self.violations)
+
+    def look(self) -> None:
+        """What only time makes wrong: to be called about once a virtual second."""
+        for group in self._objects.all("podgroups"):
+            key = _key(group)
+            bound = sum(self.ledger.taken(group).values())
+            # A gang that has begun to end, or that its owner takes away, is not partly bound but partly gone.
+            going = any(ended(pod) or _leaving(pod) for pod in self.ledger.pods_of(group)) or _leaving(group)
+            if going or not 0 < bound < minimum(group):
+                self._partly_since.pop(key, None)
+                continue
+            since = self._partly_since.setdefault(key, self._clock.now_seconds)
+            if self._clock.now_seconds - since > PARTLY_BOUND_SECONDS:
+                self._partly_since[key] = float("inf")  # said once
+                self._say("gang-partly-bound", f"{key} has {bound} of at least {minimum(group)} pods bound")
+
+    def _hear(self, change: Change) -> None:
+        checks: dict[str, Callable[[Change], None]] = {"pods": self._hear_pod, "podgroups": self._hear_group}
+        check = checks.get(change.kind.plural)
+        if check is not None and change.type != "DELETED":
+            check(change)
+
+    def _hear_pod(self, change: Change) -> None:
+        before = "" if change.before is None else change.before["spec"].get("nodeName", "")
+        node = change.object["spec"].get("nodeName", "")
+        if node == before:
+            return
+        name = _key(change.object)
+        self.binds += 1
+        if before:
+            self._say("double-bind", f"pod {name} was on {before} and is bound to {node}")
+        self._check_node(node, f"pod {name}")
+        self._check_queue(self._owner(change.object), f"pod {name}")
+        group = self._group_of(change.object)
+        if group is not None:
+            self._check_record(group, change.object, node)
+            self._check_topology(group, name)
+
+    def _hear_group(self, change: Change) -> None:
+        before = None if change.before is None else (change.before.get("status") or {}).get("assignment")
+        record = (change.object.get("status") or {}).get("assignment")
+        if record == before or not record:
+            return
+        self.records += 1
+        key = _key(change.object)
+        if before and change.before is not None and spots(change.before) - spots(change.object):
+            self._say("record-changed", f"{key}: {before['places']} became {record['places']} without a release")
+        for node in sorted({where for _, where in spots(change.object)}):
+            self._check_node(node, f"the record of {key}")
+        self._check_queue(change.object, f"the record of {key}")
+        self._check_topology(change.object, f"the record of {key}")
+
+    def _check_node(self, name: str, what: str) -> None:
+        for node in self._objects.all("nodes"):
+            if node["metadata"]["name"] == name:
+                capacity, used = self.ledger.capacity(node), self.ledger.used(name)
+                if over(used, capacity):
+                    self._say("over-commit", f"{what}: {name} uses {over(used, capacity)}")
+                elif over(used + self.ledger.promised(name), capacity):
+                    text = over(used + self.ledger.promised(name), capacity)
+                    self._say("over-promise", f"{what}: {name} holds and owes {text}")
+                return
+        self._say("no-such-node", f"{what} on {name}")
+
+    def _check_queue(self, owner: Object, what: str) -> None:
+        queue = self.ledger.queue_of(owner)
+        limits, use = self.ledger.limits(queue), self.ledger.queue_use(queue)
+        for resource in sorted(limits):
+            if use[resource] > limits[resource]:
+                self._say(
+                    "queue-limit", f"{what}: {queue} uses {use[resource]} of {resource}, limit {limits[resource]}"
+                )
+
+    def _check_record(self, group: Object, pod: Object, node: str) -> None:
+        spot = (member_of(pod, group), node)
+        promised, taken = spots(group)[spot], self.ledger.taken(group)[spot]
+        if taken > promised:
+            text = f"{taken} pods of {spot[0]} on {node}, the record of {_key(group)} says {promised}"
+            self._say("off-the-record", f"pod {_key(pod)}: {text}")
+
+    def _check_topology(self, group: Object, what: str) -> None:
+        level = group["spec"].get("topology", {}).get("required", "")
+        if not level:
+            return
+        where = {node for _, node in (self.ledger.taken(group) | spots(group))}
+        domains = {self.ledger.domain(node, level) for node in where}
+        if len(domains) > 1 or None in domains:
+            self._say("topology", f"{what}: {_key(group)} needs one {level} and has {sorted(map(str, domains))}")
+
+    def _group_of(self, pod: Object) -> Object | None:
+        for group in self._objects.all("podgroups", pod["metadata"]["namespace"]):
+            if any(each is pod for each in self.ledger.pods_of(group)):
+                return group
+        return None
+
+    def _owner(self, pod: Object) -> Object:
+        return self._group_of(pod) or pod
+
+    def _say(self, rule: str, text: str) -> None:
+        self.violations.append(Violation(self._clock.now_seconds, rule, text))
+
+
+def _key(body: Object) -> str:
+    return f"{body['metadata']['namespace']}/{body['metadata']['name']}"
+
+
+def _leaving(body: Object) -> bool:
+    return "deletionTimestamp" in body["metadata"]

@@ -1,0 +1,180 @@
+"""What stands on the simulated server, read for the audit: who uses what, where, and what was promised to whom.
+
+It reads objects as JSON and shares no code with the engine, the solver or the decoder.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from scheduler.model.resources import amount
+from scheduler.sim.objects import Object, Objects
+from scheduler.sim.pods import TERMINAL
+from scheduler.wire import names
+
+Amounts = Counter[str]
+Spots = Counter[tuple[str, str]]
+"""How many pods of a member on a node: (member, node)."""
+
+
+class Ledger:
+    """Answers are computed from the objects as they are now; only what can not change (a pod's request) is kept."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._requests: dict[str, Amounts] = {}
+
+    def pods_on(self, node: str) -> list[Object]:
+        """Pods that hold room on a node: bound there and not ended; deleted ones until they are gone."""
+        return [pod for pod in self._objects.all("pods") if pod["spec"].get("nodeName") == node and not ended(pod)]
+
+    def request(self, pod: Object) -> Amounts:
+        uid = pod["metadata"]["uid"]
+        found = self._requests.get(uid)
+        if found is None:
+            found = self._requests[uid] = _sum_of_containers(pod["spec"])
+        return found
+
+    def used(self, node: str) -> Amounts:
+        """By observed pods."""
+        total: Amounts = Counter()
+        for pod in self.pods_on(node):
+            total.update(self.request(pod))
+        return total
+
+    def promised(self, node: str) -> Amounts:
+        """By records, for pods that are not bound there yet."""
+        total: Amounts = Counter()
+        for group in self._objects.all("podgroups"):
+            unbound = spots(group) - self.taken(group)
+            for (member, where), count in unbound.items():
+                if where == node:
+                    for resource, value in self.member_request(group, member).items():
+                        total[resource] += value * count
+        return total
+
+    def capacity(self, node: Object) -> Amounts:
+        allocatable = node.get("status", {}).get("allocatable", {})
+        return Counter({resource: amount(resource, text) for resource, text in allocatable.items()})
+
+    def pods_of(self, group: Object) -> list[Object]:
+        meta = group["metadata"]
+        found = self._objects.all("pods", meta["namespace"])
+        return [pod for pod in found if _label(pod, names.LABEL_POD_GROUP) == meta["name"]]
+
+    def taken(self, group: Object) -> Spots:
+        """Where the gang's pods stand; those that have succeeded keep their place in its record."""
+        found: Spots = Counter()
+        for pod in self.pods_of(group):
+            node = pod["spec"].get("nodeName")
+            if node and pod["status"].get("phase") != "Failed":
+                found[(member_of(pod, group), node)] += 1
+        return found
+
+    def member_request(self, group: Object, member: str) -> Amounts:
+        """From the member's template, else from one of its pods."""
+        for spec in group["spec"].get("members", []):
+            if spec["name"] == member and "template" in spec:
+                requests = spec["template"].get("requests", {})
+                return Counter({name: amount(name, text) for name, text in requests.items()}) + Counter(pods=1)
+        for pod in self.pods_of(group):
+            if member_of(pod, group) == member:
+                return self.request(pod)
+        return Counter()
+
+    def queue_of(self, pod_or_group: Object) -> str:
+        if pod_or_group["kind"] == "PodGroup":
+            return str(pod_or_group["spec"].get("queue") or "default")
+        return _label(pod_or_group, names.LABEL_QUEUE) or "default"
+
+    def queue_use(self, queue: str) -> Amounts:
+        """Observed and promised, of one queue's own work."""
+        total: Amounts = Counter()
+        groups = {
+            (each["metadata"]["namespace"], each["metadata"]["name"]): each for each in self._objects.all("podgroups")
+        }
+        for pod in self._objects.all("pods"):
+            if pod["spec"].get("schedulerName") != names.SCHEDULER or not pod["spec"].get("nodeName") or ended(pod):
+                continue
+            group = groups.get((pod["metadata"]["namespace"], _label(pod, names.LABEL_POD_GROUP)))
+            if self.queue_of(pod if group is None else group) == queue:
+                total.update(self.request(pod))
+        for group in groups.values():
+            if self.queue_of(group) == queue:
+                for (member, _), count in (spots(group) - self.taken(group)).items():
+                    for resource, value in self.member_request(group, member).items():
+                        total[resource] += value * count
+        return total
+
+    def limits(self, queue: str) -> Amounts:
+        for each in self._objects.all("queues"):
+            if each["metadata"]["name"] == queue:
+                quotas = each["spec"].get("resources", [])
+                return Counter({q["name"]: amount(q["name"], q["limit"]) for q in quotas if "limit" in q})
+        return Counter()
+
+    def domain(self, node: str, level: str) -> str | None:
+        """The domain of a node at a level of the only topology, as the path of its labels; None without one."""
+        labels = self.labels(node)
+        path = []
+        for each in self._objects.all("topologies")[0]["spec"]["levels"]:
+            path.append(labels.get(each["nodeLabel"], ""))
+            if level in (each["name"], each["nodeLabel"]):
+                return None if "" in path else "/".join(path)
+        return None
+
+    def labels(self, node: str) -> dict[str, str]:
+        for each in self._objects.all("nodes"):
+            if each["metadata"]["name"] == node:
+                return dict(each["metadata"].get("labels", {}))
+        return {}
+
+
+def ended(pod: Object) -> bool:
+    return pod["status"].get("phase") in TERMINAL
+
+
+def spots(group: Object) -> Spots:
+    """What the record of a PodGroup promises."""
+    record: dict[str, Any] = group.get("status", {}).get("assignment") or {}
+    found: Spots = Counter()
+    for place in record.get("places", []):
+        for each in place["nodes"]:
+            found[(place["member"], each["name"])] += each["count"]
+    return found
+
+
+def minimum(group: Object) -> int:
+    """How many pods a gang needs to be of use."""
+    stated = group["spec"].get("minMember")
+    return int(stated) if stated else sum(each.get("count", 0) for each in group["spec"].get("members", [])) or 1
+
+
+def member_of(pod: Object, group: Object) -> str:
+    """By the pod's label, else the only member there is."""
+    label = _label(pod, names.LABEL_SUBGROUP)
+    members = group["spec"].get("members", [])
+    return label or (members[0]["name"] if len(members) == 1 else "")
+
+
+def over(need: Amounts, room: Amounts) -> str:
+    """The first resource of which more is needed than there is room, in words; empty when all fits."""
+    for resource in sorted(need):
+        if need[resource] > room[resource]:
+            return f"{need[resource]} of {resource}, there are {room[resource]}"
+    return ""
+
+
+def _sum_of_containers(spec: dict[str, Any]) -> Amounts:
+    """The pods of a simulated world have plain containers only."""
+    assert not spec.get("initContainers"), "the audit does not count init containers"
+    total: Amounts = Counter(pods=1)
+    for container in spec["containers"]:
+        for resource, text in container.get("resources", {}).get("requests", {}).items():
+            total[resource] += amount(resource, text)
+    return total
+
+
+def _label(body: Object, key: str) -> str:
+    return str(body["metadata"].get("labels", {}).get(key, ""))

@@ -1,0 +1,79 @@
+"""What users of a simulated world write: the JSON of nodes, queues, gangs and pods, as short as it can be said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scheduler.sim.kinds import MUSTER
+from scheduler.sim.kubelet import RUNTIME_ANNOTATION
+from scheduler.sim.objects import Object
+from scheduler.wire import names
+
+ZONE_LABEL = "topology.kubernetes.io/zone"
+RACK_LABEL = "muster.dev/rack"
+HOST_LABEL = "kubernetes.io/hostname"
+GPU = "nvidia.com/gpu"
+
+
+def node(name: str, rack: str, *, zone: str = "z0", gpus: int = 8, cpus: int = 64, pods: int = 110) -> Object:
+    allocatable = {GPU: str(gpus), "cpu": str(cpus), "memory": "512Gi", "pods": str(pods)}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": {ZONE_LABEL: zone, RACK_LABEL: rack, HOST_LABEL: name}},
+        "status": {"allocatable": allocatable, "conditions": [{"type": "Ready", "status": "True"}]},
+    }
+
+
+def topology(name: str = "fleet") -> Object:
+    levels = [{"name": "zone", "nodeLabel": ZONE_LABEL}, {"name": "rack", "nodeLabel": RACK_LABEL}]
+    return {"apiVersion": MUSTER, "kind": "Topology", "metadata": {"name": name}, "spec": {"levels": levels}}
+
+
+def queue(name: str, gpu_limit: int | None = None) -> Object:
+    resources = [] if gpu_limit is None else [{"name": GPU, "limit": str(gpu_limit)}]
+    return {"apiVersion": MUSTER, "kind": "Queue", "metadata": {"name": name}, "spec": {"resources": resources}}
+
+
+def pod_group(
+    name: str,
+    pods: int,
+    *,
+    minimum: int | None = None,
+    gpus: int = 1,
+    queue: str = "default",
+    rack: bool = False,
+) -> Object:
+    """A gang of one member, ``worker``, with its template; below ``minimum`` pods it has none."""
+    member: dict[str, Any] = {"name": "worker", "count": pods, "template": {"requests": requests(gpus)}}
+    spec: dict[str, Any] = {"queue": queue, "members": [member], "minMember": pods if minimum is None else minimum}
+    if rack:
+        spec["topology"] = {"required": "rack"}
+    return {"apiVersion": MUSTER, "kind": "PodGroup", "metadata": {"name": name}, "spec": spec}
+
+
+def pod(
+    name: str,
+    *,
+    group: str = "",
+    gpus: int = 1,
+    queue: str = "default",
+    run_seconds: float | None = None,
+    grace_seconds: int = 5,
+) -> Object:
+    labels = {names.LABEL_POD_GROUP: group, names.LABEL_SUBGROUP: "worker"} if group else {names.LABEL_QUEUE: queue}
+    annotations = {} if run_seconds is None else {RUNTIME_ANNOTATION: str(run_seconds)}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": labels, "annotations": annotations},
+        "spec": {
+            "schedulerName": names.SCHEDULER,
+            "terminationGracePeriodSeconds": grace_seconds,
+            "containers": [{"name": "main", "image": "none", "resources": {"requests": requests(gpus)}}],
+        },
+    }
+
+
+def requests(gpus: int) -> dict[str, str]:
+    return {"cpu": "1", "memory": "4Gi"} | ({GPU: str(gpus)} if gpus else {})

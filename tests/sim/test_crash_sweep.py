@@ -1,0 +1,86 @@
+"""The scheduler dies after every effect in turn, in each way it can; its successor finishes what was promised."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler.model.effects import Effect
+from scheduler.sim import manifests
+from scheduler.sim.process import Moment, Process
+from scheduler.sim.run import Simulation
+from tests.sim.worlds import assert_at_rest, assert_on_record, racks
+
+PODS = 8
+SETTLED_SECONDS = 30.0
+EFFECTS_LIMIT = 60
+"""No story below asks for so many effects: a sweep that gets here does not end by itself."""
+
+
+def rack_gang(world: Simulation) -> None:
+    """One gang of 8 that needs a whole rack, beside another that is bound already."""
+    world.gang("first", 2)
+    world.run(SETTLED_SECONDS)
+    world.gang("gang", PODS, gpus=2, rack=True)
+    world.run(SETTLED_SECONDS)
+
+
+def elastic_gang(world: Simulation) -> None:
+    """A gang of 4 to 8 of which 6 fit at first; a node that comes later lets it grow."""
+    world.add(manifests.node("r9n0", "r9", gpus=6))
+    for rack in (0, 1):
+        for index in (0, 1):
+            world.change("nodes", f"r{rack}n{index}", {"spec": {"unschedulable": True}})
+    world.run(SETTLED_SECONDS)
+    world.gang("gang", PODS, minimum=4)
+    world.run(SETTLED_SECONDS)
+    assert sum(map(bool, world.pods("gang-").values())) == 6
+    world.add(manifests.node("r9n1", "r9", gpus=6))
+    world.run(SETTLED_SECONDS)
+
+
+class DeathAt:
+    """Lets the process die the n-th time that a moment comes, counted over the whole world."""
+
+    def __init__(self, moment: Moment, count: int) -> None:
+        self.died_in: Effect | None = None
+        self._moment = moment
+        self._left = count
+
+    def __call__(self, _process: Process, effect: Effect, moment: Moment) -> bool:
+        if moment is self._moment:
+            self._left -= 1
+            if self._left == 0:
+                self.died_in = effect
+                return True
+        return False
+
+
+@pytest.mark.parametrize("sent_survives", [False, True], ids=["sent-is-lost", "sent-arrives"])
+@pytest.mark.parametrize("moment", Moment, ids=lambda moment: moment.name.lower())
+@pytest.mark.parametrize("story", [rack_gang, elastic_gang])
+def test_a_successor_completes_the_gang_on_its_record(story: object, moment: Moment, sent_survives: bool) -> None:
+    assert callable(story)
+    deaths = 0
+    for count in range(1, EFFECTS_LIMIT):
+        death = DeathAt(moment, count)
+        world = racks(seed=count)
+        world.interrupt, world.sent_survives = death, sent_survives
+        world.start_scheduler()
+        story(world)
+        try:
+            assert_on_record(world, "gang", PODS)
+            assert_at_rest(world)
+        except AssertionError as trouble:
+            raise AssertionError(f"death {count} ({moment}): {death.died_in}\n{trouble}") from trouble
+        if death.died_in is None:
+            break
+        deaths += 1
+    assert deaths > PODS, f"only {deaths} deaths were tried"
+
+
+def test_the_places_of_a_gang_are_decided_once() -> None:
+    """The sweep is worth something only if a successor could have decided otherwise: without a record it does."""
+    world = racks()
+    world.start_scheduler()
+    rack_gang(world)
+    assert world.auditor.records == 2
