@@ -17,13 +17,12 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class Release(msgspec.Struct, frozen=True):
-    """Remove a commit record by compare-and-swap; ``reason`` becomes the condition's reason."""
+    """Remove a commit record by compare-and-swap; ``phase`` is the gang's next one."""
 
     namespace: str
     name: str
     version: str
-    reason: str
-    message: str
+    phase: str
 
 
 class Bind(msgspec.Struct, frozen=True):

@@ -75,7 +75,7 @@ class PriorityClassGone(msgspec.Struct, frozen=True):
 
 
 class Synced(msgspec.Struct, frozen=True):
-    """Everything that stood on the server at one moment has been told; sent once after every (re)start of the watches."""
+    """Everything that stood on the server at one moment has been told; sent once after every start of the watches."""
 
 
 class Leading(msgspec.Struct, frozen=True):

@@ -39,7 +39,7 @@ _SUFFIXES = {
 
 
 def parse_quantity(text: str | float) -> Fraction:
-    """The exact value of a Kubernetes quantity (``500m``, ``2Gi``, ``1e3``); ValueError names the text when malformed."""
+    """The exact value of a Kubernetes quantity (``500m``, ``2Gi``, ``1e3``); ValueError names a malformed text."""
     if not isinstance(text, str):
         return Fraction(text)
     body = text.strip()
@@ -57,7 +57,7 @@ def parse_quantity(text: str | float) -> Fraction:
 
 
 def unit_of(resource: str) -> int:
-    """How many smallest units make one: 1000 for CPU and for GPUs (so that shares of a device stay integers), else 1."""
+    """How many smallest units make one: 1000 for CPU and GPUs (shares of a device stay integers), else 1."""
     return 1000 if resource == CPU or is_gpu(resource) else 1
 
 

@@ -1,8 +1,8 @@
 """Which node to fill first: lower is better. ``pack`` keeps what is scarce whole, ``spread`` levels the load.
 
-``pack`` asks three things of a node in turn: how many scarce units (GPUs) the placement would strand there behind missing
-CPU or memory, how many scarce units would stay free on it, and how much of the rest. Work that asks for no scarce
-resource thereby goes where none is free.
+``pack`` asks three things of a node in turn: how many scarce units (GPUs) the placement would strand there behind
+missing CPU or memory, how many scarce units would stay free on it, and how much of the rest. Work that asks for no
+scarce resource thereby goes where none is free.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NodeScore = Callable[[NDArray[np.int64], NDArray[np.int64]], Scores]
 
 def node_score(problem: Problem) -> NodeScore:
     """The score that the problem names; KeyError for an unknown name."""
-    return _SCORES[problem.node_score](problem)
+    return NODE_SCORES[problem.node_score](problem)
 
 
 def _pack(problem: Problem) -> NodeScore:
@@ -51,7 +51,7 @@ def _spread(problem: Problem) -> NodeScore:
     columns = by_scarcity(problem.resources)[:3]
     scale = [max(1.0, float(problem.class_free[:, column].max(initial=1))) for column in columns]
 
-    def score(before: NDArray[np.int64], after: NDArray[np.int64]) -> Scores:
+    def score(_before: NDArray[np.int64], after: NDArray[np.int64]) -> Scores:
         weights = (1e6, 1e3, 1.0)
         total = sum(
             weight * after[column] / each for weight, column, each in zip(weights, columns, scale, strict=False)
@@ -61,7 +61,7 @@ def _spread(problem: Problem) -> NodeScore:
     return score
 
 
-_SCORES: Mapping[str, Callable[[Problem], NodeScore]] = {"pack": _pack, "spread": _spread}
+NODE_SCORES: Mapping[str, Callable[[Problem], NodeScore]] = {"pack": _pack, "spread": _spread}
 
 
 def _appetite(problem: Problem, scarce: int, plenty: list[int]) -> dict[int, float]:

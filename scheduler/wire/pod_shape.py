@@ -15,7 +15,7 @@ DEFAULT_TOLERATIONS = (
     Toleration("node.kubernetes.io/not-ready", "Exists", "", "NoExecute"),
     Toleration("node.kubernetes.io/unreachable", "Exists", "", "NoExecute"),
 )
-"""What the DefaultTolerationSeconds admission plugin adds to every pod, so that a template says the same as its pods."""
+"""What the DefaultTolerationSeconds admission plugin adds to every pod; a template says the same as its pods."""
 
 
 def pod_requests(spec: raw.PodSpec, status: raw.PodStatus | None = None) -> Resources:

@@ -49,7 +49,7 @@ def request_for(effect: Effect, now_seconds: float) -> Request:
         case ef.Commit():
             return _commit(effect)
         case ef.Release():
-            status = {"assignment": None, "phase": "Queued"}
+            status = {"assignment": None, "phase": effect.phase}
             return _group_status(effect.namespace, effect.name, {"resourceVersion": effect.version}, status)
         case ef.WriteStatus():
             return _group_status(effect.namespace, effect.name, {"uid": effect.uid}, _status(effect.status))

@@ -1,0 +1,60 @@
+"""The `muster` command: argument parsing only."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="muster",
+    help="Muster places GPU gangs: a Kubernetes scheduler and batch queue that decides places, queues and topology "
+    "together.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def run(
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="Kubeconfig file; unset: in-cluster, else $KUBECONFIG.")
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig; unset: its current one.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Policy file; unset: the default policy.")] = None,
+    scheduler_name: Annotated[str | None, typer.Option(help="Pods with this spec.schedulerName are ours.")] = None,
+    lease_namespace: Annotated[str | None, typer.Option(help="Namespace of the leader election lease.")] = None,
+    identity: Annotated[str | None, typer.Option(help="Our name on the lease; unset: the pod's name.")] = None,
+    lease_duration_seconds: Annotated[float | None, typer.Option(help="How long a lease holds unrenewed.")] = None,
+    connections: Annotated[int | None, typer.Option(help="Connections to the API server for effects.")] = None,
+    solver_endpoint: Annotated[str | None, typer.Option(help="host:port or unix:PATH; unset: start a solver.")] = None,
+    listen: Annotated[str | None, typer.Option(help="Address of /metrics, /healthz, /readyz; '' for none.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="console or json.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+) -> None:
+    """Run the scheduler against a cluster until it is told to stop.
+
+    Every option may also be given in the environment as MUSTER_<NAME>. Exit codes: 0 stopped by a signal, 1 an internal
+    error, 2 bad settings, policy, credentials or permissions.
+    """
+    from scheduler.entry import run_process
+
+    flags: dict[str, Any] = {name: value for name, value in locals().items() if name != "run_process"}
+    raise typer.Exit(run_process({name: value for name, value in flags.items() if value is not None}))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"muster {distribution_version('muster-scheduler')}")
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

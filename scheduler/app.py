@@ -1,0 +1,184 @@
+"""Composition root: the only module that wires real parts together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from scheduler.core.engine import Engine
+from scheduler.kube.client import ApiClient
+from scheduler.kube.credentials import Credentials, CredentialsError, from_kubeconfig, in_cluster
+from scheduler.kube.lease import Elector, LeaseRefusedError, LeaseSettings
+from scheduler.kube.perform import Performer
+from scheduler.kube.watch import Watcher
+from scheduler.model.events import Deposed, Leading, Synced
+from scheduler.model.policy import Policy
+from scheduler.observe.health import serving
+from scheduler.observe.metrics import exposition
+from scheduler.rpc.client import SolverClient
+from scheduler.rpc.endpoint import Endpoint
+from scheduler.rpc.supervise import WorkerSupervisor
+from scheduler.runtime import Runtime, settle_memory
+from scheduler.settings import Settings
+from scheduler.solver.problem import SolveRequest, SolveResult
+from scheduler.wire.decode import Decoder
+
+SWITCH_SECONDS = 0.001
+"""How long a deciding thread may keep the interpreter from the event loop at a time."""
+
+
+def credentials(settings: Settings) -> Credentials:
+    """The explicit kubeconfig, else the cluster we run in, else $KUBECONFIG or ~/.kube/config."""
+    if settings.kubeconfig is not None:
+        return from_kubeconfig(settings.kubeconfig, settings.context)
+    inside = in_cluster()
+    if inside is not None:
+        return inside
+    path = Path(os.environ.get("KUBECONFIG", "") or Path.home() / ".kube" / "config")
+    if not path.exists():
+        raise CredentialsError(f"not in a cluster, and there is no kubeconfig at {path}; name one with --kubeconfig")
+    return from_kubeconfig(path, settings.context)
+
+
+class Process:
+    """One running scheduler."""
+
+    def __init__(self, settings: Settings, policy: Policy) -> None:
+        self._settings = settings
+        self._policy = policy
+        self._log = structlog.get_logger("app")
+        self._synced = False
+        self._fatal = ""
+
+    async def run(self) -> int:
+        """Until SIGTERM or SIGINT; the exit code."""
+        sys.setswitchinterval(SWITCH_SECONDS)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(ApiClient(credentials(self._settings), self._settings.connections))
+            solver = await stack.enter_async_context(self._solver())
+            self._wire(client, solver)
+            if self._settings.listen:
+                address = await stack.enter_async_context(
+                    serving(
+                        self._settings.listen,
+                        healthy=lambda: self._fatal,
+                        ready=lambda: "" if self._synced else "the initial lists are not complete",
+                        metrics=exposition(self._readings),
+                    )
+                )
+                self._log.info("serving", address=address)
+            self._log.info("started", server=client.server, policy=self._policy.name, identity=self._settings.identity)
+            code = await self._until(stop)
+            await self._elector.release()
+            return code
+
+    @asynccontextmanager
+    async def _solver(self) -> AsyncIterator[SolverClient]:
+        if self._settings.solver_endpoint:
+            async with SolverClient(Endpoint(self._settings.solver_endpoint)) as client:
+                yield client
+        else:
+            async with WorkerSupervisor() as worker, SolverClient(worker.endpoint) as client:
+                yield client
+
+    def _wire(self, client: ApiClient, solver: SolverClient) -> None:
+        async def solve(request: SolveRequest) -> SolveResult:
+            return await solver.solve(request, deadline_seconds=request.wall_seconds + 0.5)
+
+        self._client = client
+        self._engine = Engine(self._policy)
+        self._performer = Performer(client, lambda event: self._runtime.tell(event), self._settings.connections)
+        self._runtime = Runtime(self._engine, self._performer, solve)
+        self._watcher = Watcher(client, Decoder(self._settings.scheduler_name), self._runtime.tell_all)
+        self._elector = Elector(
+            client,
+            LeaseSettings(
+                namespace=self._settings.lease_namespace,
+                name=self._settings.lease_name,
+                identity=self._settings.identity,
+                duration_seconds=self._settings.lease_duration_seconds,
+                renew_deadline_seconds=self._settings.lease_duration_seconds * 2 / 3,
+                retry_seconds=self._settings.lease_duration_seconds * 2 / 15,
+            ),
+            self._gained,
+            self._lost,
+        )
+
+    async def _until(self, stop: asyncio.Event) -> int:
+        """Run all parts until asked to stop, or until one cannot go on; the exit code."""
+        self._watch_tasks: asyncio.Task[None] | None = None
+        parts = [
+            asyncio.create_task(self._elector.run(), name="lease"),
+            asyncio.create_task(self._performer.run(), name="perform"),
+            asyncio.create_task(self._runtime.run(), name="runtime"),
+            asyncio.create_task(self._watcher.run(), name="watch"),
+            asyncio.create_task(self._announce(), name="sync"),
+            asyncio.create_task(stop.wait(), name="stop"),
+        ]
+        code = 0
+        finished, running = await asyncio.wait(
+            [part for part in parts if part.get_name() != "sync"], return_when=asyncio.FIRST_COMPLETED
+        )
+        for part in finished:
+            trouble = None if part.cancelled() else part.exception()
+            if isinstance(trouble, LeaseRefusedError):
+                self._log.error("cannot lead", reason=str(trouble))
+                code = 2
+            elif trouble is not None:
+                self._log.error("stopped by an error", part=part.get_name(), exc_info=trouble)
+                code = 1
+        for part in parts:
+            part.cancel()
+        await asyncio.gather(*parts, return_exceptions=True)
+        return code
+
+    async def _announce(self) -> None:
+        await self._watcher.synced()
+        settle_memory()
+        self._synced = True
+        self._log.info("synced")
+        self._runtime.tell(Synced())
+
+    def _gained(self, epoch: int) -> None:
+        self._runtime.tell(Leading(epoch))
+        if self._synced:
+            # The watches have run all the time: what they told is at most a moment old, and binds carry preconditions.
+            self._runtime.tell(Synced())
+
+    def _lost(self) -> None:
+        self._performer.clear()
+        self._runtime.tell(Deposed())
+
+    def _readings(self) -> dict[str, float]:
+        gangs, singles = self._engine.waiting
+        last = self._runtime.last
+        return {
+            "leading": float(self._elector.leading),
+            "synced": float(self._synced),
+            "gangs_waiting": gangs,
+            "pods_waiting": singles,
+            "cycles_total": last.cycles,
+            "cycles_failed_total": last.failed,
+            "cycle_snapshot_seconds": last.snapshot_seconds,
+            "cycle_decide_seconds": last.decide_seconds,
+            "cycle_solve_seconds": last.solve_seconds,
+            "decisions_refused_total": self._engine.refused_decisions,
+            "effects_waiting": self._performer.waiting,
+            "effects_total": self._performer.performed.total(),
+            "effects_failed_total": self._performer.failures.total(),
+            "api_calls_total": self._client.calls,
+            "relists_total": self._watcher.relists,
+            "objects_malformed_total": self._watcher.malformed,
+            "loop_stall_seconds_max": last.stall_seconds_max,
+        }

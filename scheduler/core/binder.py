@@ -1,0 +1,88 @@
+"""Binds on their way: every pod whose place was asked for counts there until the watch shows where it really is."""
+
+from __future__ import annotations
+
+from scheduler.core.store import Charge, Store
+from scheduler.model.effects import Bind
+from scheduler.model.events import Failed
+from scheduler.model.policy import Patience
+from scheduler.model.work import GangKey, Pod
+
+
+class Binder:
+    """Asks for binds, remembers them, and says when one may be tried again."""
+
+    def __init__(self, store: Store, patience: Patience) -> None:
+        self._store = store
+        self._patience = patience
+        self._assumed: dict[str, Charge] = {}
+        self._retries: dict[str, tuple[float, Bind, int]] = {}
+        self._stale: dict[str, str] = {}
+
+    def bind(self, pod: Pod, node: str, gang: GangKey, queue: str, member: str, *, grouped: bool) -> Bind:
+        """Assume a pod on a node and ask for it."""
+        charge = Charge(node, pod.shape, queue, gang if grouped else None, member, takes_room=True)
+        self._assumed[pod.uid] = charge
+        self._store.charge(pod.uid, charge)
+        return Bind(pod.namespace, pod.name, pod.uid, pod.version, node, gang)
+
+    def pending(self, pod: Pod) -> bool:
+        """Whether a pod waits for a bind that is on its way, or for news after one was refused."""
+        return pod.uid in self._assumed or self._stale.get(pod.uid) == pod.version
+
+    def in_flight(self, uid: str) -> bool:
+        return uid in self._assumed
+
+    def charge_of(self, pod: Pod, queue: str, gang: GangKey | None, member: str) -> Charge | None:
+        """Where a pod counts as it is now seen: on its node, on the node it was assumed on, or nowhere."""
+        if self._stale.get(pod.uid, pod.version) != pod.version:
+            del self._stale[pod.uid]
+        if pod.node:
+            self._assumed.pop(pod.uid, None)
+            self._retries.pop(pod.uid, None)
+            if pod.finished and not (pod.succeeded and gang is not None):
+                return None
+            return Charge(pod.node, pod.shape, queue, gang, member, takes_room=not pod.finished)
+        return self._assumed.get(pod.uid)
+
+    def forget(self, uid: str) -> None:
+        """The pod is gone, or all that was assumed is void: it counts nowhere."""
+        self._assumed.pop(uid, None)
+        self._retries.pop(uid, None)
+        self._stale.pop(uid, None)
+
+    def forget_all(self) -> None:
+        """What was on its way is unknown (another leader may have acted): only what the watch shows counts."""
+        for uid in tuple(self._assumed):
+            self.forget(uid)
+            self._store.charge(uid, None)
+        self._retries.clear()
+        self._stale.clear()
+
+    def failed(self, failure: Failed, now_seconds: float) -> bool:
+        """A bind was refused or lost. Whether the pod waits for a place again."""
+        effect = failure.effect
+        assert isinstance(effect, Bind)
+        if effect.uid not in self._assumed:
+            return False
+        if failure.status in (404, 409, 422):
+            self.forget(effect.uid)
+            self._store.charge(effect.uid, None)
+            pod = self._store.pods.get(effect.uid)
+            if pod is not None and pod.version == effect.version:
+                self._stale[effect.uid] = effect.version
+            return True
+        tried = self._retries.get(effect.uid, (0.0, effect, 0))[2] + 1
+        wait_seconds = self._patience.bind_retry_seconds * min(2 ** (tried - 1), 30)
+        self._retries[effect.uid] = (now_seconds + wait_seconds, effect, tried)
+        return False
+
+    def due(self, now_seconds: float) -> list[Bind]:
+        """Lost binds to be tried again: the same request, so that one that had happened all the same is recognised."""
+        ready = [uid for uid, (due, _, _) in self._retries.items() if due <= now_seconds]
+        again = []
+        for uid in ready:
+            _, effect, tried = self._retries[uid]
+            self._retries[uid] = (float("inf"), effect, tried)
+            again.append(effect)
+        return again

@@ -1,0 +1,352 @@
+"""The state machine around decisions: events in, effects out. It performs nothing and reads no clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from scheduler.core.binder import Binder
+from scheduler.core.explain import sentence
+from scheduler.core.gangs import Gangs
+from scheduler.core.resolve import single_gang
+from scheduler.core.shares import tree_troubles
+from scheduler.core.store import Store
+from scheduler.core.verify import refusal_of
+from scheduler.core.voice import Voice, pod_effects
+from scheduler.model import effects as ef
+from scheduler.model import events as ev
+from scheduler.model.cluster import Snapshot
+from scheduler.model.effects import Effect
+from scheduler.model.events import Event
+from scheduler.model.plan import Decision, Plan
+from scheduler.model.policy import Policy
+from scheduler.model.work import Condition, Gang, GangKey, Pod, group_key, single_key
+
+DECISIONS_PER_STEP = 200
+"""How many decisions of a plan are verified and applied before the loop may turn to other events."""
+
+
+class Engine:
+    """Everything between what was seen and what is done. `handle` may be called with many events at once; while `busy`,
+    it wants to be called again (with none) to go on with a plan."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.store = Store()
+        self._binder = Binder(self.store, policy.patience)
+        self._voice = Voice(policy.verdicts)
+        self._gangs = Gangs(self.store, self._binder, self._voice, policy)
+        self._singles: dict[str, Gang] = {}
+        self._leading = False
+        self._synced = False
+        self._epoch = 0
+        self._deciding = False
+        self._stirred = False
+        self._plan: Plan | None = None
+        self._decisions: deque[Decision] = deque()
+        self._queue_conditions: dict[str, tuple[str, str]] = {}
+        self._now_seconds = 0.0
+        self.refused_decisions = 0
+
+    # -- what others may ask ---------------------------------------------------------------------------------------
+
+    @property
+    def acting(self) -> bool:
+        """Whether effects may be asked for: we lead, and have seen everything that stood when we began to."""
+        return self._leading and self._synced
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._decisions)
+
+    def snapshot(self) -> Snapshot:
+        """The picture that the decision asked for is made from."""
+        return self.store.snapshot((*self._gangs.pending.values(), *self._singles.values()))
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """(gangs, single pods) that wait for a decision or for a place."""
+        return len(self._gangs.pending), len(self._singles)
+
+    # -- events ----------------------------------------------------------------------------------------------------
+
+    def handle(self, events: Iterable[Event], now_seconds: float) -> list[Effect]:
+        """Apply events and say what is to be done. Order within a kind is the order of the watch."""
+        effects: list[Effect] = []
+        for event in events:
+            effects += self._apply(event, now_seconds)
+        if not self.acting:
+            return []
+        effects += self._next_decisions(now_seconds)
+        effects += self._gangs.review(now_seconds, self._epoch)
+        if self._gangs.stirred:
+            self._gangs.stirred, self._stirred = False, True
+        if self._stirred and not self._deciding and not self._decisions:
+            self._stirred = False
+            if self._gangs.pending or self._singles:
+                self._deciding = True
+                effects.append(ef.Decide(self.store.version))
+        return effects
+
+    def _apply(self, event: Event, now_seconds: float) -> list[Effect]:
+        match event:
+            case ev.PodSeen(pod):
+                self._see_pod(pod)
+            case ev.Done():
+                self._done(event)
+            case ev.Ticked():
+                return self._tick(now_seconds)
+            case ev.PodGone(uid):
+                self._lose_pod(uid)
+            case ev.PodGroupSeen(group):
+                self._gangs.see_group(group)
+            case ev.PodGroupGone(namespace, name):
+                self._gangs.lose_group(group_key(namespace, name))
+                self._stirred = True
+            case ev.Planned(plan):
+                self._deciding = False
+                self._plan, self._decisions = plan, deque(plan.decisions)
+                self._note_verdicts(plan, now_seconds)
+            case ev.PlanFailed():
+                self._deciding = False
+                self._stirred = True
+            case ev.Failed():
+                self._failed(event, now_seconds)
+            case _:
+                return self._apply_rare(event)
+        return []
+
+    def _apply_rare(self, event: Event) -> list[Effect]:
+        store = self.store
+        match event:
+            case ev.NodeSeen(node):
+                self._stirred |= store.see_node(node)
+            case ev.NodeGone(name):
+                store.lose_node(name)
+                self._gangs.touch_all()
+                self._stirred = True
+            case ev.QueueSeen(queue):
+                store.queues[queue.name] = queue
+                return self._queues_changed()
+            case ev.QueueGone(name):
+                store.queues.pop(name, None)
+                self._queue_conditions.pop(name, None)
+                return self._queues_changed()
+            case ev.TopologySeen(topology):
+                self._stirred |= store.topologies.get(topology.name) != topology
+                store.topologies[topology.name] = topology
+            case ev.TopologyGone(name):
+                store.topologies.pop(name, None)
+                self._stirred = True
+            case ev.NamespaceSeen(name, default_queue):
+                if store.default_queue_of.get(name, "") != default_queue:
+                    store.default_queue_of[name] = default_queue
+                    return self._queues_changed()
+            case ev.NamespaceGone(name):
+                store.default_queue_of.pop(name, None)
+            case ev.PriorityClassSeen(name, value, _):
+                store.priority_classes[name] = value
+            case ev.PriorityClassGone(name):
+                store.priority_classes.pop(name, None)
+            case ev.Leading(epoch):
+                self._leading, self._synced, self._epoch = True, False, epoch
+            case ev.Deposed():
+                self._leading = self._synced = self._deciding = False
+                self._decisions.clear()
+            case ev.Synced():
+                self._start_over()
+            case _:
+                raise AssertionError(f"unknown event {event!r}")
+        return []
+
+    def _start_over(self) -> None:
+        """Everything that stands on the server has been seen: what we had on its way before counts no longer."""
+        self._synced = True
+        self._deciding = False
+        self._decisions.clear()
+        self._binder.forget_all()
+        for pod in tuple(self.store.pods.values()):
+            if pod.ours and not pod.group:
+                self._see_single(pod)
+        self._gangs.forget_flights()
+        self._queue_conditions.clear()
+        self._stirred = True
+
+    # -- pods ------------------------------------------------------------------------------------------------------
+
+    def _see_pod(self, pod: Pod) -> None:
+        if pod.finished and not (pod.ours and pod.group):
+            # A finished pod takes no room and nothing waits for it; only a gang counts its finished pods.
+            self._lose_pod(pod.uid)
+            return
+        before = self.store.pods.get(pod.uid)
+        self.store.see_pod(pod)
+        had_room = before is not None and before.node and not before.finished
+        if had_room and pod.finished:
+            self._stirred = True
+        if pod.ours and pod.group:
+            self._gangs.see_pod(group_key(pod.namespace, pod.group), pod, before)
+            charge = self.store.charges.get(pod.uid)
+            member, queue = ("", "") if charge is None else (charge.member, charge.queue)
+            if charge is not None and charge.gang is not None:
+                self.store.charge(pod.uid, self._binder.charge_of(pod, queue, charge.gang, member))
+            elif pod.node:
+                self._recharge_member(pod)
+        elif pod.ours:
+            self._see_single(pod)
+        else:
+            self.store.charge(pod.uid, self._binder.charge_of(pod, "", None, ""))
+            if before is None or before.node != pod.node:
+                self._stirred = True
+
+    def _recharge_member(self, pod: Pod) -> None:
+        """A gang's pod that is bound and not charged yet counts at once, as its gang's as soon as that is known."""
+        key = group_key(pod.namespace, pod.group)
+        self.store.charge(pod.uid, self._binder.charge_of(pod, self._gangs.queue_of(key), None, ""))
+        self._gangs.recharge(key)
+
+    def _see_single(self, pod: Pod) -> None:
+        queue = pod.queue or self.store.fallback_queue(pod.namespace)
+        self.store.charge(pod.uid, self._binder.charge_of(pod, queue, None, ""))
+        waits = not (pod.node or pod.finished or pod.leaving or pod.gated or self._binder.pending(pod))
+        known = self._singles.get(pod.uid)
+        if not waits:
+            if known is not None:
+                del self._singles[pod.uid]
+            self._voice.drop(single_key(pod.uid))
+            return
+        gang = single_gang(pod, queue)
+        if known != gang:
+            self._singles[pod.uid] = gang
+            self._stirred = True
+
+    def _lose_pod(self, uid: str) -> None:
+        pod = self.store.lose_pod(uid)
+        if pod is None:
+            return
+        self._binder.forget(uid)
+        if uid in self.store.charges:
+            self.store.charge(uid, None)
+            self._stirred = True
+        self._singles.pop(uid, None)
+        self._voice.drop(single_key(uid))
+        if pod.ours and pod.group:
+            self._gangs.lose_pod(group_key(pod.namespace, pod.group), uid)
+
+    # -- queues ----------------------------------------------------------------------------------------------------
+
+    def _queues_changed(self) -> list[Effect]:
+        self._stirred = True
+        for pod in tuple(self.store.pods.values()):
+            if pod.ours and not pod.group:
+                self._see_single(pod)
+        for key in tuple(self.store.groups):
+            self._gangs.recharge(key)
+        self._gangs.touch_all()
+        return self._queue_words()
+
+    def _queue_words(self) -> list[Effect]:
+        """Conditions of queues that only the scheduler can judge."""
+        if not self.acting:
+            return []
+        effects: list[Effect] = []
+        troubles = tree_troubles(self.store.queues)
+        for name, queue in self.store.queues.items():
+            trouble = troubles.get(name)
+            wanted = ("Valid", "") if trouble is None else (trouble.code, sentence(trouble))
+            stands = next(((each.reason, each.message) for each in queue.conditions if each.type == "Valid"), None)
+            if wanted in (stands, self._queue_conditions.get(name)):
+                continue
+            self._queue_conditions[name] = wanted
+            status = "True" if trouble is None else "False"
+            condition = Condition("Valid", status, wanted[0], wanted[1], self._now_seconds)
+            effects.append(ef.WriteQueueConditions(name, queue.uid, queue.generation, (condition,)))
+        return effects
+
+    # -- plans -----------------------------------------------------------------------------------------------------
+
+    def _note_verdicts(self, plan: Plan, now_seconds: float) -> None:
+        placed = {decision.gang for decision in plan.decisions}
+        for key, verdict in plan.verdicts.items():
+            if key in placed:
+                continue
+            if key in self._gangs.pending:
+                if not self._gangs.pending[key].held:
+                    self._voice.note(key, verdict, now_seconds)
+                    self._gangs.touch(key)
+            elif key.removeprefix("pod/") in self._singles:
+                self._voice.note(key, verdict, now_seconds)
+
+    def _next_decisions(self, now_seconds: float) -> list[Effect]:
+        """Verify and apply the next part of the plan; a refused decision waits for the next cycle."""
+        effects: list[Effect] = []
+        for _ in range(min(DECISIONS_PER_STEP, len(self._decisions))):
+            decision = self._decisions.popleft()
+            uid = decision.gang.removeprefix("pod/")
+            single = self._singles.get(uid) if uid != decision.gang else None
+            gang = single or self._gangs.pending.get(decision.gang)
+            if gang is None:
+                continue
+            if refusal_of(self.store, gang, decision) is not None:
+                self.refused_decisions += 1
+                self._stirred = True
+                continue
+            assert self._plan is not None
+            if single is not None:
+                effects.append(self._bind_single(uid, gang, decision))
+            else:
+                effects += self._gangs.accept(gang, decision, self._plan.made_from, now_seconds, self._epoch)
+        return effects
+
+    def _bind_single(self, uid: str, gang: Gang, decision: Decision) -> Effect:
+        del self._singles[uid]
+        self._voice.drop(gang.key)
+        node = decision.places[0].nodes[0].node
+        return self._binder.bind(self.store.pods[uid], node, gang.key, gang.queue, "pod", grouped=False)
+
+    # -- answers ---------------------------------------------------------------------------------------------------
+
+    def _done(self, answer: ev.Done) -> None:
+        key = _group_of(answer.effect)
+        if key is not None:
+            self._gangs.done(key, answer)
+
+    def _failed(self, failure: ev.Failed, now_seconds: float) -> None:
+        effect = failure.effect
+        if isinstance(effect, ef.Bind):
+            if self._binder.failed(failure, now_seconds):
+                pod = self.store.pods.get(effect.uid)
+                if pod is None:
+                    return
+                if pod.group:
+                    self._gangs.loosen(group_key(pod.namespace, pod.group), effect.uid)
+                else:
+                    self._see_single(pod)
+            return
+        if isinstance(effect, ef.WriteQueueConditions):
+            self._queue_conditions.pop(effect.name, None)
+        key = _group_of(effect)
+        if key is not None:
+            self._gangs.failed(key, failure, now_seconds)
+
+    def _tick(self, now_seconds: float) -> list[Effect]:
+        if not self.acting:
+            return []
+        self._now_seconds = now_seconds
+        effects: list[Effect] = [*self._binder.due(now_seconds), *self._gangs.tick(now_seconds), *self._queue_words()]
+        for key in self._voice.due(now_seconds):
+            saying = self._voice.of(key)
+            pod = self.store.pods.get(key.removeprefix("pod/"))
+            if pod is not None and saying is not None:
+                effects += pod_effects(pod, saying, tell=True)
+            else:
+                effects += self._gangs.speak(key)
+        return effects
+
+
+def _group_of(effect: Effect) -> GangKey | None:
+    match effect:
+        case ef.Commit() | ef.Release() | ef.Hold() | ef.WriteStatus():
+            return group_key(effect.namespace, effect.name)
+        case _:
+            return None

@@ -1,0 +1,118 @@
+"""Sentences from facts: the one module that words a verdict."""
+
+from __future__ import annotations
+
+from scheduler.model.plan import Cause, Refusal, Verdict
+from scheduler.model.resources import quantity_text
+
+_FILTERS = {
+    "modelled": "ask for something not supported",
+    "unschedulable": "cordoned",
+    "ready": "not ready",
+    "taints": "with a taint it does not tolerate",
+    "node-affinity": "outside its node selector or affinity",
+    "gpu-model": "with another GPU model",
+    "resources": "too small for one pod",
+}
+
+_TEMPLATES = {
+    ("gang-minimum", "Incomplete"): "{offered} of at least {needed} pods exist",
+    ("gang-minimum", "Gated"): "{offered} of its pods have scheduling gates; at least {needed} must be without",
+    ("gang-minimum", "Suspended"): "it is suspended (spec.suspend)",
+    ("gang-minimum", "UnknownMember"): "pod {where}: no such member",
+    ("gang-minimum", "TemplateMismatch"): "pod {where}",
+    (
+        "gang-minimum",
+        "UnlikePods",
+    ): "pod {where} asks for something else than the other pods of its member; give them members of their own",
+    ("gang-minimum", "TooFew"): "{offered} of at least {needed} pods fit at once",
+    ("gang-minimum", "Missing"): "its PodGroup {where} does not exist",
+    ("modelled", "NotModelled"): "{where} is not supported yet, so it is not placed rather than placed wrongly",
+    ("queue", "NoQueue"): "it names no queue, its namespace has no default queue and there is no queue named default",
+    ("queue", "UnknownQueue"): "queue {where} does not exist",
+    ("queue", "UnknownParent"): "queue {where} does not exist (named as parent)",
+    ("queue", "ParentCycle"): "the parents of its queue form a cycle: {where}",
+    (
+        "queue",
+        "LimitBelowGuarantee",
+    ): "queue {where} has a limit of {offered} {resource} below its guarantee of {needed}",
+    ("queue", "NotALeaf"): "queue {where} has child queues; gangs belong to leaves",
+    ("queue", "QueueHold"): "queue {where} is on hold",
+    ("queue", "QueueDrain"): "queue {where} is draining and admits nothing new",
+    ("queue-limit", "Limit"): "needs {needed} {resource}; queue {where} may take {offered} more within its limit",
+    ("queue-limit", "OverLimit"): "needs {needed} {resource}; queue {where} may take {offered} more within its limit",
+    ("filters", "NoEligibleNode"): "none of {where} may take its pods: {refused}",
+    ("capacity", "NotEnough"): "needs {needed} {resource}; all nodes it may use have {offered} free{pods}",
+    ("capacity", "Fragmented"): "{offered} of {needed} pods fit: what is free is spread too thinly over the nodes",
+    ("capacity", "NotTogether"): "its {needed} pods fit one by one, not all together",
+    ("capacity", "NodeGone"): "node {where} is gone",
+    ("capacity", "NodeFull"): "node {where} has {offered} {resource} free; {needed} are needed",
+    ("required-topology", "NotEnough"): (
+        "needs {needed} {resource} in one {level}; the best {level}, {domain}, has {offered} free"
+    ),
+    ("required-topology", "Fragmented"): (
+        "{offered} of {needed} pods fit in one {level}; the best is {level} {domain}: what is free there is spread too "
+        "thinly over its nodes"
+    ),
+    ("required-topology", "NotTogether"): "its {needed} pods fit without the required topology, not with it",
+    ("required-topology", "UnknownTopology"): "topology {where} does not exist",
+    ("required-topology", "UnknownLevel"): "topology level {where} does not exist",
+    ("required-topology", "NoDomain"): "no node it may use has a domain at level {where}",
+    ("required-topology", "AmbiguousTopology"): "several topologies exist ({where}); name one",
+}
+
+
+def sentence(refusal: Refusal) -> str:
+    """One reason in words."""
+    words = _Words(refusal)
+    template = _TEMPLATES.get((refusal.term, refusal.code))
+    if template is not None:
+        return template.format_map(words)
+    where = f" ({refusal.where})" if refusal.where else ""
+    return f"{refusal.term} {refusal.code}: needs {words['needed']} {words['resource']}, has {words['offered']}{where}"
+
+
+class _Words(dict[str, str]):
+    """The parts of a sentence by name."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        counts = dict(refusal.counts)
+        level, _, domain = refusal.where.partition(" ")
+        pods = f"; {counts['pods-fit']} of its {counts['pods-needed']} pods fit there" if "pods-fit" in counts else ""
+        refused = ", ".join(f"{nodes} {_FILTERS.get(name, name)}" for name, nodes in refusal.counts)
+        super().__init__(
+            needed=_amount(refusal.resource, refusal.needed),
+            offered=_amount(refusal.resource, refusal.offered),
+            resource=_noun(refusal.resource),
+            where=refusal.where,
+            level=level.rpartition("/")[2],
+            domain=domain.rpartition("/")[2],
+            pods=pods,
+            refused=refused,
+        )
+
+
+def _amount(resource: str, value: int) -> str:
+    return quantity_text(resource, value) if resource else str(value)
+
+
+def _noun(resource: str) -> str:
+    if not resource:
+        return "pods"
+    return "GPUs" if resource == "nvidia.com/gpu" else resource
+
+
+def message(verdict: Verdict) -> str:
+    """A verdict in words, most important reason first."""
+    reasons = "; ".join(dict.fromkeys(sentence(each) for each in verdict.refusals))
+    match verdict.cause:
+        case Cause.PLACED:
+            return "placed"
+        case Cause.OUTRANKED:
+            names = ", ".join(verdict.by[:3])
+            more = f" and {len(verdict.by) - 3} more" if len(verdict.by) > 3 else ""
+            return f"it would fit alone; outranked by {names}{more}" if names else "it would fit alone; others go first"
+        case Cause.OUTSIDE_WINDOW:
+            return "too many gangs are ahead of it to be looked at in this cycle"
+        case _:
+            return reasons or verdict.cause.value

@@ -1,0 +1,600 @@
+"""The life of a gang with a PodGroup: from its first pod to its last, one write on its way at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import msgspec
+
+from scheduler.core.binder import Binder
+from scheduler.core.lifecycle import Phase, allowed
+from scheduler.core.resolve import Resolved, gang_of, resolve
+from scheduler.core.status import group_status
+from scheduler.core.store import Store, spots
+from scheduler.core.voice import Voice, pod_effects
+from scheduler.model.effects import Bump, Commit, Effect, GroupStatus, Hold, Release, Tell, WriteStatus
+from scheduler.model.events import Done, Failed
+from scheduler.model.plan import Cause, Decision, Refusal, Verdict
+from scheduler.model.policy import Policy
+from scheduler.model.work import Assignment, Gang, GangKey, NodeCount, Place, Pod, PodGroup
+
+GroupWrite = Commit | Release | Hold | WriteStatus
+
+
+@dataclass(slots=True)
+class GangState:
+    """What is known of one gang beyond what the store holds."""
+
+    phase: Phase = Phase.INCOMPLETE
+    resolved: Resolved | None = None
+    loose: dict[str, None] = field(default_factory=dict)
+    record: Assignment | None = None
+    committing: Assignment | None = None
+    withdrawn: Assignment | None = None
+    flight: GroupWrite | None = None
+    retry_at_seconds: float = 0.0
+    blocked_version: str = ""
+    version: str = ""
+    bumps: dict[str, None] | None = None
+    written: GroupStatus | None = None
+    gang: Gang | None = None
+
+
+class Gangs:
+    """All gangs with a PodGroup. Told what was seen; says what to do about those it concerns when asked to review."""
+
+    def __init__(self, store: Store, binder: Binder, voice: Voice, policy: Policy) -> None:
+        self._store = store
+        self._binder = binder
+        self._voice = voice
+        self._policy = policy
+        self._states: dict[GangKey, GangState] = {}
+        self._dirty: dict[GangKey, None] = {}
+        self.pending: dict[GangKey, Gang] = {}
+        self.stirred = False
+
+    # -- what was seen ---------------------------------------------------------------------------------------------
+
+    def touch(self, key: GangKey) -> None:
+        self._dirty[key] = None
+
+    def touch_all(self) -> None:
+        for key in (*self._store.groups, *self._store.members_of):
+            self._dirty[key] = None
+
+    def see_pod(self, key: GangKey, pod: Pod, before: Pod | None) -> None:
+        state = self._state(key)
+        if before is None or before.shape is not pod.shape or before.finished != pod.finished:
+            state.resolved = None
+        self._loosen(state, pod)
+        self.touch(key)
+
+    def lose_pod(self, key: GangKey, uid: str) -> None:
+        state = self._state(key)
+        state.resolved = None
+        state.loose.pop(uid, None)
+        if state.bumps is not None:
+            state.bumps.pop(uid, None)
+        self.touch(key)
+
+    def see_group(self, group: PodGroup) -> None:
+        key = group.key
+        state = self._state(key)
+        before = self._store.groups.get(key)
+        self._store.groups[key] = group
+        state.version = _newer(state.version, group.version)
+        if before is None or before.generation != group.generation:
+            state.resolved = None
+            self.stirred = True
+        if before is None and group.verdict is not None and group.assignment is None:
+            self._voice.remember(key, group.verdict.cause, group.verdict.message, group.verdict.since_seconds)
+        self._see_record(state, group)
+        self.touch(key)
+
+    def _see_record(self, state: GangState, group: PodGroup) -> None:
+        """Adopt the record on the server, unless the event is older than what we have just written."""
+        seen = group.assignment
+        if state.committing is not None:
+            if seen == state.committing:
+                state.record, state.committing = seen, None
+            elif not isinstance(state.flight, Commit) and state.blocked_version not in ("", group.version):
+                # Our commit was refused because of a newer version, and here it is.
+                state.record, state.committing = seen, None
+            return
+        if state.withdrawn is not None:
+            if seen != state.withdrawn:
+                state.record, state.withdrawn = seen, None
+            return
+        if _newer(state.version, group.version) == group.version:
+            state.record = seen
+
+    def lose_group(self, key: GangKey) -> None:
+        self._store.groups.pop(key, None)
+        state = self._states.get(key)
+        if state is not None:
+            state.record = state.committing = state.withdrawn = None
+            state.resolved = None
+        self.touch(key)
+
+    def forget_flights(self) -> None:
+        """We were deposed or start over: what was on its way is unknown."""
+        for key, state in self._states.items():
+            group = self._store.groups.get(key)
+            state.flight = state.committing = state.withdrawn = state.bumps = None
+            state.blocked_version, state.retry_at_seconds = "", 0.0
+            state.record = None if group is None else group.assignment
+            state.version = "" if group is None else group.version
+            for pod in self._store.members_of.get(key, {}).values():
+                self._loosen(state, pod)
+        self.touch_all()
+
+    def recharge(self, key: GangKey) -> None:
+        """Count the gang's pods again where they now belong."""
+        state = self._state(key)
+        if state.resolved is None:
+            return
+        queue = self.queue_of(key)
+        for uid, member in state.resolved.member_of.items():
+            pod = self._store.pods[uid]
+            self._store.charge(uid, self._binder.charge_of(pod, queue, key, member))
+
+    def queue_of(self, key: GangKey) -> str:
+        """The queue a gang belongs to: its PodGroup's, else its pods', else the namespace's default, else `default`."""
+        group = self._store.groups.get(key)
+        if group is not None and group.queue:
+            return group.queue
+        for pod in self._store.members_of.get(key, {}).values():
+            if pod.queue:
+                return pod.queue
+        return self._store.fallback_queue(key.partition("/")[0])
+
+    # -- what to do ------------------------------------------------------------------------------------------------
+
+    def review(self, now_seconds: float, epoch: int) -> list[Effect]:
+        """The effects of everything that was touched since the last review."""
+        effects: list[Effect] = []
+        for key in tuple(self._dirty):
+            del self._dirty[key]
+            effects += self._review(key, now_seconds, epoch)
+        return effects
+
+    def _review(self, key: GangKey, now_seconds: float, epoch: int) -> list[Effect]:
+        state = self._state(key)
+        group = self._store.groups.get(key)
+        pods = self._store.members_of.get(key, {})
+        if group is None:
+            return self._without_group(key, state, pods, now_seconds)
+        if state.resolved is None:
+            state.resolved = resolve(group, pods.values())
+            self.recharge(key)
+        record = state.committing or state.record
+        queue = self.queue_of(key)
+        self._store.reserve(key, record, queue, state.resolved.shapes)
+        if state.flight is not None or state.retry_at_seconds > now_seconds:
+            return []
+        if record is not None and state.committing is None:
+            lost = self._losing(key, state, group, now_seconds, epoch)
+            if lost is not None:
+                return self._release(key, state, group, lost)
+        if group.leaving:
+            self._settle(key, state)
+            return self._let_go(key, state, group)
+        effects = self._prepare_and_bind(key, state, group, pods, queue) if record is not None else []
+        if not effects or state.flight is None:
+            self._queue_up(key, state, group, pods, queue, now_seconds)
+            effects += self._say(key, state, group, now_seconds)
+        return effects
+
+    def _without_group(self, key: GangKey, state: GangState, pods: dict[str, Pod], now_seconds: float) -> list[Effect]:
+        self._store.reserve(key, None, "", {})
+        self._settle(key, state)
+        if not pods:
+            self._states.pop(key, None)
+            self._voice.drop(key)
+            return []
+        for pod in pods.values():
+            self._store.charge(pod.uid, self._binder.charge_of(pod, self.queue_of(key), None, ""))
+        if any(uid in state.loose for uid in pods):
+            missing = Refusal("gang-minimum", "Missing", where=key)
+            self._voice.note(key, Verdict(Cause.INCOMPLETE, (missing,)), now_seconds)
+        return []
+
+    def _losing(self, key: GangKey, state: GangState, group: PodGroup, now_seconds: float, epoch: int) -> Phase | None:
+        """The phase to go to when the record no longer stands for anything; None while it does."""
+        assert state.record is not None
+        pods = self._store.members_of.get(key, {})
+        live = [pod for pod in pods.values() if not pod.finished]
+        book = self._store.book(key)
+        bound = +book.taken
+        if pods and not live:
+            return Phase.DONE
+        if bound:
+            return None
+        if group.suspend or group.leaving:
+            return Phase.QUEUED
+        places = spots(state.record.places)
+        if any(node not in self._store.nodes for _, node in places):
+            return Phase.QUEUED
+        if state.record.epoch != epoch and any((self._store.free_on(node) < 0).any() for _, node in places):
+            return Phase.QUEUED
+        patience = self._policy.patience.pods_missing_seconds
+        overdue = now_seconds - state.record.decided_at_seconds > patience
+        return Phase.QUEUED if not live and (overdue or group.scheduled) else None
+
+    def _release(self, key: GangKey, state: GangState, group: PodGroup, phase: Phase) -> list[Effect]:
+        """First bump the unbound pods, so that no late bind of this record can succeed; then take the record away."""
+        if any(self._binder.in_flight(uid) for uid in self._store.members_of.get(key, {})):
+            return []
+        if state.bumps is None:
+            pods = [self._store.pods[uid] for uid in sorted(state.loose)]
+            state.bumps = {pod.uid: None for pod in pods}
+            if pods:
+                return [Bump(pod.namespace, pod.name, pod.uid, pod.version) for pod in pods]
+        if state.bumps:
+            return []
+        state.bumps = None
+        self._advance(key, state, Phase.RELEASING)
+        return self._send(state, Release(group.namespace, group.name, state.version, phase.value))
+
+    def _let_go(self, key: GangKey, state: GangState, group: PodGroup) -> list[Effect]:
+        bound = any(not pod.finished and pod.node for pod in self._store.members_of.get(key, {}).values())
+        if not group.held or bound or state.record is not None:
+            return []
+        return self._send(state, Hold(group.namespace, group.name, state.version, on=False))
+
+    def _prepare_and_bind(
+        self, key: GangKey, state: GangState, group: PodGroup, pods: dict[str, Pod], queue: str
+    ) -> list[Effect]:
+        """Replay the record: everything that must be true first, then the binds that are missing."""
+        record = state.committing or state.record
+        assert record is not None
+        assert state.resolved is not None
+        if state.committing is not None:
+            self._advance(key, state, Phase.ASSIGNED)
+            return []
+        if not group.held:
+            self._advance(key, state, Phase.PREPARING)
+            return self._send(state, Hold(group.namespace, group.name, state.version, on=True))
+        if any(victim.uid in self._store.pods for victim in record.victims):
+            self._advance(key, state, Phase.PREPARING)
+            return []
+        effects: list[Effect] = []
+        open_spots = self._store.open_spots(key)
+        if state.loose and open_spots:
+            nodes_of: dict[str, list[str]] = {}
+            for (member, node), count in open_spots.items():
+                nodes_of.setdefault(member, []).extend([node] * count)
+            for uid in sorted(state.loose, key=lambda each: pods[each].name):
+                pod = pods[uid]
+                nodes = nodes_of.get(state.resolved.member_of.get(uid, ""), [])
+                usable = [node for node in nodes if node in self._store.nodes][:1]
+                if not usable or pod.gated or self._binder.pending(pod):
+                    continue
+                nodes.remove(usable[0])
+                del state.loose[uid]
+                member = state.resolved.member_of[uid]
+                effects.append(self._binder.bind(pod, usable[0], key, queue, member, grouped=True))
+        self._advance(key, state, self._phase_with_record(key, state, pods))
+        return effects
+
+    def _phase_with_record(self, key: GangKey, state: GangState, pods: dict[str, Pod]) -> Phase:
+        in_flight = any(self._binder.in_flight(uid) for uid in pods)
+        if not self._store.open_spots(key) and not in_flight:
+            return Phase.RUNNING
+        if state.phase in (Phase.RUNNING, Phase.DEGRADED) and not in_flight and not state.loose:
+            return Phase.DEGRADED
+        return Phase.BINDING
+
+    def _queue_up(
+        self, key: GangKey, state: GangState, group: PodGroup, pods: dict[str, Pod], queue: str, now_seconds: float
+    ) -> None:
+        """Put the gang among those that wait for a decision, or note why it does not wait for one."""
+        assert state.resolved is not None
+        record = state.committing or state.record
+        missing = self._missing(group, state, record)
+        if state.committing is not None or state.blocked_version == state.version or not missing:
+            self._settle(key, state)
+            if record is not None:
+                self._voice.drop(key)
+            elif not missing:
+                self._idle(key, state, pods, now_seconds)
+            return
+        held = self._held(record)
+        priority = self._priority(group, pods)
+        found = gang_of(group, state.resolved, pods, queue, priority, missing, held)
+        if isinstance(found, Verdict):
+            self._settle(key, state)
+            if record is None:
+                self._advance(key, state, Phase.INCOMPLETE if found.cause is Cause.INCOMPLETE else Phase.QUEUED)
+                self._voice.note(key, found, now_seconds)
+            return
+        if record is None:
+            self._advance(key, state, Phase.QUEUED)
+        if self.pending.get(key) != found:
+            self.pending[key] = state.gang = found
+            self.stirred = True
+
+    def _idle(self, key: GangKey, state: GangState, pods: dict[str, Pod], now_seconds: float) -> None:
+        """Nothing to place and no record: its pods are finished, or none exist yet."""
+        if pods and all(pod.finished for pod in pods.values()):
+            self._advance(key, state, Phase.DONE)
+            self._voice.drop(key)
+        elif not pods:
+            assert state.resolved is not None
+            self._advance(key, state, Phase.INCOMPLETE)
+            short = Refusal("gang-minimum", "Incomplete", needed=state.resolved.minimum)
+            self._voice.note(key, Verdict(Cause.INCOMPLETE, (short,)), now_seconds)
+        else:
+            self._voice.drop(key)
+
+    def _missing(self, group: PodGroup, state: GangState, record: Assignment | None) -> dict[str, int]:
+        """How many pods of each member have no place: neither in the record nor bound without one."""
+        assert state.resolved is not None
+        wanted: Counter[str] = Counter(state.resolved.member_of.values())
+        for spec in group.members:
+            if spec.shape is not None and spec.count is not None:
+                wanted[spec.name] = max(wanted[spec.name], spec.count)
+        if record is not None:
+            placed: Counter[str] = Counter()
+            taken = self._store.book(group.key).taken
+            for (member, node), count in spots(record.places).items():
+                placed[member] += count if node in self._store.nodes else min(count, taken[(member, node)])
+            wanted.subtract(placed)
+        else:
+            wanted.subtract(Counter(member for (member, _), n in self._taken(group.key).items() for _ in range(n)))
+        return {name: count for name, count in wanted.items() if count > 0}
+
+    def _taken(self, key: GangKey) -> Counter[tuple[str, str]]:
+        book = self._store.books.get(key)
+        return Counter() if book is None else +book.taken
+
+    def _held(self, record: Assignment | None) -> tuple[Place, ...]:
+        if record is None:
+            return ()
+        kept = []
+        for place in record.places:
+            nodes = tuple(each for each in place.nodes if each.node in self._store.nodes)
+            if nodes:
+                kept.append(Place(place.member, nodes))
+        return tuple(kept)
+
+    def _priority(self, group: PodGroup, pods: dict[str, Pod]) -> int:
+        if group.priority_class in self._store.priority_classes:
+            return self._store.priority_classes[group.priority_class]
+        return max((pod.priority for pod in pods.values()), default=0)
+
+    # -- decisions -------------------------------------------------------------------------------------------------
+
+    def accept(self, gang: Gang, decision: Decision, made_from: int, now_seconds: float, epoch: int) -> list[Effect]:
+        """Commit a verified decision: the overlay holds its room from now on, the record is on its way."""
+        state = self._states[gang.key]
+        group = self._store.groups[gang.key]
+        if state.flight is not None:
+            self.stirred = True
+            return []
+        record = Assignment(
+            epoch=epoch,
+            made_from=str(made_from),
+            decided_at_seconds=float(int(now_seconds)),
+            places=_merged(gang.held, decision.places),
+            victims=decision.victims,
+            moves=decision.moves,
+        )
+        state.committing = record
+        self._settle(gang.key, state)
+        self._voice.drop(gang.key)
+        assert state.resolved is not None
+        self._store.reserve(gang.key, record, gang.queue, state.resolved.shapes)
+        return self._send(state, Commit(group.namespace, group.name, state.version, record))
+
+    def _settle(self, key: GangKey, state: GangState) -> None:
+        """It no longer waits for a decision."""
+        self.pending.pop(key, None)
+        state.gang = None
+
+    # -- answers ---------------------------------------------------------------------------------------------------
+
+    def done(self, key: GangKey, answer: Done) -> None:
+        state = self._states.get(key)
+        if state is None:
+            return
+        effect = answer.effect
+        if isinstance(effect, Bump):
+            if state.bumps is not None:
+                state.bumps.pop(effect.uid, None)
+            self.touch(key)
+            return
+        if state.flight is not effect:
+            return
+        state.flight = None
+        state.version = _newer(state.version, answer.version)
+        if isinstance(effect, Commit):
+            state.record = effect.assignment
+            state.committing = None
+            state.withdrawn = None
+            group = self._store.groups.get(key)
+            if group is not None:
+                self._store.groups[key] = msgspec.structs.replace(group, assignment=effect.assignment)
+        elif isinstance(effect, Release):
+            state.withdrawn, state.record = state.record, None
+            self.stirred = True
+        elif isinstance(effect, Hold):
+            group = self._store.groups.get(key)
+            if group is not None:
+                self._store.groups[key] = msgspec.structs.replace(group, held=effect.on)
+        self.touch(key)
+
+    def failed(self, key: GangKey, failure: Failed, now_seconds: float) -> None:
+        state = self._states.get(key)
+        if state is None:
+            return
+        effect = failure.effect
+        if isinstance(effect, Bump):
+            if state.bumps is not None:
+                state.bumps = None if failure.status not in (404, 409) else state.bumps
+                if state.bumps is not None:
+                    state.bumps.pop(effect.uid, None)
+            state.retry_at_seconds = now_seconds + self._policy.patience.bind_retry_seconds
+            self.touch(key)
+            return
+        if state.flight is not effect:
+            return
+        state.flight = None
+        lost = failure.status == 0 or failure.status >= 500 or failure.status == 429
+        if isinstance(effect, WriteStatus):
+            state.written = None
+        if lost:
+            state.retry_at_seconds = now_seconds + self._policy.patience.bind_retry_seconds
+            if isinstance(effect, Commit):
+                # It may have happened: send the same again, a conflict then means "look at the watch".
+                state.flight = effect
+        elif failure.status == 409:
+            state.blocked_version = getattr(effect, "version", "")
+            if isinstance(effect, Commit) and state.version != effect.version:
+                group = self._store.groups.get(key)
+                state.record = None if group is None else group.assignment
+                state.committing = None
+        else:
+            state.committing = None
+            state.retry_at_seconds = now_seconds + 10 * self._policy.patience.bind_retry_seconds
+        self.touch(key)
+
+    def tick(self, now_seconds: float) -> list[Effect]:
+        """What only time brings: lost writes again, verdicts whose moment has come, records whose pods never came."""
+        effects: list[Effect] = []
+        for key, state in self._states.items():
+            if state.retry_at_seconds and state.retry_at_seconds <= now_seconds:
+                state.retry_at_seconds = 0.0
+                if isinstance(state.flight, Commit):
+                    effects.append(state.flight)
+                self.touch(key)
+            elif state.record is not None and state.phase is Phase.BINDING:
+                self.touch(key)
+        return effects
+
+    # -- words -----------------------------------------------------------------------------------------------------
+
+    def speak(self, key: GangKey) -> list[Effect]:
+        """The words about a gang that waits, now that its verdict may be written."""
+        state = self._states.get(key)
+        saying = self._voice.of(key)
+        if state is None or saying is None:
+            return []
+        pods = self._store.members_of.get(key, {})
+        effects: list[Effect] = []
+        for uid in state.loose:
+            pod = pods.get(uid)
+            if pod is not None and not pod.gated:
+                effects += pod_effects(pod, saying, tell=False)
+        group = self._store.groups.get(key)
+        if group is not None:
+            effects.append(
+                Tell(
+                    "PodGroup",
+                    group.namespace,
+                    group.name,
+                    group.uid,
+                    "FailedScheduling",
+                    "Scheduling",
+                    saying.text,
+                    warning=True,
+                )
+            )
+        self.touch(key)
+        return effects
+
+    def _say(self, key: GangKey, state: GangState, group: PodGroup, now_seconds: float) -> list[Effect]:
+        """Write the status when it differs from what stands there and is worth a write."""
+        if state.flight is not None or state.phase in (Phase.ASSIGNED, Phase.PREPARING, Phase.RELEASING):
+            return []
+        saying = self._voice.of(key)
+        if state.phase is Phase.BINDING and (state.written is None or state.written.phase != Phase.DEGRADED):
+            return []
+        if saying is not None and not saying.said_cause:
+            return []
+        running = state.phase is Phase.RUNNING
+        scheduled = self._taken(key).total()
+        status = group_status(group, state.phase, scheduled, saying, self._store, now_seconds)
+        if state.written is None:
+            state.written = _as_written(group)
+        if _same(status, state.written):
+            return []
+        first = running and state.written.phase != Phase.RUNNING
+        state.written = status
+        effects = self._send(state, WriteStatus(group.namespace, group.name, group.uid, status))
+        if first:
+            text = f"placed {scheduled} pods on {self._node_count(state.record)} nodes"
+            effects.append(Tell("PodGroup", group.namespace, group.name, group.uid, "Scheduled", "Binding", text))
+        return effects
+
+    def _node_count(self, record: Assignment | None) -> int:
+        return 0 if record is None else len({node for _, node in spots(record.places)})
+
+    # -- small things ----------------------------------------------------------------------------------------------
+
+    def _state(self, key: GangKey) -> GangState:
+        state = self._states.get(key)
+        if state is None:
+            state = self._states[key] = GangState()
+        return state
+
+    def _send(self, state: GangState, effect: GroupWrite) -> list[Effect]:
+        state.flight = effect
+        state.blocked_version = ""
+        return [effect]
+
+    def _advance(self, key: GangKey, state: GangState, phase: Phase) -> None:
+        assert allowed(state.phase, phase), f"gang {key} cannot go from {state.phase} to {phase}"
+        state.phase = phase
+
+    def _loosen(self, state: GangState, pod: Pod) -> None:
+        if pod.node or pod.finished or pod.leaving or self._binder.in_flight(pod.uid):
+            state.loose.pop(pod.uid, None)
+        else:
+            state.loose[pod.uid] = None
+
+    def loosen(self, key: GangKey, uid: str) -> None:
+        """A bind was refused: the pod waits for it again."""
+        pod = self._store.pods.get(uid)
+        if pod is not None:
+            self._loosen(self._state(key), pod)
+        self.touch(key)
+
+
+def _newer(one: str, other: str) -> str:
+    """The later of two resourceVersions (comparable integers since Kubernetes 1.35, KEP-5504)."""
+    return max(one, other, key=lambda version: int(version) if version.isdigit() else -1)
+
+
+def _merged(held: tuple[Place, ...], new: tuple[Place, ...]) -> tuple[Place, ...]:
+    """Places of a record that grows, one entry per member and node."""
+    total = spots((*held, *new))
+    by_member: dict[str, list[NodeCount]] = {}
+    for (member, node), count in sorted(total.items()):
+        by_member.setdefault(member, []).append(NodeCount(node, count))
+    return tuple(Place(member, tuple(nodes)) for member, nodes in by_member.items())
+
+
+def _as_written(group: PodGroup) -> GroupStatus:
+    """The status as it stands on the server."""
+    verdict = group.verdict
+    return GroupStatus(
+        phase=group.phase,
+        scheduled=group.scheduled,
+        queued_at_seconds=group.queued_at_seconds,
+        observed_generation=group.generation,
+        conditions=group.conditions,
+        verdict_cause="" if verdict is None else verdict.cause,
+        verdict_message="" if verdict is None else verdict.message,
+    )
+
+
+def _same(one: GroupStatus, other: GroupStatus) -> bool:
+    """Whether two statuses say the same; moments and facts follow from the rest."""
+    return (
+        (one.phase, one.scheduled, one.observed_generation, one.verdict_cause, one.verdict_message)
+        == (other.phase, other.scheduled, other.observed_generation, other.verdict_cause, other.verdict_message)
+    ) and [(each.type, each.status, each.reason, each.message) for each in one.conditions] == [
+        (each.type, each.status, each.reason, each.message) for each in other.conditions
+    ]

@@ -1,0 +1,205 @@
+"""From what a PodGroup and its pods say to a gang that can be decided on, or the reason why not yet."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from scheduler.model.plan import Cause, Refusal, Verdict
+from scheduler.model.shape import Shape
+from scheduler.model.work import Branch, Gang, Member, MemberSpec, Place, Pod, PodGroup, single_key
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """What stands behind a PodGroup: the shape of each member, and which member each pod is one of."""
+
+    shapes: dict[str, Shape]
+    member_of: dict[str, str]
+    mismatches: tuple[Refusal, ...]
+    minimum: int
+    expected: int
+
+
+def single_gang(pod: Pod, queue: str) -> Gang:
+    """A pod without a group: a gang of one."""
+    return Gang(
+        key=single_key(pod.uid),
+        name=f"{pod.namespace}/{pod.name}",
+        queue=queue,
+        priority=pod.priority,
+        arrived_seconds=pod.created_seconds,
+        members=(Member("pod", pod.shape, 1, 1),),
+        branches=(Branch("", -1, minimum=1, topology=pod.topology),),
+        preemptible=pod.preemptible,
+        single=True,
+    )
+
+
+def resolve(group: PodGroup, pods: Iterable[Pod]) -> Resolved:
+    """Match pods to members: by the label ``muster.dev/subgroup``, else by what the members' templates say.
+
+    Without declared members each shape in a subgroup is a member of its own, named after the subgroup and the shape,
+    so that a successor finds the same names.
+    """
+    live = sorted((pod for pod in pods if not (pod.finished and not pod.succeeded)), key=lambda pod: pod.name)
+    shapes: dict[str, Shape] = {}
+    member_of: dict[str, str] = {}
+    mismatches: list[Refusal] = []
+    if group.members:
+        shapes = {spec.name: spec.shape for spec in group.members if spec.shape is not None}
+        for pod in live:
+            spec, refusal = _declared(group.members, pod)
+            if refusal is not None:
+                mismatches.append(refusal)
+                continue
+            assert spec is not None
+            member_of[pod.uid] = spec.name
+            if spec.shape is None and shapes.setdefault(spec.name, pod.shape) != pod.shape:
+                mismatches.append(Refusal("gang-minimum", "UnlikePods", where=pod.name))
+            elif spec.shape is not None:
+                shapes[spec.name] = pod.shape
+        expected = sum(spec.count or 0 for spec in group.members)
+    else:
+        for pod in live:
+            name = f"{pod.member or 'pods'}-{_digest(pod.shape)}"
+            shapes[name] = pod.shape
+            member_of[pod.uid] = name
+        expected = 0
+    expected = max(expected, len(member_of))
+    return Resolved(shapes, member_of, tuple(mismatches), _minimum(group, expected), expected)
+
+
+def _minimum(group: PodGroup, expected: int) -> int:
+    if group.min_member is not None and group.min_member > 0:
+        return group.min_member
+    stated = [spec.minimum if spec.minimum is not None else spec.count for spec in group.members]
+    if group.min_member is None and any(each is not None for each in stated):
+        return sum(each or 0 for each in stated)
+    if group.min_member is None and group.min_sub_group is None:
+        branch_minima = [each.min_member for each in group.sub_groups if each.min_member]
+        return max(expected, 1) if not branch_minima else sum(branch_minima)
+    return 1
+
+
+def _declared(members: tuple[MemberSpec, ...], pod: Pod) -> tuple[MemberSpec | None, Refusal | None]:
+    if pod.member:
+        named = [spec for spec in members if spec.name == pod.member]
+        if not named:
+            known = ", ".join(spec.name for spec in members)
+            return None, Refusal("gang-minimum", "UnknownMember", where=f"{pod.name}: {pod.member} (members: {known})")
+        difference = template_difference(named[0].shape, pod.shape)
+        if difference:
+            return None, Refusal("gang-minimum", "TemplateMismatch", where=f"{pod.name}: {difference}")
+        return named[0], None
+    fitting = [spec for spec in members if not template_difference(spec.shape, pod.shape)]
+    if fitting:
+        return fitting[0], None
+    difference = template_difference(members[0].shape, pod.shape)
+    return None, Refusal("gang-minimum", "TemplateMismatch", where=f"{pod.name}: {difference}")
+
+
+def template_difference(template: Shape | None, observed: Shape) -> str:
+    """Where a pod does not match its template (empty: it does). Tolerations may be added by admission."""
+    if template is None or template == observed:
+        return ""
+    wanted, found = dict(template.requests), dict(observed.requests)
+    for name in sorted({*wanted, *found}):
+        if wanted.get(name, 0) != found.get(name, 0):
+            return f"requests {found.get(name, 0)} of {name}, its template {wanted.get(name, 0)}"
+    if template.node_selector != observed.node_selector:
+        return "its nodeSelector differs from its template's"
+    if template.node_affinity != observed.node_affinity:
+        return "its node affinity differs from its template's"
+    if template.gpu_models and observed.gpu_models and template.gpu_models != observed.gpu_models:
+        return "its GPU models differ from its template's"
+    missing = set(template.tolerations) - set(observed.tolerations)
+    return "it lacks a toleration of its template" if missing else ""
+
+
+def _digest(shape: Shape) -> str:
+    return hashlib.sha256(msgspec.json.encode(shape)).hexdigest()[:6]
+
+
+def gang_of(
+    group: PodGroup,
+    resolved: Resolved,
+    pods: Mapping[str, Pod],
+    queue: str,
+    priority: int,
+    missing: Mapping[str, int],
+    held: tuple[Place, ...],
+) -> Gang | Verdict:
+    """The gang that still needs places, or why it is not decided on.
+
+    ``missing`` is how many pods of each member need a place; ``held`` are the places it keeps.
+    """
+    if group.unmodelled:
+        refusals = tuple(Refusal("modelled", "NotModelled", where=each) for each in group.unmodelled)
+        return Verdict(Cause.INVALID, refusals)
+    if resolved.mismatches:
+        return Verdict(Cause.INVALID, resolved.mismatches)
+    if group.suspend:
+        return Verdict(Cause.HELD, (Refusal("gang-minimum", "Suspended"),))
+    templated = bool(group.members) and all(spec.shape is not None and spec.count for spec in group.members)
+    have = resolved.expected if templated else len(resolved.member_of)
+    if have < resolved.minimum or not resolved.shapes:
+        short = Refusal("gang-minimum", "Incomplete", needed=max(resolved.minimum, 1), offered=have)
+        return Verdict(Cause.INCOMPLETE, (short,))
+    gated = sum(1 for uid in resolved.member_of if pods[uid].gated)
+    if gated and len(resolved.member_of) - gated < resolved.minimum:
+        return Verdict(Cause.HELD, (Refusal("gang-minimum", "Gated", needed=resolved.minimum, offered=gated),))
+    return _gang(group, resolved, queue, priority, missing, held)
+
+
+def _gang(
+    group: PodGroup,
+    resolved: Resolved,
+    queue: str,
+    priority: int,
+    missing: Mapping[str, int],
+    held: tuple[Place, ...],
+) -> Gang:
+    placed = {place.member: sum(each.count for each in place.nodes) for place in held}
+    branches = [
+        Branch("", -1, max(0, resolved.minimum - sum(placed.values())), group.min_sub_group or 0, group.topology)
+    ]
+    index = {"": 0}
+    for sub in group.sub_groups:
+        index[sub.name] = len(index)
+    stated = {spec.name: spec for spec in group.members}
+    for sub in group.sub_groups:
+        own = sum(count for name, count in placed.items() if _branch_name(name, stated, index) == sub.name)
+        minimum = max(0, (sub.min_member or 0) - own)
+        branches.append(Branch(sub.name, index.get(sub.parent, 0), minimum, sub.min_sub_group or 0, sub.topology))
+    members = []
+    for name, shape in sorted(resolved.shapes.items()):
+        count = missing.get(name, 0)
+        if not count:
+            continue
+        spec = stated.get(name)
+        least = 0 if spec is None or spec.minimum is None or group.min_member is not None else spec.minimum
+        least = min(count, max(0, least - placed.get(name, 0)))
+        members.append(Member(name, shape, count, least, index[_branch_name(name, stated, index)]))
+    return Gang(
+        key=group.key,
+        name=group.key,
+        queue=queue,
+        priority=priority,
+        arrived_seconds=group.queued_at_seconds or group.created_seconds,
+        members=tuple(members),
+        branches=tuple(branches),
+        preemptible=group.preemptible,
+        held=held,
+    )
+
+
+def _branch_name(member: str, stated: Mapping[str, MemberSpec], index: Mapping[str, int]) -> str:
+    """The branch a member belongs to: its declared subgroup, else the subgroup of its own name, else the root."""
+    spec = stated.get(member)
+    if spec is not None:
+        name = spec.sub_group or spec.name
+        return name if name in index else ""
+    name = member.rsplit("-", 1)[0]
+    return name if name in index else ""

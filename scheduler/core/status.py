@@ -1,0 +1,69 @@
+"""What a PodGroup's status says, from what is known of the gang."""
+
+from __future__ import annotations
+
+from scheduler.core.lifecycle import Phase
+from scheduler.core.store import Store
+from scheduler.core.voice import Saying, facts
+from scheduler.model.effects import GroupStatus
+from scheduler.model.plan import Cause
+from scheduler.model.work import Condition, PodGroup
+
+MESSAGE_CHARACTERS = 1000
+
+
+def group_status(
+    group: PodGroup, phase: Phase, scheduled: int, saying: Saying | None, store: Store, now_seconds: float
+) -> GroupStatus:
+    """The status as it should stand; conditions keep the moment of their last change."""
+    text = "" if saying is None else saying.text[:MESSAGE_CHARACTERS]
+    cause = "" if saying is None else saying.verdict.cause.value
+    invalid = saying is not None and saying.verdict.cause is Cause.INVALID
+    wanted = [
+        ("Accepted", "False" if invalid else "True", _code(saying) if invalid else "Valid", text if invalid else ""),
+        _scheduled(phase, cause, text),
+    ]
+    if phase is Phase.DEGRADED:
+        wanted.append(("Degraded", "True", "PodsLost", "pods were lost; their places are kept for replacements"))
+    labels = sorted({pod.queue for pod in store.members_of.get(group.key, {}).values()} - {"", group.queue})
+    if group.queue and labels:
+        note = f"spec.queue {group.queue} holds; the label of its pods says {', '.join(labels)}"
+        wanted.append(("QueueLabelIgnored", "True", "SpecWins", note[:MESSAGE_CHARACTERS]))
+    before = {each.type: each for each in group.conditions}
+    conditions = tuple(
+        Condition(kind, status, reason, message, _since(before.get(kind), status, now_seconds))
+        for kind, status, reason, message in wanted
+    )
+    return GroupStatus(
+        phase=phase.value,
+        scheduled=scheduled,
+        queued_at_seconds=group.queued_at_seconds or group.created_seconds,
+        observed_generation=group.generation,
+        conditions=conditions,
+        verdict_cause=cause,
+        verdict_message=text,
+        verdict_since_seconds=0.0 if saying is None else saying.since_seconds,
+        verdict_facts=() if saying is None else facts(saying.verdict.refusals),
+    )
+
+
+def _scheduled(phase: Phase, cause: str, text: str) -> tuple[str, str, str, str]:
+    match phase:
+        case Phase.RUNNING:
+            return ("Scheduled", "True", "Placed", "")
+        case Phase.DONE:
+            return ("Scheduled", "True", "Finished", "")
+        case Phase.DEGRADED:
+            return ("Scheduled", "False", "PodsLost", "")
+        case _:
+            return ("Scheduled", "False", cause or "Binding", text)
+
+
+def _code(saying: Saying | None) -> str:
+    if saying is None or not saying.verdict.refusals:
+        return "Invalid"
+    return saying.verdict.refusals[0].code
+
+
+def _since(before: Condition | None, status: str, now_seconds: float) -> float:
+    return before.since_seconds if before is not None and before.status == status else now_seconds

@@ -1,0 +1,298 @@
+"""What has been observed, with our own committed and assumed places as an overlay, kept as running totals.
+
+Every pod that takes room is *charged* once: to its node, its queue and its gang. A commit record reserves what its pods
+have not taken yet. Both are kept as NumPy totals, so that a snapshot is an array copy however many pods there are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from scheduler.model.cluster import Node, NodeTable, Snapshot
+from scheduler.model.queue import Queue
+from scheduler.model.resources import CPU, GPU, MEMORY, PODS, Matrix, Resources
+from scheduler.model.shape import Shape
+from scheduler.model.topology import Topology
+from scheduler.model.work import Assignment, Gang, GangKey, Place, Pod, PodGroup, group_key
+
+Spot = tuple[str, str]
+"""(member, node)."""
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """Where a pod counts: on its node and queue while it runs, and as one of its gang's pods until it has failed."""
+
+    node: str
+    shape: Shape
+    queue: str
+    gang: GangKey | None
+    member: str
+    takes_room: bool
+
+
+@dataclass(slots=True)
+class GangBook:
+    """The bookkeeping of one gang: its record, and how many of its pods stand on each spot."""
+
+    record: Assignment | None = None
+    queue: str = ""
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    wanted: Counter[Spot] = field(default_factory=Counter)
+    taken: Counter[Spot] = field(default_factory=Counter)
+
+
+class Columns:
+    """A growing integer matrix: one row per slot, one column per resource, both added on demand."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = [CPU, MEMORY, PODS, GPU]
+        self._index = {name: column for column, name in enumerate(self.names)}
+        self._rows: dict[Resources, Matrix] = {}
+        self.version = 0
+
+    def row(self, amounts: Resources) -> Matrix:
+        """Amounts as a row over all columns known so far; unknown resources become columns."""
+        row = self._rows.get(amounts)
+        if row is None:
+            for name, _ in amounts:
+                if name not in self._index:
+                    self._index[name] = len(self.names)
+                    self.names.append(name)
+                    self._rows.clear()
+                    self.version += 1
+            row = np.zeros(len(self.names), dtype=np.int64)
+            for name, value in amounts:
+                row[self._index[name]] = value
+            self._rows[amounts] = row
+        return row
+
+    def widened(self, matrix: Matrix) -> Matrix:
+        """The matrix with zero columns for resources that came to be known since it was made."""
+        missing = len(self.names) - matrix.shape[-1]
+        if not missing:
+            return matrix
+        return np.pad(matrix, [(0, 0)] * (matrix.ndim - 1) + [(0, missing)])
+
+
+class Store:
+    """Observed facts and totals. Changed only by the engine, one event at a time."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.nodes: dict[str, Node] = {}
+        self.pods: dict[str, Pod] = {}
+        self.groups: dict[GangKey, PodGroup] = {}
+        self.members_of: dict[GangKey, dict[str, Pod]] = {}
+        self.queues: dict[str, Queue] = {}
+        self.topologies: dict[str, Topology] = {}
+        self.default_queue_of: dict[str, str] = {}
+        self.priority_classes: dict[str, int] = {}
+        self.columns = Columns()
+        self.charges: dict[str, Charge] = {}
+        self.books: dict[GangKey, GangBook] = {}
+        self._slots: dict[str, int] = {}
+        self._used: Matrix = np.zeros((64, 4), dtype=np.int64)
+        self._use: dict[str, Matrix] = {}
+        self._table: NodeTable | None = None
+        self._capacity: Matrix | None = None
+        self._table_slots: np.ndarray[tuple[int], np.dtype[np.intp]] = np.zeros(0, dtype=np.intp)
+
+    # -- nodes -----------------------------------------------------------------------------------------------------
+
+    def see_node(self, node: Node) -> bool:
+        """Whether anything that matters for placement changed."""
+        if self.nodes.get(node.name) == node:
+            return False
+        self.nodes[node.name] = node
+        self._slot(node.name)
+        self._table = None
+        self.version += 1
+        return True
+
+    def lose_node(self, name: str) -> None:
+        if self.nodes.pop(name, None) is not None:
+            self._table = None
+            self.version += 1
+
+    def table(self) -> NodeTable:
+        """The fleet's static columns; made again only when a node changed."""
+        if self._table is None:
+            self._table = NodeTable.of(tuple(self.nodes.values()))
+            self._table_slots = np.array([self._slot(node.name) for node in self._table.nodes], dtype=np.intp)
+            self._capacity = None
+        return self._table
+
+    def capacity(self) -> Matrix:
+        """Allocatable amounts, rows as in `table`, columns as in `columns`."""
+        table = self.table()
+        if self._capacity is None or self._capacity.shape[1] != len(self.columns.names):
+            for node in table.nodes:
+                self.columns.row(node.allocatable)
+            capacity = np.zeros((len(table), len(self.columns.names)), dtype=np.int64)
+            for row, node in enumerate(table.nodes):
+                capacity[row] = self.columns.row(node.allocatable)
+            self._capacity = capacity
+        return self._capacity
+
+    def free(self) -> Matrix:
+        """Capacity less what pods take and records reserve; negative where others took more than there is."""
+        capacity = self.capacity()
+        self._used = self.columns.widened(self._used)
+        free: Matrix = capacity - self._used[self._table_slots]
+        return free
+
+    def free_on(self, node: str) -> Matrix:
+        """The free row of one node."""
+        self._used = self.columns.widened(self._used)
+        own = self.columns.widened(self.columns.row(self.nodes[node].allocatable))
+        free: Matrix = own - self._used[self._slots[node]]
+        return free
+
+    def _slot(self, node: str) -> int:
+        slot = self._slots.get(node)
+        if slot is None:
+            slot = self._slots[node] = len(self._slots)
+            if slot >= len(self._used):
+                self._used = np.concatenate([self._used, np.zeros_like(self._used)])
+        return slot
+
+    # -- pods ------------------------------------------------------------------------------------------------------
+
+    def see_pod(self, pod: Pod) -> None:
+        before = self.pods.get(pod.uid)
+        self.pods[pod.uid] = pod
+        if pod.group and pod.ours:
+            key = group_key(pod.namespace, pod.group)
+            self.members_of.setdefault(key, {})[pod.uid] = pod
+        if before is None or before.version != pod.version:
+            self.version += 1
+
+    def lose_pod(self, uid: str) -> Pod | None:
+        pod = self.pods.pop(uid, None)
+        if pod is not None:
+            if pod.group and pod.ours:
+                self._forget_member(group_key(pod.namespace, pod.group), uid)
+            self.version += 1
+        return pod
+
+    def _forget_member(self, key: GangKey, uid: str) -> None:
+        pods = self.members_of.get(key)
+        if pods is not None:
+            pods.pop(uid, None)
+            if not pods:
+                del self.members_of[key]
+
+    def charge(self, uid: str, charge: Charge | None) -> None:
+        """Count a pod where the charge says, instead of where it counted before (None: nowhere)."""
+        before = self.charges.get(uid)
+        if before == charge:
+            return
+        if before is not None:
+            self._count(before, -1)
+            del self.charges[uid]
+        if charge is not None:
+            self._count(charge, 1)
+            self.charges[uid] = charge
+        self.version += 1
+
+    def _count(self, charge: Charge, sign: int) -> None:
+        if charge.takes_room:
+            self._add(charge.node, charge.queue, charge.shape, sign)
+        if charge.gang is not None:
+            book = self.book(charge.gang)
+            spot = (charge.member, charge.node)
+            before = _residual(book, spot)
+            book.taken[spot] += sign
+            shape = book.shapes.get(charge.member, charge.shape)
+            self._add(charge.node, book.queue, shape, _residual(book, spot) - before)
+
+    def _add(self, node: str, queue: str, shape: Shape, times: int) -> None:
+        if not times:
+            return
+        row = self.columns.row(shape.requests)
+        slot = self._slot(node)
+        self._used = self.columns.widened(self._used)
+        row = self.columns.widened(row)
+        self._used[slot] += times * row
+        if queue:
+            total = self._use.get(queue)
+            total = np.zeros(len(row), dtype=np.int64) if total is None else self.columns.widened(total)
+            self._use[queue] = total + times * row
+
+    def fallback_queue(self, namespace: str) -> str:
+        """The queue of work that names none: the namespace's default, else `default` if there is one, else none."""
+        return self.default_queue_of.get(namespace) or ("default" if "default" in self.queues else "")
+
+    def use_below(self, queue: str, column: int) -> int:
+        """What a queue and everything below it use of one resource."""
+        total = self._use.get(queue)
+        own = int(total[column]) if total is not None and column < len(total) else 0
+        return own + sum(self.use_below(each.name, column) for each in self.queues.values() if each.parent == queue)
+
+    # -- records ---------------------------------------------------------------------------------------------------
+
+    def book(self, key: GangKey) -> GangBook:
+        return self.books.setdefault(key, GangBook())
+
+    def reserve(self, key: GangKey, record: Assignment | None, queue: str, shapes: dict[str, Shape]) -> None:
+        """Let a gang's record (None: none) reserve what its pods have not taken, instead of what it reserved before."""
+        book = self.books.get(key)
+        if book is None:
+            if record is None:
+                return
+            book = self.book(key)
+        if book.record == record and book.queue == queue and book.shapes == shapes:
+            return
+        self._reserve_all(book, -1)
+        book.record, book.queue, book.shapes = record, queue, dict(shapes)
+        book.wanted = spots(record.places) if record is not None else Counter()
+        self._reserve_all(book, 1)
+        if record is None and not book.taken.total():
+            del self.books[key]
+        self.version += 1
+
+    def _reserve_all(self, book: GangBook, sign: int) -> None:
+        for spot in book.wanted:
+            shape = book.shapes.get(spot[0])
+            if shape is not None:
+                self._add(spot[1], book.queue, shape, sign * _residual(book, spot))
+
+    def open_spots(self, key: GangKey) -> Counter[Spot]:
+        """How many pods of each member the record still expects on each node."""
+        book = self.books.get(key)
+        if book is None or book.record is None:
+            return Counter()
+        return Counter({spot: left for spot in book.wanted if (left := _residual(book, spot)) > 0})
+
+    # -- the picture -----------------------------------------------------------------------------------------------
+
+    def snapshot(self, gangs: tuple[Gang, ...]) -> Snapshot:
+        free = self.free()
+        return Snapshot(
+            version=self.version,
+            resources=tuple(self.columns.names),
+            nodes=self.table(),
+            capacity=self.capacity(),
+            free=free,
+            gangs=gangs,
+            queues=dict(self.queues),
+            use={name: self.columns.widened(total) for name, total in self._use.items()},
+            topologies=dict(self.topologies),
+        )
+
+
+def spots(places: tuple[Place, ...]) -> Counter[Spot]:
+    """Places as counts by (member, node)."""
+    found: Counter[Spot] = Counter()
+    for place in places:
+        for each in place.nodes:
+            found[(place.member, each.node)] += each.count
+    return found
+
+
+def _residual(book: GangBook, spot: Spot) -> int:
+    return max(0, book.wanted[spot] - book.taken[spot])

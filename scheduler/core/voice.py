@@ -1,0 +1,136 @@
+"""What is said to people, and how often: verdicts on PodGroups and pods, events, within a rate and binds first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scheduler.core.explain import message
+from scheduler.model.effects import Effect, MarkPod, Tell
+from scheduler.model.plan import Cause, Refusal, Verdict
+from scheduler.model.policy import VerdictPace
+from scheduler.model.resources import quantity_text
+from scheduler.model.work import GangKey, Pod
+
+
+@dataclass(slots=True)
+class Saying:
+    """What is to be said about one gang, and what was said last."""
+
+    verdict: Verdict
+    text: str
+    since_seconds: float
+    said_cause: str = ""
+    said_text: str = ""
+    said_at_seconds: float = float("-inf")
+
+
+class Voice:
+    """Keeps the verdict of everything that waits, and says which of them may be written now."""
+
+    def __init__(self, pace: VerdictPace) -> None:
+        self._pace = pace
+        self._sayings: dict[GangKey, Saying] = {}
+        self._unsaid: dict[GangKey, None] = {}
+        self._tokens = pace.writes_per_second
+        self._filled_at_seconds = 0.0
+
+    def note(self, key: GangKey, verdict: Verdict, now_seconds: float) -> None:
+        """A gang waits for this reason from now on (or still)."""
+        saying = self._sayings.get(key)
+        if saying is None:
+            saying = self._sayings[key] = Saying(verdict, message(verdict), now_seconds)
+        elif saying.verdict != verdict:
+            if saying.verdict.cause != verdict.cause:
+                saying.since_seconds = now_seconds
+            saying.verdict, saying.text = verdict, message(verdict)
+        if (saying.said_cause, saying.said_text) != (verdict.cause.value, saying.text):
+            self._unsaid[key] = None
+        else:
+            self._unsaid.pop(key, None)
+
+    def remember(self, key: GangKey, cause: str, text: str, since_seconds: float) -> None:
+        """What a predecessor has said stands on the server: it need not be said again."""
+        if key not in self._sayings:
+            self._sayings[key] = Saying(Verdict(Cause.STALE), text, since_seconds, cause, text, since_seconds)
+
+    def drop(self, key: GangKey) -> None:
+        """It no longer waits, or is gone."""
+        self._sayings.pop(key, None)
+        self._unsaid.pop(key, None)
+
+    def of(self, key: GangKey) -> Saying | None:
+        return self._sayings.get(key)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._sayings)
+
+    def due(self, now_seconds: float) -> list[GangKey]:
+        """Gangs whose verdict may be written now: first after a short wait, then on a new cause, else rarely."""
+        if now_seconds > self._filled_at_seconds:
+            passed = min(now_seconds - self._filled_at_seconds, 1.0)
+            self._filled_at_seconds = now_seconds
+            self._tokens = min(self._pace.writes_per_second, self._tokens + passed * self._pace.writes_per_second)
+        ready: list[GangKey] = []
+        for key in self._unsaid:
+            if self._tokens < 1:
+                break
+            saying = self._sayings[key]
+            if saying.said_cause == saying.verdict.cause.value:
+                wait_until = saying.said_at_seconds + self._pace.repeat_seconds
+            else:
+                wait_until = saying.since_seconds + self._pace.first_seconds
+            if now_seconds >= wait_until:
+                self._tokens -= 1
+                ready.append(key)
+        for key in ready:
+            saying = self._sayings[key]
+            saying.said_cause, saying.said_text = saying.verdict.cause.value, saying.text
+            saying.said_at_seconds = now_seconds
+            del self._unsaid[key]
+        return ready
+
+
+def pod_reason(verdict: Verdict) -> str:
+    """The reason of PodScheduled=False. `Unschedulable` only for what its queue would admit and no node can hold:
+    autoscalers act on it."""
+    match verdict.cause:
+        case Cause.INCOMPLETE:
+            return "GangIncomplete"
+        case Cause.INVALID:
+            return "SchedulerError"
+        case Cause.BLOCKED if not any(each.term in ("queue-limit", "queue") for each in verdict.refusals):
+            return "Unschedulable"
+        case _:
+            return "QueueHeld"
+
+
+def pod_effects(pod: Pod, saying: Saying, *, tell: bool) -> list[Effect]:
+    """The words about one waiting pod: its condition and, where it has no PodGroup to carry it, an event."""
+    reason = pod_reason(saying.verdict)
+    effects: list[Effect] = [MarkPod(pod.namespace, pod.name, pod.uid, reason, saying.text)]
+    if tell:
+        effects.append(
+            Tell("Pod", pod.namespace, pod.name, pod.uid, "FailedScheduling", "Scheduling", saying.text, warning=True)
+        )
+    return effects
+
+
+def _amount(resource: str, value: int) -> str | int:
+    return quantity_text(resource, value) if resource else value
+
+
+def facts(refusals: tuple[Refusal, ...]) -> tuple[dict[str, str | int], ...]:
+    """Refusals as the facts of a written verdict, in the API's words; what is empty is left out."""
+    found = []
+    for each in refusals[:16]:
+        fact: dict[str, str | int] = {"term": each.term, "code": each.code}
+        if each.needed or each.offered:
+            fact |= {name: _amount(each.resource, getattr(each, name)) for name in ("needed", "offered")}
+        if each.resource:
+            fact["resource"] = each.resource
+        where = each.where or ", ".join(f"{nodes} {reason}" for reason, nodes in each.counts)
+        if where:
+            fact["where"] = where[:250]
+        found.append(fact)
+    return tuple(found)

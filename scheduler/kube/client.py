@@ -1,0 +1,83 @@
+"""Requests to one API server over a bounded number of connections."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from scheduler.kube.credentials import Credentials
+from scheduler.wire.requests import JSON, Request
+
+REQUEST_SECONDS = 4.0
+"""Shorter than lease duration less renew deadline (15 s - 10 s), so that no request outlives our lease."""
+
+
+class UnreachableError(Exception):
+    """No answer: the request may or may not have happened."""
+
+
+class ApiClient:
+    """A thin session: raw bytes in, (status, raw bytes) out. Use as an async context manager."""
+
+    def __init__(self, credentials: Credentials, connections: int = 24) -> None:
+        self._credentials = credentials
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+        self._streams: aiohttp.ClientSession | None = None
+        self.calls = 0
+
+    async def __aenter__(self) -> Self:
+        self._session = self._new_session(self._connections)
+        self._streams = self._new_session(0)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for session in (self._session, self._streams):
+            if session is not None:
+                await session.close()
+
+    @property
+    def server(self) -> str:
+        return self._credentials.server
+
+    def _new_session(self, connections: int) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=connections, ssl=self._credentials.ssl_context, keepalive_timeout=60)
+        return aiohttp.ClientSession(connector=connector, auto_decompress=True, cookie_jar=aiohttp.DummyCookieJar())
+
+    async def send(self, request: Request, seconds: float = REQUEST_SECONDS) -> tuple[int, bytes]:
+        """Perform one request; `UnreachableError` when there was no whole answer in time."""
+        assert self._session is not None
+        self.calls += 1
+        headers = self._credentials.headers()
+        headers["Content-Type"] = request.content_type
+        try:
+            async with self._session.request(
+                request.method,
+                self._credentials.server + request.path,
+                data=request.body or None,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=seconds),
+            ) as answer:
+                return answer.status, await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as trouble:
+            raise UnreachableError(f"{type(trouble).__name__}: {trouble}") from trouble
+
+    async def get(self, path: str, seconds: float = REQUEST_SECONDS) -> tuple[int, bytes]:
+        return await self.send(Request("GET", path, b"", JSON), seconds)
+
+    @asynccontextmanager
+    async def stream(self, path: str, quiet_seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A response to be read as it comes; reading fails with TimeoutError after a silence of ``quiet_seconds``."""
+        assert self._streams is not None
+        self.calls += 1
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=quiet_seconds)
+        async with self._streams.get(
+            self._credentials.server + path, headers=self._credentials.headers(), timeout=timeout
+        ) as answer:
+            yield answer

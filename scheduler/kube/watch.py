@@ -1,0 +1,252 @@
+"""Watch streams, one per kind: from the initial list to every later change, through whatever breaks in between.
+
+Read from the inside out: `_stream` is one response, `_follow` goes on from the last version, `_kind` lists again where
+that is no longer possible. Objects that vanished meanwhile become "gone" events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import aiohttp
+import msgspec
+import structlog
+
+from scheduler.kube.client import ApiClient
+from scheduler.model import events as ev
+from scheduler.model.events import Event
+from scheduler.wire import names
+from scheduler.wire.decode import Bookmark, Decoder, Malformed, StreamError
+
+QUIET_SECONDS = 90.0
+"""The server sends a bookmark about every minute: a longer silence means a dead connection."""
+
+SERVER_SECONDS = 1800
+RETRY_SECONDS_MAX = 10.0
+
+PATHS = {
+    "nodes": "/api/v1/nodes",
+    "pods": "/api/v1/pods",
+    "namespaces": "/api/v1/namespaces",
+    "priorityclasses": "/apis/scheduling.k8s.io/v1/priorityclasses",
+    "queues": f"/apis/{names.GROUP}/{names.VERSION}/queues",
+    "topologies": f"/apis/{names.GROUP}/{names.VERSION}/topologies",
+    "podgroups": f"/apis/{names.GROUP}/{names.VERSION}/podgroups",
+}
+
+Sink = Callable[[list[Event]], None]
+
+
+class RefusedError(Exception):
+    """The server will not serve a kind at all: the CRDs are missing, or we have no permission."""
+
+
+class ListAgainError(Exception):
+    """The last version is too old for the server: everything has to be told again."""
+
+
+def gone_event(kind: str, key: str) -> Event:
+    """What it means that an object of a kind vanished; ``key`` as in `_key`."""
+    match kind:
+        case "nodes":
+            return ev.NodeGone(key)
+        case "pods":
+            return ev.PodGone(key)
+        case "podgroups":
+            namespace, _, name = key.partition("/")
+            return ev.PodGroupGone(namespace, name)
+        case "queues":
+            return ev.QueueGone(key)
+        case "topologies":
+            return ev.TopologyGone(key)
+        case "namespaces":
+            return ev.NamespaceGone(key)
+        case "priorityclasses":
+            return ev.PriorityClassGone(key)
+        case _:
+            raise AssertionError(f"unknown kind {kind}")
+
+
+def _key(event: Event) -> tuple[str, bool]:
+    """(what names the object within its kind, whether it is gone)."""
+    match event:
+        case ev.NodeSeen(node):
+            return node.name, False
+        case ev.PodSeen(pod):
+            return pod.uid, False
+        case ev.PodGroupSeen(group):
+            return f"{group.namespace}/{group.name}", False
+        case ev.QueueSeen(queue):
+            return queue.name, False
+        case ev.TopologySeen(topology):
+            return topology.name, False
+        case ev.NamespaceSeen(name) | ev.PriorityClassSeen(name):
+            return name, False
+        case ev.PodGone(uid):
+            return uid, True
+        case ev.PodGroupGone(namespace, name):
+            return f"{namespace}/{name}", True
+        case ev.NodeGone(name) | ev.QueueGone(name) | ev.TopologyGone(name):
+            return name, True
+        case ev.NamespaceGone(name) | ev.PriorityClassGone(name):
+            return name, True
+        case _:
+            raise AssertionError(f"not a watched object: {event!r}")
+
+
+class Watcher:
+    """Follows every kind until it is stopped. `synced` is set once all initial lists have been told."""
+
+    def __init__(self, client: ApiClient, decoder: Decoder, sink: Sink) -> None:
+        self._client = client
+        self._decoder = decoder
+        self._sink = sink
+        self._log = structlog.get_logger("watch")
+        self._told: dict[str, set[str]] = {kind: set() for kind in PATHS}
+        self._ready: dict[str, asyncio.Event] = {kind: asyncio.Event() for kind in PATHS}
+        self._malformed: set[tuple[str, str]] = set()
+        self.relists = 0
+
+    async def run(self) -> None:
+        """Follow all kinds; a task that dies takes the others along, so that nothing fails silently."""
+        async with asyncio.TaskGroup() as tasks:
+            for kind in PATHS:
+                tasks.create_task(self._kind(kind), name=f"watch {kind}")
+
+    async def synced(self) -> None:
+        for ready in self._ready.values():
+            await ready.wait()
+
+    async def _kind(self, kind: str) -> None:
+        """List and follow, for ever: the outermost loop, which only decides how long to wait."""
+        wait_seconds = 0.5
+        while True:
+            try:
+                await self._follow(kind)
+            except ListAgainError:
+                self.relists += 1
+                wait_seconds = 0.5
+            except RefusedError as refusal:
+                self._log.error("kind refused", kind=kind, reason=str(refusal))
+                await asyncio.sleep(RETRY_SECONDS_MAX)
+            except (aiohttp.ClientError, TimeoutError, OSError) as trouble:
+                self._log.warning(
+                    "API server away",
+                    kind=kind,
+                    error=f"{type(trouble).__name__}: {trouble}",
+                    retry_seconds=wait_seconds,
+                )
+                await asyncio.sleep(wait_seconds)
+                wait_seconds = min(RETRY_SECONDS_MAX, wait_seconds * 2)
+
+    async def _follow(self, kind: str) -> None:
+        """One initial list, then stream after stream from the last version."""
+        version = ""
+        while True:
+            try:
+                version = await self._stream(kind, version)
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                if not version:
+                    raise
+                # A broken stream is normal: go on where it ended. Only when that is refused, everything is told again.
+                await asyncio.sleep(0.2)
+                await self._reachable()
+
+    async def _reachable(self) -> None:
+        """Wait until the server answers again."""
+        wait_seconds = 0.5
+        while True:
+            try:
+                status, _ = await self._client.get("/readyz")
+                if status < 500:
+                    return
+            except Exception as trouble:
+                self._log.warning("API server away", error=str(trouble), retry_seconds=wait_seconds)
+            await asyncio.sleep(wait_seconds)
+            wait_seconds = min(RETRY_SECONDS_MAX, wait_seconds * 2)
+
+    def _path(self, kind: str, version: str) -> str:
+        start = (
+            f"&resourceVersion={version}" if version else "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+        )
+        return f"{PATHS[kind]}?watch=1&allowWatchBookmarks=true&timeoutSeconds={SERVER_SECONDS}{start}"
+
+    async def _stream(self, kind: str, version: str) -> str:
+        """One response from begin to end; the last version that was told."""
+        initial: set[str] | None = None if version else set()
+        async with self._client.stream(self._path(kind, version), QUIET_SECONDS) as answer:
+            if answer.status == 410:
+                raise ListAgainError
+            if answer.status != 200:
+                raise RefusedError(self._why(kind, answer.status, await answer.read()))
+            rest = b""
+            async for chunk in answer.content.iter_any():
+                *lines, rest = (rest + chunk).split(b"\n")
+                events: list[Event] = []
+                for line in lines:
+                    if not line:
+                        continue
+                    seen, seen_version = self._decoder.line(kind, line)
+                    if isinstance(seen, Bookmark):
+                        version = seen.version
+                        if seen.initial_end and initial is not None:
+                            events += self._vanished(kind, initial)
+                            initial = None
+                            self._sink(events)
+                            events = []
+                            self._ready[kind].set()
+                    elif isinstance(seen, StreamError):
+                        if events:
+                            self._sink(events)
+                        if seen.code == 410:
+                            raise ListAgainError
+                        raise aiohttp.ClientError(f"the stream ended with {seen.code}: {seen.message}")
+                    elif isinstance(seen, Malformed):
+                        self._skip(seen)
+                    else:
+                        key, gone = _key(seen)
+                        if gone:
+                            self._told[kind].discard(key)
+                        else:
+                            self._told[kind].add(key)
+                        if initial is not None:
+                            initial.add(key)
+                        else:
+                            version = seen_version
+                        events.append(seen)
+                if events:
+                    self._sink(events)
+        if initial is not None:
+            raise aiohttp.ClientError("the stream ended before the initial list was complete")
+        return version
+
+    def _vanished(self, kind: str, initial: set[str]) -> list[Event]:
+        vanished = sorted(self._told[kind] - initial)
+        self._told[kind] = set(initial)
+        return [gone_event(kind, key) for key in vanished]
+
+    def _skip(self, seen: Malformed) -> None:
+        if (seen.kind, seen.name) not in self._malformed:
+            self._malformed.add((seen.kind, seen.name))
+            self._log.warning("object skipped", kind=seen.kind, name=seen.name, reason=seen.message)
+
+    @property
+    def malformed(self) -> int:
+        """How many objects could not be read."""
+        return len(self._malformed)
+
+    def _why(self, kind: str, status: int, body: bytes) -> str:
+        try:
+            said = msgspec.json.decode(body)["message"]
+        except (msgspec.MsgspecError, KeyError, TypeError):
+            said = body[:200].decode(errors="replace")
+        match status:
+            case 404 if kind in ("queues", "topologies", "podgroups"):
+                return f"the CRD of {kind}.muster.dev is not installed; run: kubectl apply -k manifests ({said})"
+            case 401:
+                return f"the API server does not know us; check the token or certificate ({said})"
+            case 403:
+                return f"no permission to watch {kind}; see manifests/rbac.yaml ({said})"
+            case _:
+                return f"HTTP {status}: {said}"

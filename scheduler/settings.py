@@ -1,0 +1,36 @@
+"""Settings of the running process: from flags, else from the environment (``MUSTER_...``), else their defaults."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from uuid import uuid4
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _own_identity() -> str:
+    """The pod's name in a cluster (a restarted container of it resumes at once), else a name of this process alone."""
+    return os.environ.get("POD_NAME") or f"{socket.gethostname()}-{uuid4().hex[:8]}"
+
+
+class Settings(BaseSettings):
+    """Each field is a flag of ``muster run`` too; units stand last in the names."""
+
+    model_config = SettingsConfigDict(env_prefix="MUSTER_", frozen=True)
+
+    kubeconfig: Path | None = Field(None, description="kubeconfig file; unset: in-cluster, else $KUBECONFIG")
+    context: str = Field("", description="context of the kubeconfig; empty: its current one")
+    scheduler_name: str = Field("muster", description="pods with this spec.schedulerName are ours")
+    policy: Path | None = Field(None, description="policy file; unset: the default policy")
+    lease_namespace: str = Field("muster-system", description="namespace of the leader election lease")
+    lease_name: str = Field("muster", description="name of the leader election lease")
+    identity: str = Field(default_factory=_own_identity, description="our name on the lease")
+    lease_duration_seconds: float = Field(15.0, gt=0, description="how long a lease holds without renewal")
+    connections: int = Field(24, ge=1, le=256, description="connections to the API server for effects")
+    solver_endpoint: str = Field("", description="host:port or unix:PATH of a solver; empty: start one ourselves")
+    listen: str = Field("127.0.0.1:8080", description="address of /metrics, /healthz and /readyz; empty: none")
+    log_format: str = Field("console", pattern="^(console|json)$", description="console or json")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="least level that is logged")
