@@ -64,6 +64,10 @@ class Attempt:
         self.taken, self.at, self.present = part.taken, part.at, part.present
 
 
+def _always(_part: Attempt) -> bool:
+    return True
+
+
 class GangPlacer:
     """Places gangs of one problem; holds what is the same for all of them."""
 
@@ -87,7 +91,8 @@ class GangPlacer:
         return self._branch(attempt, gang, 0, admits)
 
     def settle(self, attempt: Attempt, gang: GangAsk, index: int) -> None:
-        """Chooses domains for a member whose branches need nothing: the tightest that takes all of it, else the roomiest."""
+        """Chooses domains for a member whose branches need nothing: the tightest that takes all of it, else the
+        roomiest."""
         member = gang.members[index]
         if not self._required_binds:
             return
@@ -106,25 +111,23 @@ class GangPlacer:
     def enter(self, attempt: Attempt, gang: GangAsk, admits: Callable[[Attempt], bool]) -> bool:
         """Lets one more branch in that is not needed, at its minima."""
         for child, ask in enumerate(gang.branches):
-            if ask.parent in attempt.present and child not in attempt.present:
-                if self._branch(attempt, gang, child, admits):
-                    return True
+            open_branch = ask.parent in attempt.present and child not in attempt.present
+            if open_branch and self._branch(attempt, gang, child, admits):
+                return True
         return False
 
     # --- the tree -------------------------------------------------------------------------------------------------
 
     def _branch(
-        self, attempt: Attempt, gang: GangAsk, branch: int, admits: Callable[[Attempt], bool] = lambda part: True
+        self, attempt: Attempt, gang: GangAsk, branch: int, admits: Callable[[Attempt], bool] = _always
     ) -> bool:
         """One branch at its minima, inside one domain where that is required; when it fails nothing has happened."""
         ask = gang.branches[branch]
         if ask.required < 0 or not self._required_binds:
             part = attempt.within(attempt.stock.live(self._any_eligible(gang, branch)))
             return self._near(part, gang, branch) and self._keep_if(attempt, part, gang, admits)
-        if ask.pinned >= 0:
-            domains = [ask.pinned]
-        else:
-            domains = self._domains(attempt.stock, gang, branch, ask.required)
+        pinned = [ask.pinned] if ask.pinned >= 0 else None
+        domains = pinned or self._domains(attempt.stock, gang, branch, ask.required)
         for domain in domains:
             part = attempt.within(self._slots_in(attempt.stock, ask.required, domain))
             part.at[branch] = domain
@@ -150,7 +153,8 @@ class GangPlacer:
         return self._fill(attempt, gang, branch)
 
     def _fill(self, attempt: Attempt, gang: GangAsk, branch: int) -> bool:
-        """Own members at their minima, then as many children as must be present, then pods up to the branch's minimum."""
+        """Own members at their minima, then as many children as must be present, then pods up to the branch's
+        minimum."""
         attempt.present.add(branch)
         for index in self._largest_first(gang, branch):
             minimum = gang.members[index].minimum
@@ -206,7 +210,8 @@ class GangPlacer:
         return placed
 
     def _classes_allowed(self, attempt: Attempt, gang: GangAsk, index: int) -> Mask | None:
-        """Eligible classes inside the domains chosen above the member; None when such a domain is still to be chosen."""
+        """Eligible classes inside the domains chosen above the member; None when such a domain is still to be
+        chosen."""
         member = gang.members[index]
         classes = self.eligible(member)
         if not self._required_binds:
@@ -221,7 +226,8 @@ class GangPlacer:
         return classes
 
     def _visits(self, attempt: Attempt, gang: GangAsk, index: int, classes: Mask, count: int) -> list[Mask]:
-        """The classes to use, visit by visit: all at once, or one preferred domain after the other, as few as possible."""
+        """The classes to use, visit by visit: all at once, or one preferred domain after the other, as few as
+        possible."""
         member = gang.members[index]
         asked = (gang.branches[branch].preferred for branch in path_up(gang, member.branch))
         level = next((column for column in asked if column >= 0), -1)
@@ -250,7 +256,8 @@ class GangPlacer:
     # --- domains --------------------------------------------------------------------------------------------------
 
     def _domains(self, stock: Stock, gang: GangAsk, branch: int, level: int) -> list[int]:
-        """The domains of a level where each member's minimum fits by itself, tightest first (roomiest when spreading)."""
+        """The domains of a level where each member's minimum fits by itself, tightest first (roomiest when
+        spreading)."""
         needs = minima_below(gang, branch)
         lead = max(
             needs, key=lambda index: [gang.members[index].request[column] for column in self._by_scarcity], default=-1

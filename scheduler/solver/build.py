@@ -19,12 +19,11 @@ from scheduler.solver.levels import Levels, level_asks
 from scheduler.solver.problem import BranchAsk, Counts, GangAsk, MemberAsk, Problem, QueueRoom
 from scheduler.solver.scarcity import by_scarcity
 
-_NOTHING_REFUSED: Mapping[GangKey, tuple[Refusal, ...]] = {}
-
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """A problem with its way back: ``gangs`` stand as in ``problem.gangs``, ``class_rows`` are the node rows of each class.
+    """A problem with its way back: ``gangs`` stand as in ``problem.gangs``, ``class_rows`` are the node rows of
+    each class.
 
     ``free`` is [N x R] over ``problem.resources``, the true free amounts; ``masks`` says where each shape may go.
     ``refused`` are gangs whose ask cannot be understood; they are not in the problem.
@@ -38,6 +37,8 @@ class Built:
     masks: Mapping[Shape, Mask]
     class_rows: tuple[Rows, ...]
     refused: Mapping[GangKey, tuple[Refusal, ...]]
+    queue_names: tuple[str, ...] = ()
+    """For people, beside ``problem.queues``; empty: indices stand for names."""
 
 
 def build(
@@ -53,12 +54,13 @@ def build(
     values: Mapping[GangKey, tuple[int, ...]] | None = None,
     queue_rooms: tuple[QueueRoom, ...] = (),
     queue_of_gang: Mapping[GangKey, int] | None = None,
+    queue_names: tuple[str, ...] = (),
 ) -> Built:
     """Gangs stand in rank order. ``free`` [N x R] and each ``QueueRoom.room`` are over ``resources``.
 
-    ``masks`` holds the eligible nodes of every shape (`filters.eligible`). Without ``tiers`` a gang's tier follows from its
-    priority, highest first; without ``values`` a pod is worth what it takes of the policy's value resource, else 1.
-    ``queue_of_gang`` are indices into ``queue_rooms`` (absent: no queue binds).
+    ``masks`` holds the eligible nodes of every shape (`filters.eligible`). Without ``tiers`` a gang's tier follows
+    from its priority, highest first; without ``values`` a pod is worth what it takes of the policy's value
+    resource, else 1. ``queue_of_gang`` are indices into ``queue_rooms`` (absent: no queue binds).
     """
     levels = Levels(nodes, topologies)
     refused: dict[GangKey, tuple[Refusal, ...]] = {}
@@ -101,7 +103,8 @@ def build(
         domains=levels.domains,
         masks=masks,
         class_rows=classes.rows,
-        refused=refused or _NOTHING_REFUSED,
+        refused=refused,
+        queue_names=queue_names,
     )
 
 

@@ -1,4 +1,5 @@
-"""The plain reading of a placement: which rules it breaks, and what it reaches. Shares no code with the CP-SAT model."""
+"""The plain reading of a placement: which rules it breaks, and what it reaches. Shares no code with the CP-SAT
+model."""
 
 from __future__ import annotations
 
@@ -17,9 +18,7 @@ def broken(problem: Problem, puts: Sequence[Put]) -> tuple[Refusal, ...]:
 def scores(problem: Problem, puts: Sequence[Put]) -> tuple[TierScore, ...]:
     """What a placement reaches, tier by tier in the order of the goals; larger is better, no bounds."""
     return tuple(
-        TierScore(tier=goal.stage_name(problem, stage), value=-goal.cost(problem, puts, stage))
-        for goal in (GOALS[name] for name in problem.goals)
-        for stage in goal.stages(problem)
+        TierScore(tier=tier, value=-cost) for name in problem.goals for tier, cost in GOALS[name].costs(problem, puts)
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.solver.node_scores import NodeScore
 from scheduler.solver.stock import Slots, Stock
 
-Room = NDArray[np.float64]
-"""Pods that fit per domain code; index 0 is code -1, the nodes without a domain."""
+Room = NDArray[Any]
+"""Pods that fit per domain code, as whole numbers; index 0 is code -1, the nodes without a domain."""
 
 
 def choose_nodes(

@@ -1,8 +1,9 @@
 """Node classes: nodes that the pending work cannot tell apart become one row with a count.
 
-Real nodes rarely share their whole free vector, so a class is made by what the pending work can see of it: the amounts that
-no packing of pending pods could use are cut off, the rest is rounded down to the granularity of the pending requests. Both
-leave the set of packings of one node exactly as it was, so counts on a class are counts on any node of it.
+Real nodes rarely share their whole free vector, so a class is made by what the pending work can see of it: the amounts
+that no packing of pending pods could use are cut off, the rest is rounded down to the granularity of the pending
+requests. Both leave the set of packings of one node exactly as it was, so counts on a class are counts on any node of
+it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Demand:
-    """The pending requests that share one eligibility mask: ``requests`` [S x R] distinct, ``total`` [R] over all pods."""
+    """The pending requests that share one eligibility mask: ``requests`` [S x R] distinct, ``total`` [R] over all
+    pods."""
 
     mask: Mask
     requests: Matrix
@@ -29,7 +31,8 @@ class Demand:
 
 @dataclass(frozen=True, eq=False)
 class NodeClasses:
-    """``rows`` are the node rows of each class in ascending order; ``free`` [C x R] is what each of its nodes can use."""
+    """``rows`` are the node rows of each class in ascending order; ``free`` [C x R] is what each of its nodes can
+    use."""
 
     rows: tuple[Rows, ...]
     free: Matrix
@@ -43,8 +46,9 @@ class NodeClasses:
 def node_classes(free: Matrix, demands: list[Demand], domains: Codes, scarcity: tuple[int, ...]) -> NodeClasses:
     """Groups the nodes that some pending pod could use.
 
-    ``free`` is [N x R], ``domains`` [N x L] the domain codes of the levels asked for, ``scarcity`` the resource columns in
-    the order in which they are tried as the one that limits a node. Nodes where nothing pending fits are in no class.
+    ``free`` is [N x R], ``domains`` [N x L] the domain codes of the levels asked for, ``scarcity`` the resource
+    columns in the order in which they are tried as the one that limits a node. Nodes where nothing pending fits are
+    in no class.
     """
     free = np.maximum(free, 0)
     usable = _usable(free, demands)

@@ -18,13 +18,13 @@ Places = tuple[tuple[Place, ...], ...]
 """Per gang of the problem, in its order; an empty tuple for a gang that has no place."""
 
 
-class Stuck(msgspec.Struct, frozen=True):
+class Unexpandable(msgspec.Struct, frozen=True):
     """The class whose counts do not fit onto its nodes."""
 
     node_class: int
 
 
-def expand(built: Built, puts: Sequence[Put]) -> Places | Stuck:
+def expand(built: Built, puts: Sequence[Put]) -> Places | Unexpandable:
     """Every pod on a node. Puts that know their spots are taken at their word; the others go first-fit decreasing."""
     pods: dict[tuple[int, int], dict[int, int]] = {}
     by_class: dict[int, list[Put]] = {}
@@ -33,7 +33,7 @@ def expand(built: Built, puts: Sequence[Put]) -> Places | Stuck:
     for node_class, here in sorted(by_class.items()):
         assigned = _assign(built, node_class, here)
         if assigned is None:
-            return Stuck(node_class)
+            return Unexpandable(node_class)
         for put, index, count in assigned:
             row = int(built.class_rows[node_class][index])
             rows = pods.setdefault((put.gang, put.member), {})

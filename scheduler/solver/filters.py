@@ -8,6 +8,7 @@ from scheduler.model.cluster import Mask, NodeTable
 from scheduler.model.policy import Policy
 from scheduler.model.resources import Matrix
 from scheduler.model.shape import Shape
+from scheduler.solver.fleet import Fleet
 from scheduler.solver.terms.table import FILTERS
 
 Eligibility = tuple[Mask, tuple[tuple[str, int], ...]]
@@ -22,10 +23,11 @@ def eligible(
     ``capacity`` is [nodes x resources], allocatable totals. It follows from the arguments alone: a caller may keep the
     answer per shape for as long as node table and capacity stay the same objects. KeyError names an unknown filter.
     """
+    fleet = Fleet(nodes, capacity, resources)
     accepted = np.ones(len(nodes), dtype=np.bool_)
     counts: list[tuple[str, int]] = []
     for name in policy.filters:
-        refused_first = FILTERS[name](shape, nodes, capacity, resources) & accepted
+        refused_first = FILTERS[name](shape, fleet) & accepted
         number = int(np.count_nonzero(refused_first))
         if number:
             counts.append((name, number))

@@ -15,7 +15,7 @@ from scheduler.solver.problem import BranchAsk, Counts
 TERM = "required-topology"
 
 
-class UnknownAsk(Exception):
+class UnknownAskError(Exception):
     """A topology ask that names nothing we know; carries the reason as a fact."""
 
     def __init__(self, refusal: Refusal) -> None:
@@ -36,16 +36,16 @@ class Levels:
         topology = self._topology(topology_name)
         depth = topology.depth_of(level)
         if depth is None:
-            raise UnknownAsk(Refusal(term=TERM, code="UnknownLevel", where=f"{topology.name} {level}"))
+            raise UnknownAskError(Refusal(term=TERM, code="UnknownLevel", where=f"{topology.name} {level}"))
         return self._columns.setdefault((topology.name, depth), len(self._columns))
 
     def _topology(self, name: str) -> Topology:
         if name in self._topologies:
             return self._topologies[name]
         if name:
-            raise UnknownAsk(Refusal(term=TERM, code="UnknownTopology", where=name))
+            raise UnknownAskError(Refusal(term=TERM, code="UnknownTopology", where=name))
         if len(self._topologies) != 1:
-            raise UnknownAsk(Refusal(term=TERM, code="AmbiguousTopology", offered=len(self._topologies)))
+            raise UnknownAskError(Refusal(term=TERM, code="AmbiguousTopology", offered=len(self._topologies)))
         return next(iter(self._topologies.values()))
 
     @property
@@ -83,7 +83,7 @@ def level_asks(gang: Gang, levels: Levels) -> tuple[tuple[BranchAsk, ...], tuple
         if branch.topology is not None:
             try:
                 required, preferred = _columns(branch.topology, levels)
-            except UnknownAsk as unknown:
+            except UnknownAskError as unknown:
                 refusals.append(unknown.refusal)
             else:
                 pinned = _pinned(gang, index, required, levels) if required >= 0 else -1
@@ -103,7 +103,7 @@ def level_asks(gang: Gang, levels: Levels) -> tuple[tuple[BranchAsk, ...], tuple
 def _columns(ask: TopologyAsk, levels: Levels) -> tuple[int, int]:
     for asked, name in ((ask.slices, "slices"), (ask.exclusive, "exclusive"), (ask.balance, "balance")):
         if asked:  # refused loudly: placing the gang without it would be wrong
-            raise UnknownAsk(Refusal(term=TERM, code="NotModelled", where=name))
+            raise UnknownAskError(Refusal(term=TERM, code="NotModelled", where=name))
     required = levels.column(ask.topology, ask.required) if ask.required else -1
     preferred = levels.column(ask.topology, ask.preferred) if ask.preferred else -1
     return required, preferred

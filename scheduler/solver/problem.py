@@ -44,8 +44,8 @@ class MemberAsk(msgspec.Struct, frozen=True):
 class GangAsk(msgspec.Struct, frozen=True):
     """``values`` is what one placed pod of each member is worth; ``tier`` orders strictly (0 first: highest priority).
 
-    A ``bundle`` is many equal pods without a group in one ask: each is a gang of its own, so that all of them are placed
-    with the minima of gangs, not as somebody's surplus.
+    A ``bundle`` is many equal pods without a group in one ask: each is a gang of its own, so that all of them are
+    placed with the minima of gangs, not as somebody's surplus.
     """
 
     members: tuple[MemberAsk, ...]
@@ -69,8 +69,9 @@ class QueueRoom(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Classes: ``class_nodes`` [C] how many nodes each has, ``class_free`` [C x R] the free vector of *each* node of the
-    class, ``class_domain`` [C x L] its domain code per level column (-1: none). Gangs stand in rank order."""
+    """Classes: ``class_nodes`` [C] how many nodes each has, ``class_free`` [C x R] the free vector of *each* node
+    of the class, ``class_domain`` [C x L] its domain code per level column (-1: none). Gangs stand in rank
+    order."""
 
     resources: tuple[str, ...]
     class_nodes: Counts
@@ -124,6 +125,7 @@ class SolveRequest(msgspec.Struct, frozen=True):
     work: float = 0.0
     workers: int = 1
     seed: int = 0
+    variables_max: int = 60_000
 
 
 class SolveResult(msgspec.Struct, frozen=True):

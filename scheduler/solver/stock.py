@@ -1,7 +1,7 @@
 """What is left while greedy places: groups of nodes that share class *and* free vector.
 
-A class starts as one group and splits as some of its nodes get filled; groups that become equal again merge. Every group
-knows which nodes of its class it holds, so a placement made here expands to nodes by construction.
+A class starts as one group and splits as some of its nodes get filled; groups that become equal again merge. Every
+group knows which nodes of its class it holds, so a placement made here expands to nodes by construction.
 """
 
 from __future__ import annotations

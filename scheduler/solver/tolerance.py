@@ -9,7 +9,8 @@ HARD_EFFECTS = ("NoSchedule", "NoExecute")
 
 
 def tolerates(tolerations: tuple[Toleration, ...], taint: Taint) -> bool:
-    """Kubernetes' rule: any toleration that matches effect, key and value. Numeric operators are not modelled: no match."""
+    """Kubernetes' rule: any toleration that matches effect, key and value. Numeric operators are not modelled: no
+    match."""
     return any(_covers(toleration, taint) for toleration in tolerations)
 
 

@@ -9,9 +9,41 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from scheduler.model.plan import Refusal
+from scheduler.solver.posting import Posting, Variable
 from scheduler.solver.problem import GangAsk, Problem, Put
 
 NAME = "gang-minimum"
+
+
+def post(model: Posting) -> None:
+    """The presence flag of each branch: pods only where it is on, and where it is on every minimum holds."""
+    for index, gang in enumerate(model.problem.gangs):
+        own: dict[int, list[Variable]] = {branch: [] for branch in range(len(gang.branches))}
+        for member, ask in enumerate(gang.members):
+            counts = [count for _, count in model.counts(index, member)]
+            present = model.present(index, ask.branch)
+            model.at_most([*((1, count) for count in counts), (-ask.count, present)], 0)
+            if ask.minimum > 0:
+                model.at_most([(ask.minimum, present), *((-1, count) for count in counts)], 0)
+            own[ask.branch] += counts
+        for branch, ask_branch in enumerate(gang.branches):
+            present = model.present(index, branch)
+            children = [child for child, each in enumerate(gang.branches) if each.parent == branch]
+            model.at_most(
+                [(ask_branch.min_branches, present), *((-1, model.present(index, child)) for child in children)], 0
+            )
+            below = [count for each in _subtree(gang, branch) for count in own[each]]
+            model.at_most([(ask_branch.minimum, present), *((-1, count) for count in below)], 0)
+            if ask_branch.parent >= 0:
+                model.at_most([(1, present), (-1, model.present(index, ask_branch.parent))], 0)
+
+
+def _subtree(gang: GangAsk, branch: int) -> list[int]:
+    below = [branch]
+    for child, ask in enumerate(gang.branches):
+        if ask.parent == branch:
+            below += _subtree(gang, child)
+    return below
 
 
 def broken(problem: Problem, puts: Iterable[Put]) -> list[Refusal]:

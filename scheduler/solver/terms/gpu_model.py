@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.model.cluster import GPU_MODEL_LABEL, Mask, NodeTable
-from scheduler.model.resources import Matrix
+from scheduler.model.cluster import GPU_MODEL_LABEL, Mask
 from scheduler.model.shape import Shape
+from scheduler.solver.fleet import Fleet
 
 
-def refuse(shape: Shape, nodes: NodeTable, capacity: Matrix, resources: tuple[str, ...]) -> Mask:
+def refuse(shape: Shape, fleet: Fleet) -> Mask:
     """[nodes] refused: models are asked for, and the node's label is absent or another one."""
     if not shape.gpu_models:
-        return np.zeros(len(nodes), dtype=np.bool_)
-    codes, known = nodes.label_column(GPU_MODEL_LABEL)
+        return np.zeros(len(fleet.nodes), dtype=np.bool_)
+    codes, known = fleet.nodes.label_column(GPU_MODEL_LABEL)
     return np.array([*(model not in shape.gpu_models for model in known), True], dtype=np.bool_)[codes]

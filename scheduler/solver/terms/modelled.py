@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.model.cluster import Mask, NodeTable
-from scheduler.model.resources import Matrix
+from scheduler.model.cluster import Mask
 from scheduler.model.shape import Shape
+from scheduler.solver.fleet import Fleet
 
 
-def refuse(shape: Shape, nodes: NodeTable, capacity: Matrix, resources: tuple[str, ...]) -> Mask:
+def refuse(shape: Shape, fleet: Fleet) -> Mask:
     """[nodes] all refused when the shape names anything unmodelled."""
-    return np.full(len(nodes), bool(shape.unmodelled), dtype=np.bool_)
+    return np.full(len(fleet.nodes), bool(shape.unmodelled), dtype=np.bool_)

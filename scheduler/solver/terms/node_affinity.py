@@ -1,7 +1,7 @@
 """Filter NodeAffinity: nodeSelector and required node affinity, as Kubernetes means them.
 
-All labels of the selector, and at least one term of the affinity; in a term all expressions and all fields. An empty term
-matches nothing, and so does an affinity without terms.
+All labels of the selector, and at least one term of the affinity; in a term all expressions and all fields. An empty
+term matches nothing, and so does an affinity without terms.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 import numpy as np
 
 from scheduler.model.cluster import Mask, NodeTable
-from scheduler.model.resources import Matrix
 from scheduler.model.shape import NodeTerm, Requirement, Shape
+from scheduler.solver.fleet import Fleet
 
 NAME_FIELD = "metadata.name"
 
 
-def refuse(shape: Shape, nodes: NodeTable, capacity: Matrix, resources: tuple[str, ...]) -> Mask:
+def refuse(shape: Shape, fleet: Fleet) -> Mask:
     """[nodes] refused: a selector label differs, or no term matches."""
-    accepted = np.ones(len(nodes), dtype=np.bool_)
+    accepted = np.ones(len(fleet.nodes), dtype=np.bool_)
     for key, value in shape.node_selector:
-        accepted &= _label_in(nodes, key, (value,))
+        accepted &= _label_in(fleet.nodes, key, (value,))
     if shape.node_affinity is not None:
-        any_term = np.zeros(len(nodes), dtype=np.bool_)
+        any_term = np.zeros(len(fleet.nodes), dtype=np.bool_)
         for term in shape.node_affinity:
-            any_term |= _matches(nodes, term)
+            any_term |= _matches(fleet.nodes, term)
         accepted &= any_term
     return np.asarray(~accepted)
 

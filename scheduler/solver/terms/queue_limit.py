@@ -5,9 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from scheduler.model.plan import Refusal
+from scheduler.solver.posting import Posting, Variable
 from scheduler.solver.problem import Problem, Put
 
 NAME = "queue-limit"
+
+
+def post(model: Posting) -> None:
+    """One sum per queue and limited resource, over everything in its subtree."""
+    problem = model.problem
+    for queue, ask in enumerate(problem.queues):
+        inside = [index for index, gang in enumerate(problem.gangs) if _is_below(problem, gang.queue, queue)]
+        for resource, room in enumerate(ask.room):
+            if room >= 0:
+                terms: list[tuple[int, Variable]] = []
+                for index in inside:
+                    for member, each in enumerate(problem.gangs[index].members):
+                        amount = each.request[resource]
+                        terms += [(amount, count) for _, count in model.counts(index, member) if amount > 0]
+                model.at_most(terms, room)
+
+
+def _is_below(problem: Problem, queue: int, ancestor: int) -> bool:
+    while queue >= 0 and queue != ancestor:
+        queue = problem.queues[queue].parent
+    return queue == ancestor
 
 
 def broken(problem: Problem, puts: Iterable[Put]) -> list[Refusal]:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.model.cluster import Mask, NodeTable
-from scheduler.model.resources import Matrix
+from scheduler.model.cluster import Mask
 from scheduler.model.shape import Shape, Taint
+from scheduler.solver.fleet import Fleet
 from scheduler.solver.tolerance import tolerates
 
 NOT_READY = Taint(key="node.kubernetes.io/not-ready", effect="NoSchedule")
 
 
-def refuse(shape: Shape, nodes: NodeTable, capacity: Matrix, resources: tuple[str, ...]) -> Mask:
+def refuse(shape: Shape, fleet: Fleet) -> Mask:
     """[nodes] refused: not ready and not tolerated."""
     if tolerates(shape.tolerations, NOT_READY):
-        return np.zeros(len(nodes), dtype=np.bool_)
-    return np.asarray(~nodes.ready)
+        return np.zeros(len(fleet.nodes), dtype=np.bool_)
+    return np.asarray(~fleet.nodes.ready)

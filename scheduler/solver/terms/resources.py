@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.model.cluster import Mask, NodeTable
-from scheduler.model.resources import Matrix
+from scheduler.model.cluster import Mask
 from scheduler.model.shape import Shape
+from scheduler.solver.fleet import Fleet
 
 
-def refuse(shape: Shape, nodes: NodeTable, capacity: Matrix, resources: tuple[str, ...]) -> Mask:
+def refuse(shape: Shape, fleet: Fleet) -> Mask:
     """[nodes] refused: some request exceeds the total, or is of a resource that no node has."""
-    columns = {name: column for column, name in enumerate(resources)}
-    refused = np.zeros(len(nodes), dtype=np.bool_)
+    columns = {name: column for column, name in enumerate(fleet.resources)}
+    refused = np.zeros(len(fleet.nodes), dtype=np.bool_)
     for name, requested in shape.requests:
         if requested <= 0:
             continue
         if name not in columns:
-            return np.ones(len(nodes), dtype=np.bool_)
-        refused |= capacity[:, columns[name]] < requested
+            return np.ones(len(fleet.nodes), dtype=np.bool_)
+        refused |= fleet.capacity[:, columns[name]] < requested
     return refused

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from scheduler.model.cluster import Mask, NodeTable
+from scheduler.model.cluster import Mask
 from scheduler.model.plan import Refusal
-from scheduler.model.resources import Matrix
 from scheduler.model.shape import Shape
+from scheduler.solver.fleet import Fleet
+from scheduler.solver.posting import Posting, Terms
 from scheduler.solver.problem import Problem, Put
 from scheduler.solver.terms import (
     capacity,
@@ -27,24 +28,24 @@ from scheduler.solver.terms import (
     unschedulable,
 )
 
-Filter = Callable[[Shape, NodeTable, Matrix, tuple[str, ...]], Mask]
-"""(shape, nodes, capacity, resources) -> [nodes] refused."""
+Filter = Callable[[Shape, Fleet], Mask]
+"""(shape, fleet) -> [nodes] refused."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What must hold: the plain check."""
+    """What must hold: its CP-SAT form and its plain check."""
 
+    post: Callable[[Posting], None]
     broken: Callable[[Problem, Iterable[Put]], list[Refusal]]
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What is minimised, in one or more stages, each fixed before the next."""
+    """What is minimised, as one or more named costs in order, each fixed before the next: expressions and numbers."""
 
-    stages: Callable[[Problem], tuple[int, ...]]
-    stage_name: Callable[[Problem, int], str]
-    cost: Callable[[Problem, Iterable[Put], int], int]
+    post: Callable[[Posting], list[tuple[str, Terms]]]
+    costs: Callable[[Problem, Iterable[Put]], list[tuple[str, int]]]
 
 
 FILTERS: Mapping[str, Filter] = {
@@ -58,13 +59,14 @@ FILTERS: Mapping[str, Filter] = {
 }
 
 RULES: Mapping[str, Rule] = {
-    capacity.NAME: Rule(capacity.broken),
-    queue_limit.NAME: Rule(queue_limit.broken),
-    gang_minimum.NAME: Rule(gang_minimum.broken),
-    required_topology.NAME: Rule(required_topology.broken),
+    capacity.NAME: Rule(capacity.post, capacity.broken),
+    queue_limit.NAME: Rule(queue_limit.post, queue_limit.broken),
+    gang_minimum.NAME: Rule(gang_minimum.post, gang_minimum.broken),
+    required_topology.NAME: Rule(required_topology.post, required_topology.broken),
 }
 
 GOALS: Mapping[str, Goal] = {
-    each.NAME: Goal(each.stages, each.stage_name, each.cost)  # type: ignore[attr-defined]
-    for each in (served_value, preferred_topology, packing)
+    served_value.NAME: Goal(served_value.post, served_value.costs),
+    preferred_topology.NAME: Goal(preferred_topology.post, preferred_topology.costs),
+    packing.NAME: Goal(packing.post, packing.costs),
 }

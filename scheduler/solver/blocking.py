@@ -1,0 +1,205 @@
+"""Why one gang cannot be placed even alone, as facts with numbers; bounds first, since they say it shortest.
+
+Looks at nodes, not classes: nodes where nothing fits are in no class, and they are what the numbers are about. A bound
+blocks by itself. Where none does, one rule after the other is dropped: what makes the gang fit is named, and capacity
+is what remains when no single rule does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.model.plan import Refusal
+from scheduler.model.shape import Shape
+from scheduler.solver.attempt import Attempt, GangPlacer
+from scheduler.solver.build import Built
+from scheduler.solver.node_scores import node_score
+from scheduler.solver.problem import GangAsk
+from scheduler.solver.scarcity import by_scarcity
+from scheduler.solver.stock import Stock
+from scheduler.solver.tree import members_below, minima_below
+
+CountsOfShape = Mapping[Shape, tuple[tuple[str, int], ...]]
+"""How many nodes each filter refused, per shape (`filters.eligible`)."""
+
+Domains = NDArray[np.int32]
+"""[nodes] the domain code of each node, -1: may not be used."""
+
+
+def fits_alone(built: Built, gang: int) -> bool:
+    """Whether a gang would reach its minima (a bundle: one pod) on the free capacity if nothing else were asked for."""
+    if _queue_bounds(built, gang) or _space_bounds(built, gang, {}):
+        return False
+    return _bounds_suffice(built.problem.gangs[gang]) or _greedy_fits(built, gang, built.problem.rules)
+
+
+def why_not(built: Built, gang: int, counts: CountsOfShape) -> tuple[Refusal, ...]:
+    """The reasons why a gang does not fit alone; empty when it does. The scarcest resource that lacks is named."""
+    reasons = _queue_bounds(built, gang) + _space_bounds(built, gang, counts)
+    if reasons or _bounds_suffice(built.problem.gangs[gang]) or _greedy_fits(built, gang, built.problem.rules):
+        return tuple(reasons)
+    for rule in ("required-topology", "queue-limit"):
+        others = tuple(name for name in built.problem.rules if name != rule)
+        if rule in built.problem.rules and _greedy_fits(built, gang, others):
+            return (_together(built, gang, rule),)
+    return (_together(built, gang, "capacity"),)
+
+
+# --- bounds -----------------------------------------------------------------------------------------------------------
+
+
+def _queue_bounds(built: Built, index: int) -> list[Refusal]:
+    """Every queue on the way up whose room is below what the gang takes at its minima."""
+    problem, gang = built.problem, built.problem.gangs[index]
+    total = _total(gang, _needs(gang, 0))
+    queue = gang.queue if "queue-limit" in problem.rules else -1
+    reasons = []
+    while queue >= 0:
+        name = built.queue_names[queue] if built.queue_names else str(queue)
+        for resource, (amount, room) in enumerate(zip(total, problem.queues[queue].room, strict=True)):
+            if amount > 0 and 0 <= room < amount:
+                reasons.append(
+                    Refusal("queue-limit", "OverLimit", amount, room, problem.resources[resource], where=name)
+                )
+        queue = problem.queues[queue].parent
+    return reasons
+
+
+def _space_bounds(built: Built, index: int, counts: CountsOfShape) -> list[Refusal]:
+    """A member without any eligible node; else what the whole fleet lacks; else what every domain of a level lacks."""
+    gang = built.problem.gangs[index]
+    for member, need in _needs(gang, 0).items():
+        shape = built.gangs[index].members[member].shape
+        if need > 0 and not built.masks[shape].any():
+            nodes = f"{len(built.nodes)} nodes"
+            return [Refusal("filters", "NoEligibleNode", needed=need, where=nodes, counts=counts.get(shape, ()))]
+    everywhere = np.zeros(len(built.nodes), dtype=np.int32)
+    lacking = _lacking(built, index, 0, everywhere, ("",))
+    if lacking is not None:
+        return [_named(lacking, "capacity", "the fleet")]
+    if "required-topology" not in built.problem.rules:
+        return []
+    reasons = []
+    for branch, ask in enumerate(gang.branches):
+        if ask.required < 0:
+            continue
+        domains = built.domains[:, ask.required]
+        if ask.pinned >= 0:
+            domains = np.where(domains == ask.pinned, domains, np.int32(-1))
+        lacking = _lacking(built, index, branch, domains, built.problem.domain_names[ask.required])
+        if lacking is not None:
+            level = built.problem.level_names[ask.required]
+            reasons.append(_named(lacking, "required-topology", f"{level} {lacking.where}".strip()))
+    return reasons
+
+
+def _named(refusal: Refusal, term: str, where: str) -> Refusal:
+    return Refusal(
+        term, refusal.code, refusal.needed, refusal.offered, refusal.resource, where=where, counts=refusal.counts
+    )
+
+
+def _lacking(built: Built, index: int, branch: int, domains: Domains, names: tuple[str, ...]) -> Refusal | None:
+    """What the best domain lacks for a branch at its minima; None when some domain may suffice.
+
+    The best is where most of its pods fit, then the one with the most of the scarcest resource.
+    """
+    gang = built.problem.gangs[index]
+    needs = {member: need for member, need in _needs(gang, branch).items() if need > 0}
+    inside = domains >= 0
+    if not needs:
+        return None
+    if not inside.any():
+        return Refusal("", "NoDomain", needed=sum(needs.values()))
+    width = int(domains.max()) + 1
+    codes = domains[inside]
+    usable = np.zeros(len(codes), dtype=np.bool_)
+    pods = np.zeros(width, dtype=np.int64)
+    for member, need in needs.items():
+        shape = built.gangs[index].members[member].shape
+        mask = built.masks[shape][inside]
+        usable |= mask
+        fits = np.where(mask, _fits(built.free[inside], gang.members[member].request), 0)
+        room = np.bincount(codes, weights=np.minimum(fits, need), minlength=width).astype(np.int64)
+        pods += np.minimum(room, need)
+    total = np.array(_total(gang, needs), dtype=np.int64)
+    free = np.maximum(built.free[inside], 0) * usable[:, None]
+    offered = np.stack(
+        [np.bincount(codes, weights=free[:, resource], minlength=width) for resource in range(free.shape[1])], axis=1
+    ).astype(np.int64)
+    pods_needed = sum(needs.values())
+    if ((pods >= pods_needed) & (offered >= total).all(axis=1)).any():
+        return None
+    order = by_scarcity(built.problem.resources)
+    scarcest = next((column for column in order if total[column] > 0), 0)
+    best = int(np.lexsort((-offered[:, scarcest], -pods))[0])
+    counts = (("pods-needed", pods_needed), ("pods-fit", int(pods[best])))
+    for column in order:
+        if offered[best, column] < total[column]:
+            needed, has = int(total[column]), int(offered[best, column])
+            return Refusal("", "NotEnough", needed, has, built.problem.resources[column], names[best], counts)
+    return Refusal("", "Fragmented", pods_needed, int(pods[best]), where=names[best], counts=counts)
+
+
+def _fits(free: NDArray[np.int64], request: tuple[int, ...]) -> NDArray[np.int64]:
+    columns = [column for column, amount in enumerate(request) if amount > 0]
+    if not columns:
+        return np.full(len(free), np.iinfo(np.int32).max, dtype=np.int64)
+    fits = free[:, columns[0]] // request[columns[0]]
+    for column in columns[1:]:
+        fits = np.minimum(fits, free[:, column] // request[column])
+    return np.asarray(np.maximum(fits, 0))
+
+
+# --- when no bound says it --------------------------------------------------------------------------------------------
+
+
+def _bounds_suffice(gang: GangAsk) -> bool:
+    """For interchangeable pods in one branch the bounds are exact: they fit where enough of them fit one by one."""
+    return len(gang.branches) == 1 and len(gang.members) == 1
+
+
+def _greedy_fits(built: Built, index: int, rules: tuple[str, ...]) -> bool:
+    """Whether greedy places the gang alone under some of the rules."""
+    problem = replace(built.problem, rules=rules)
+    placer = GangPlacer(problem, node_score(problem))
+    return placer.minima(Attempt(Stock.of(problem)), problem.gangs[index], _anything)
+
+
+def _anything(_: Attempt) -> bool:
+    return True
+
+
+def _together(built: Built, index: int, term: str) -> Refusal:
+    """Each part fits by itself, all together do not."""
+    gang = built.problem.gangs[index]
+    return Refusal(term, "NotTogether", needed=sum(_needs(gang, 0).values()), where="the fleet")
+
+
+# --- what a gang needs at least ---------------------------------------------------------------------------------------
+
+
+def _needs(gang: GangAsk, branch: int) -> dict[int, int]:
+    """Pods per member that a branch takes at least; a choice of members counts as the cheapest, nothing as one pod."""
+    needs = minima_below(gang, branch)
+    missing = gang.branches[branch].minimum - sum(needs.values())
+    for member in sorted(members_below(gang, branch), key=lambda member: gang.members[member].request):
+        if missing > 0:
+            extra = min(missing, gang.members[member].count - needs.get(member, 0))
+            needs[member] = needs.get(member, 0) + extra
+            missing -= extra
+    if branch == 0 and not any(needs.values()):
+        needs[0] = 1
+    return needs
+
+
+def _total(gang: GangAsk, needs: Mapping[int, int]) -> list[int]:
+    total = [0] * len(gang.members[0].request)
+    for member, need in needs.items():
+        for resource, amount in enumerate(gang.members[member].request):
+            total[resource] += amount * need
+    return total

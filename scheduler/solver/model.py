@@ -1,0 +1,126 @@
+"""The CP-SAT model of a problem: counts per (member, class), presence flags, and whatever its terms post."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from scheduler.solver.candidates import Uppers
+from scheduler.solver.facade import Cp
+from scheduler.solver.posting import Terms, Variable
+from scheduler.solver.problem import Incumbent, Problem, Put
+from scheduler.solver.terms.table import GOALS, RULES
+from scheduler.solver.tree import needs_nothing
+
+
+class PlacementModel:
+    """Implements `scheduler.solver.posting.Posting` over a CP-SAT model.
+
+    ``uppers`` bound the counts (`scheduler.solver.candidates`). Gangs that are not ``free`` keep the counts of the
+    start.
+    """
+
+    def __init__(self, problem: Problem, uppers: list[list[Uppers]], free: set[int], start: Incumbent) -> None:
+        self._problem = problem
+        self.cp = Cp()
+        self._counts = _counts(self.cp, uppers, free, start)
+        self._present = [[self.cp.variable(1) for _ in gang.branches] for gang in problem.gangs]
+        self._used: list[tuple[Variable, tuple[Variable, ...]]] = []
+        for name in problem.rules:
+            RULES[name].post(self)
+        self.goals: list[tuple[str, Terms]] = [
+            (tier, _joined(terms)) for name in problem.goals for tier, terms in GOALS[name].post(self)
+        ]
+
+    # --- what terms use -------------------------------------------------------------------------------------------
+
+    @property
+    def problem(self) -> Problem:
+        return self._problem
+
+    def counts(self, gang: int, member: int) -> Sequence[tuple[int, Variable]]:
+        return self._counts[gang][member]
+
+    def upper(self, variable: Variable) -> int:
+        return self.cp.upper(variable)
+
+    def present(self, gang: int, branch: int) -> Variable:
+        return self._present[gang][branch]
+
+    def used(self, counts: Iterable[Variable], most: int) -> Variable:
+        flag = self.cp.variable(1)
+        own = tuple(counts)
+        most = min(most, sum(self.cp.upper(count) for count in own))
+        self.cp.at_most([*((1, count) for count in own), (-most, flag)], 0)
+        self._used.append((flag, own))
+        return flag
+
+    def at_most(self, terms: Terms, bound: int) -> None:
+        self.cp.at_most(terms, bound)
+
+    # --- to and from placements -----------------------------------------------------------------------------------
+
+    def values(self, puts: Iterable[Put]) -> list[int]:
+        """The value of every variable under a placement, to start from."""
+        values = [0] * len(self.cp)
+        pods: dict[tuple[int, int, int], int] = {(put.gang, put.member, put.node_class): put.count for put in puts}
+        for gang, members in enumerate(self._counts):
+            for member, counts in enumerate(members):
+                for node_class, count in counts:
+                    values[count] = pods.get((gang, member, node_class), 0)
+            self._hint_presence(gang, values)
+        for flag, own in self._used:
+            values[flag] = int(any(values[count] for count in own))
+        return values
+
+    def puts(self, values: Sequence[int]) -> tuple[Put, ...]:
+        """The placement that a solution stands for."""
+        return tuple(
+            Put(gang, member, node_class, values[count])
+            for gang, members in enumerate(self._counts)
+            for member, counts in enumerate(members)
+            for node_class, count in counts
+            if values[count]
+        )
+
+    def _hint_presence(self, gang: int, values: list[int]) -> None:
+        """Branches with pods are in; those that need none are in below such a branch, and count for it."""
+        ask = self._problem.gangs[gang]
+        for member, counts in enumerate(self._counts[gang]):
+            if any(values[count] for _, count in counts):
+                branch = ask.members[member].branch
+                while branch >= 0:
+                    values[self._present[gang][branch]] = 1
+                    branch = ask.branches[branch].parent
+        for branch, each in enumerate(ask.branches):  # parents stand before their children
+            if each.parent >= 0 and values[self._present[gang][each.parent]] and needs_nothing(ask, branch):
+                values[self._present[gang][branch]] = 1
+
+
+def _counts(
+    cp: Cp, uppers: list[list[Uppers]], free: set[int], start: Incumbent
+) -> list[list[list[tuple[int, Variable]]]]:
+    """[gang][member] -> (class, variable)."""
+    kept: dict[tuple[int, int], list[tuple[int, Variable]]] = {}
+    for put in start.puts:
+        if put.gang not in free:
+            fixed = (put.node_class, cp.variable(put.count, lower=put.count))
+            kept.setdefault((put.gang, put.member), []).append(fixed)
+    return [
+        [
+            [(int(node_class), cp.variable(int(upper[node_class]))) for node_class in np.flatnonzero(upper)]
+            if gang in free
+            else kept.get((gang, member), [])
+            for member, upper in enumerate(members)
+        ]
+        for gang, members in enumerate(uppers)
+    ]
+
+
+def _joined(terms: Terms) -> Terms:
+    """One coefficient per variable, none of them zero."""
+    coefficients: dict[Variable, int] = {}
+    for coefficient, variable in terms:
+        coefficients[variable] = coefficients.get(variable, 0) + coefficient
+    return [(coefficient, variable) for variable, coefficient in coefficients.items() if coefficient]

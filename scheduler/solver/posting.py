@@ -1,0 +1,39 @@
+"""What a rule or a goal sees of the model while it posts itself: counts, flags and linear inequalities, no solver.
+
+Everything that terms post is linear over counts and flags, so this is all they need; the façade turns it into CP-SAT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NewType, Protocol
+
+from scheduler.solver.problem import Problem
+
+Variable = NewType("Variable", int)
+"""A handle: an integer count or a 0/1 flag of the model."""
+
+Terms = Sequence[tuple[int, Variable]]
+"""A linear expression: (coefficient, variable)."""
+
+
+class Posting(Protocol):
+    """The model of one problem, as terms see it. Counts stand for pods: unplaced is always legal."""
+
+    @property
+    def problem(self) -> Problem: ...
+
+    def counts(self, gang: int, member: int) -> Sequence[tuple[int, Variable]]:
+        """(class, pods there) for each class where the member may have pods."""
+
+    def upper(self, variable: Variable) -> int:
+        """The largest value that a variable can take."""
+
+    def present(self, gang: int, branch: int) -> Variable:
+        """The flag that says a branch of a gang is in. It means nothing until a term ties it to counts."""
+
+    def used(self, counts: Iterable[Variable], most: int) -> Variable:
+        """A new flag that must be on where any of these counts is above zero; ``most`` bounds their sum."""
+
+    def at_most(self, terms: Terms, bound: int) -> None:
+        """Posts sum(terms) <= bound."""
