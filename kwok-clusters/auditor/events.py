@@ -26,7 +26,10 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The complete content of a kind at a revision: at the start, and again after a watch lost its place."""
+    """The complete content of a kind: at the start, and again after a watch lost its place.
+
+    ``revision`` is where it takes its place among the events.
+    """
 
     revision: int
     at: float
@@ -36,7 +39,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Part of a kind's history was not seen; what happened in it cannot be judged."""
+    """Part of a kind's history was not received in its order; what happened in it may be misjudged."""
 
     revision: int
     at: float

@@ -54,6 +54,10 @@ class Report(Struct, frozen=True, rename="camel"):
             return ""
         return f"the auditor saw {self.seen.binds} binds, fewer than the {binds_min} it was told to expect"
 
+    @classmethod
+    def from_json(cls, written: bytes) -> "Report":
+        return json.decode(written, type=cls)
+
     def to_json(self) -> bytes:
         return json.format(json.encode(self), indent=2)
 

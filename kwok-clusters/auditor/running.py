@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
-
 from auditor.report import Report
 from auditor.settings import Settings
 
@@ -65,15 +63,16 @@ class Audit:
             self._listener.join()
             if not self._report_file.exists():
                 raise RuntimeError(f"the auditor ended without a report: {''.join(self._said).strip()}")
-            self._report = msgspec.json.decode(self._report_file.read_bytes(), type=Report)
+            self._report = Report.from_json(self._report_file.read_bytes())
         return self._report
 
     def _listen(self) -> None:
         assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self._said.append(line)
-            if line.startswith(BEGUN):
-                self._begun.set()
+        with self._process.stderr as stderr:
+            for line in stderr:
+                self._said.append(line)
+                if line.startswith(BEGUN):
+                    self._begun.set()
         self._begun.set()
 
 

@@ -39,6 +39,7 @@ class TrackedPod:
     pod: Pod
     request: Resources
     gang: GangName | None
+    seen_at: float
     queue: str = ""
     node: str = ""
     bound_revision: int = 0
@@ -48,19 +49,24 @@ class TrackedPod:
     leaving: bool = False
     left_at: float = 0.0
     gone: bool = False
+    gone_at: float = float("inf")
     named_by: set[GangName] = field(default_factory=set)
 
     @classmethod
-    def of(cls, pod: Pod, ours: bool, gang: GangName | None) -> "TrackedPod":
-        """Begin to remember a pod, not bound yet."""
+    def of(cls, pod: Pod, ours: bool, gang: GangName | None, seen_at: float) -> "TrackedPod":
+        """Begin to remember a pod, not bound yet. ``seen_at`` is 0 for one that was there before the audit."""
         meta = pod.metadata
-        return cls(meta.uid, meta.namespace, meta.name, ours, pod, pod_request(pod), gang)
+        return cls(meta.uid, meta.namespace, meta.name, ours, pod, pod_request(pod), gang, seen_at)
 
     def bind(self, revision: int, at: float, by_us: bool) -> None:
         self.bound_revision, self.bound_at, self.bound_by_us = revision, at, by_us
 
     def leave(self, at: float, named_by: set[GangName]) -> None:
         self.leaving, self.left_at, self.named_by = True, at, named_by
+
+    def distance_seconds(self, at: float) -> float:
+        """How far a moment is from the pod's lifetime; 0 within it."""
+        return max(0.0, self.seen_at - at, at - self.gone_at)
 
     @property
     def subject(self) -> str:

@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator
 
-from auditor.events import Changed, Listed, Lost
+from auditor.events import Changed, Listed, Lost, Requested
 from auditor.facts import (
     Bound,
     Fact,
@@ -28,6 +28,9 @@ from auditor.requests import pod_request
 from auditor.settings import Settings
 from auditor.tracked import TrackedPod, Versions, asked_to_leave_at
 
+# How far the audit log's clock and the arrival of watch events may be apart.
+JOIN_SECONDS_MAX = 2.0
+
 
 class World:
     """Everything known after the events so far. Promises read it and never write to it."""
@@ -40,8 +43,10 @@ class World:
         self.nodes: dict[str, Versions[Node | None]] = {}
         self.queues: dict[str, Versions[Queue | None]] = {}
         self.topologies: dict[str, Topology] = {}
+        self.started_at = 0.0
         self.book = GangBook()
         self.occupancy = Occupancy()
+        self._by_name: dict[tuple[str, str], list[str]] = {}
         self._unlisted: set[Kind] = set(KINDS)
 
     def apply(self, event: Changed | Listed | Lost) -> list[Fact]:
@@ -55,7 +60,24 @@ class World:
         facts = list(self._facts(event))
         if self._unlisted:
             return []
-        return facts if started_before else [Started()]
+        if not started_before:
+            self.started_at = self.now
+            return [Started()]
+        return facts
+
+    def pod_of(self, request: Requested) -> TrackedPod | None:
+        """The pod that an audited request was about: by uid, else the one that had its name then.
+
+        The log and the watch are timed by different clocks, so the nearest lifetime counts. What was asked for before
+        the audit began cannot be told by name.
+        """
+        if request.uid:
+            return self.pods.get(request.uid)
+        if request.at < self.started_at - JOIN_SECONDS_MAX:
+            return None
+        namesakes = [self.pods[uid] for uid in self._by_name.get((request.namespace, request.name), ())]
+        nearest = min(namesakes, key=lambda pod: pod.distance_seconds(request.at), default=None)
+        return nearest if nearest and nearest.distance_seconds(request.at) <= JOIN_SECONDS_MAX else None
 
     def finding(self, severity: Severity, promise: str, subject: str, message: str, at: float | None = None) -> Finding:
         """A finding at the event taken in last."""
@@ -66,6 +88,7 @@ class World:
             case Changed():
                 yield from self._change(event, seen=not self._unlisted)
             case Listed(kind=kind, objects=objects):
+                yield from self._unseen(event)
                 listed = {_identity(obj) for obj in objects}
                 for obj in objects:
                     yield from self._change(Changed(event.revision, event.at, kind, "MODIFIED", obj), seen=False)
@@ -75,6 +98,17 @@ class World:
                 self._unlisted.discard(kind)
             case Lost(kind=kind, reason=reason):
                 yield HistoryLost(kind, reason)
+
+    def _unseen(self, event: Listed) -> Iterator[HistoryLost]:
+        """Whether a new listing shows changes that were not received one by one."""
+        if event.kind in self._unlisted:
+            return
+        known = {_identity(obj): obj.metadata.resource_version for obj in self._present(event.kind)}
+        listed = {_identity(obj): obj.metadata.resource_version for obj in event.objects}
+        changed = sum(1 for identity in known.keys() | listed.keys() if known.get(identity) != listed.get(identity))
+        # An API server that did not know the kind before had none of it: nothing was missed.
+        if changed and known:
+            yield HistoryLost(event.kind, f"{event.kind} were listed anew, {changed} had changed unseen")
 
     def _present(self, kind: Kind) -> list[ApiObject]:
         match kind:
@@ -112,10 +146,16 @@ class World:
 
     def _pod(self, pod: Pod, event: Changed, seen: bool) -> Iterator[Fact]:
         ours = pod.spec.scheduler_name == self.settings.scheduler_name
-        tracked = self.pods.get(pod.metadata.uid) or TrackedPod.of(pod, ours, gang_of(pod) if ours else None)
-        self.pods[tracked.uid] = tracked
+        tracked = self.pods.get(pod.metadata.uid) or TrackedPod.of(
+            pod, ours, gang_of(pod) if ours else None, seen_at=event.at if seen else 0.0
+        )
+        if tracked.uid not in self.pods:
+            self.pods[tracked.uid] = tracked
+            self._by_name.setdefault((tracked.namespace, tracked.name), []).append(tracked.uid)
         node_before, request_before = tracked.node, tracked.request
-        tracked.pod, tracked.gone = pod, event.type == "DELETED"
+        tracked.pod = pod
+        if event.type == "DELETED":
+            tracked.gone, tracked.gone_at = True, event.at
         tracked.node, tracked.request = pod.spec.node_name, pod_request(pod)
         tracked.queue = self._queue_of(tracked)
         begins_to_leave = not tracked.leaving and (tracked.gone or pod.metadata.deletion_timestamp is not None)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from auditor.events import Requested
 from auditor.facts import Fact, Finished, Rebound
 from auditor.report import Finding
-from auditor.tracked import TrackedPod
 from auditor.world import World
 
 PROMISE = "double bind"
@@ -17,7 +16,7 @@ class Binding:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._bindings: dict[tuple[str, str, str], list[Requested]] = defaultdict(list)
+        self._asked: list[Requested] = []
 
     def judge(self, fact: Fact) -> Iterator[Finding]:
         match fact:
@@ -25,30 +24,31 @@ class Binding:
                 yield self._world.finding(
                     "violation", PROMISE, pod.subject, f"moved from {before} to {pod.node or '-'}"
                 )
-            case Requested(verb="bind", namespace=namespace, name=name, uid=uid):
-                self._bindings[namespace, name, uid].append(fact)
+            case Requested(verb="bind"):
+                self._asked.append(fact)
             case Finished():
                 yield from self._join()
 
     def _join(self) -> Iterator[Finding]:
-        by_name: dict[tuple[str, str], list[TrackedPod]] = defaultdict(list)
-        for pod in self._world.pods.values():
-            by_name[pod.namespace, pod.name].append(pod)
-        for (namespace, name, uid), bindings in self._bindings.items():
-            pods = [p for p in by_name[namespace, name] if not uid or p.uid == uid]
-            if any(pod.ours for pod in pods) or not pods:
-                yield from self._judge_bindings(f"pod {namespace}/{name}", bindings, pods, max(1, len(pods)))
+        """Judge the log's bindings pod by pod. One of an unknown uid still counts: two of it are one too many."""
+        bindings: dict[str, list[Requested]] = defaultdict(list)
+        for asked in self._asked:
+            pod = self._world.pod_of(asked)
+            uid = pod.uid if pod else asked.uid
+            if uid and (pod is None or pod.ours):
+                bindings[uid].append(asked)
+        for uid, successful in bindings.items():
+            yield from self._judge_pod(uid, successful)
 
-    def _judge_bindings(
-        self, subject: str, bindings: list[Requested], pods: list[TrackedPod], times_max: int
-    ) -> Iterator[Finding]:
-        """``times_max`` is how many pods of this name there were, where the log does not tell them apart by uid."""
+    def _judge_pod(self, uid: str, bindings: list[Requested]) -> Iterator[Finding]:
+        subject = f"pod {bindings[0].namespace}/{bindings[0].name}"
         nodes = [binding.node for binding in bindings]
-        if len(bindings) > times_max:
+        at = bindings[-1].at
+        if len(bindings) > 1:
             users = ", ".join(sorted({binding.user for binding in bindings}))
             message = f"{len(bindings)} bindings succeeded (to {', '.join(nodes)}; by {users})"
-            yield self._world.finding("violation", PROMISE, subject, message)
-        for pod in pods:
-            if pod.node and pod.bound_by_us and pod.node not in nodes:
-                message = f"the binding named {', '.join(nodes)}, the pod shows {pod.node}"
-                yield self._world.finding("violation", PROMISE, subject, message)
+            yield self._world.finding("violation", PROMISE, subject, message, at)
+        pod = self._world.pods.get(uid)
+        if pod is not None and pod.node and pod.node not in nodes:
+            message = f"the binding named {', '.join(nodes)}, the pod shows {pod.node}"
+            yield self._world.finding("violation", PROMISE, subject, message, at)

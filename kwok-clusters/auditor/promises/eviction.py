@@ -4,7 +4,6 @@ Evidence that the scheduler did it is the audit log (its users' evictions and de
 condition on the pod.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from auditor.events import Requested
@@ -35,23 +34,16 @@ class Eviction:
                 yield from self._join()
 
     def _join(self) -> Iterator[Finding]:
-        by_name: dict[tuple[str, str], list[TrackedPod]] = defaultdict(list)
-        for pod in self._world.pods.values():
-            if pod.leaving:
-                by_name[pod.namespace, pod.name].append(pod)
         for asked in self._asked:
-            subject = f"pod {asked.namespace}/{asked.name}" if asked.name else f"all pods of {asked.namespace}"
-            candidates = [p for p in by_name[asked.namespace, asked.name] if not asked.uid or p.uid == asked.uid]
+            pod = self._world.pod_of(asked) if asked.name else None
             if not asked.name:
                 message = f"{asked.user} deleted a collection of pods, which no record can name"
-                yield self._world.finding("violation", PROMISE, subject, message, at=asked.at)
-            elif not candidates:
+                yield self._world.finding("violation", PROMISE, f"pods of {asked.namespace}", message, asked.at)
+            elif pod is not None and not pod.leaving:
                 message = f"{asked.user} asked for it to go ({asked.verb}), but it was not seen to leave"
-                yield self._world.finding("note", PROMISE, subject, message, at=asked.at)
-            else:
-                pod = min(candidates, key=lambda p: abs(p.left_at - asked.at))
-                if not pod.named_by and pod.uid not in self._reported:
-                    yield self._unnamed(pod, f"{asked.user} asked for it to go ({asked.verb})")
+                yield self._world.finding("note", PROMISE, pod.subject, message, asked.at)
+            elif pod is not None and not pod.named_by and pod.uid not in self._reported:
+                yield self._unnamed(pod, f"{asked.user} asked for it to go ({asked.verb})")
 
     def _unnamed(self, pod: TrackedPod, evidence: str) -> Finding:
         self._reported.add(pod.uid)

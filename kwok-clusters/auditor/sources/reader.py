@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from auditor.events import Changed, Listed, Lost
+from auditor.events import Changed, Listed
 from auditor.objects import KINDS, ApiObject, Kind, Metadata, type_of
 from auditor.sources.watch import Line
 
@@ -38,7 +38,7 @@ class Reader:
         self._listing: dict[Kind, list[ApiObject]] = {}
         self._revisions: dict[Kind, int] = {}
 
-    def read(self, line: Line) -> list[Changed | Listed | Lost]:
+    def read(self, line: Line) -> list[Changed | Listed]:
         """The events that a line amounts to. msgspec.DecodeError for one of another shape."""
         if isinstance(line.content, str):
             return self._mark(line)
@@ -52,7 +52,7 @@ class Reader:
         revision = self._revisions[line.kind] = _revision(decoded.metadata)
         return [Changed(revision, line.at, line.kind, envelope.type, decoded)]
 
-    def _mark(self, line: Line) -> list[Changed | Listed | Lost]:
+    def _mark(self, line: Line) -> list[Changed | Listed]:
         kind = line.kind
         if line.content == "begin":
             self._listing[kind] = []
@@ -63,16 +63,16 @@ class Reader:
         self._revisions[kind] = 0
         return [Listed(0, line.at, kind, ())]
 
-    def _read_bookmark(self, line: Line, bookmark: _Bookmark) -> list[Changed | Listed | Lost]:
+    def _read_bookmark(self, line: Line, bookmark: _Bookmark) -> list[Changed | Listed]:
         kind, revision = line.kind, int(bookmark.metadata.resource_version)
         if INITIAL_EVENTS_END not in bookmark.metadata.annotations or kind not in self._listing:
             return []
-        lost: list[Changed | Listed | Lost] = []
-        if reached := self._revisions.get(kind, 0):
-            reason = f"{kind} were listed anew at {revision}, what happened to them after {reached} was not seen"
-            lost.append(Lost(reached, line.at, kind, reason))
+        reached = self._revisions.get(kind, 0)
         self._revisions[kind] = revision
-        return [*lost, Listed(revision, line.at, kind, tuple(self._listing.pop(kind)))]
+        # A listing after a gap shows what came about somewhere in it. What pods depend on is taken as it is from the
+        # gap's beginning, pods from its end: a record written in the gap is then not held to be missing.
+        position = reached if reached and kind != "pods" else revision
+        return [Listed(position, line.at, kind, tuple(self._listing.pop(kind)))]
 
 
 def _revision(metadata: Metadata) -> int:
