@@ -184,7 +184,7 @@ def _tell(effect: ef.Tell, now_seconds: float) -> Request:
     body = {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"generateName": f"{effect.name}.", "namespace": effect.namespace},
+        "metadata": {"generateName": f"{effect.name[:200]}-", "namespace": effect.namespace},
         "eventTime": moment,
         "reportingController": names.SCHEDULER,
         "reportingInstance": names.SCHEDULER,

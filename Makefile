@@ -1,0 +1,63 @@
+# Every target sets up what it needs: a virtual environment with hashed requirements, and the test bed's binaries on first use.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+ARGS ?=
+
+.PHONY: help demo test lint bed clean lock proto conformance bench-bind bench-openb bench-stall
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  (ARGS=... passes options on, for example: make bench-bind ARGS='--pods 2000')"
+
+$(READY): requirements/dev.txt requirements/uv.txt pyproject.toml
+	@echo "setting up $(VENV) (once, a minute or so: OR-Tools and friends)"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY) ## the main job on a real KWOK fleet: build, start, schedule, report
+	@python -m demo $(ARGS)
+
+test: $(READY) ## all tests, on the simulated and the real control plane
+	@python -m pytest $(ARGS)
+
+lint: $(READY) ## format, lint, types, layers, protocol compatibility
+	@ruff format --check .
+	@ruff check .
+	@mypy
+	@lint-imports
+	@python -m scheduler.rpc.check_proto
+
+bed: $(READY) ## the test bed's command: make bed ARGS='up --fleet tiny --detach'
+	@kwok-clusters/bed $(ARGS)
+
+conformance: $(READY) ## the rows distilled from the peers' tests, as a table
+	@muster decide -f tests/conformance --check
+
+bench-bind: $(READY) ## binds per second: raw ceiling, kube-scheduler, Muster
+	@python -m tests.bench.bind $(ARGS)
+
+bench-openb: $(READY) ## the openb fleet through the API: kube-scheduler, Muster
+	@python -m tests.bench.fleet $(ARGS)
+
+bench-stall: $(READY) ## longest event loop stall while deciding 1,000 nodes x 100 gangs
+	@python -m tests.bench.stall $(ARGS)
+
+lock: $(READY) ## renew the hashed requirements after a change of pyproject.toml
+	@compile="uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --universal --python-version 3.11 --custom-compile-command 'make lock'"; \
+	eval "$$compile requirements/uv.in -o requirements/uv.txt"; \
+	eval "$$compile pyproject.toml -o requirements/runtime.txt"; \
+	eval "$$compile pyproject.toml --group dev -o requirements/dev.txt"; \
+	eval "$$compile --group pyproject.toml:go -o requirements/go.txt"
+
+clean: ## remove what was made here (the bed's binaries stay in the user's cache)
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis out
