@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONPATH := $(CURDIR)/kwok-clusters
 ARGS ?=
 
 .PHONY: help demo test lint bed clean lock proto conformance bench-bind bench-openb bench-stall
