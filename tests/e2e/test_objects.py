@@ -117,7 +117,7 @@ def test_a_gang_gets_its_defaults(api: RawApi) -> None:
         "minMember": 2,
         "rankOrder": {"label": "batch.kubernetes.io/job-completion-index"},
         "flavors": [{"name": "h100", "preference": 0, "speed": 1}],
-        "topology": {"required": "rack", "balance": "Packed"},
+        "topology": {"required": "rack"},
         "preemptible": True,
         "movable": True,
         "suspend": False,
