@@ -58,9 +58,10 @@ class Bed:
         binaries = ensure_binaries(progress)
         bed = cls(*launch(name, options, binaries))
         try:
-            bed._control.start(["etcd"])
-            bed._control.start(["kube-apiserver"])
-            bed._control.start(_companions(options))
+            for components in (["etcd"], ["kube-apiserver"], _companions(options)):
+                if progress is not None and components:
+                    progress.done(f"starting {', '.join(components)}")
+                bed._control.start(components)
             bed._prepare(options)
             if fleet is not None:
                 bed.add_fleet(fleet)
@@ -151,8 +152,11 @@ class Bed:
         path = self.home / f"service-account-{namespace}-{name}.kubeconfig"
         return write_kubeconfig(path, self.server, self.ca_file, f"{namespace}:{name}", {"token": token})
 
-    def stop_component(self, name: str, signal_name: str = "SIGTERM") -> None:
-        """End one component, e.g. `kube-apiserver`, and wait until it is gone. Its data and port stay reserved."""
+    def stop_component(self, name: str, signal_name: str = "SIGKILL") -> None:
+        """End one component, e.g. `kube-apiserver`, and wait until it is gone. Its data and port stay reserved.
+
+        The default is a crash. At SIGTERM, kube-apiserver first waits for its watchers, ten seconds at most here.
+        """
         self._control.stop([name], signal_name)
 
     def start_component(self, name: str) -> None:

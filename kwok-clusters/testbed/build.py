@@ -96,8 +96,9 @@ def _build(binary: Binary, path: Path, go: Go, topic: str, estimate: "Estimate",
 class Estimate:
     """What is left to build, from the measured shares of the binaries and the speed seen so far on this machine."""
 
-    # Before this much is done, one's own speed says little: trust the figures measured on two cores.
-    _TRUSTED_SECONDS = 20.0
+    # The figures measured on two cores count like this much work seen on this machine, so that neither a warm cache
+    # nor a slow start throws the estimate about.
+    _PRIOR_SECONDS = 60.0
 
     def __init__(self, missing: list[Binary]) -> None:
         self._waiting = list(missing)
@@ -123,7 +124,8 @@ class Estimate:
         current = self._waiting[0].cold_seconds * fraction
         done = self._cold_seconds_done + current
         spent = self._seconds_spent + time.monotonic() - self._started
-        slowness = spent / done if done >= self._TRUSTED_SECONDS else 2 / min(os.cpu_count() or 2, 8)
+        prior = self._PRIOR_SECONDS * 2 / min(os.cpu_count() or 2, 8)
+        slowness = (spent + prior) / (done + self._PRIOR_SECONDS)
         return (sum(binary.cold_seconds for binary in self._waiting) - current) * slowness
 
 

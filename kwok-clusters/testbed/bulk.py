@@ -87,7 +87,7 @@ async def run(
                 status, text = await _send(session, request)
                 result.statuses[status] += 1
                 if not (200 <= status < 300 or status in accept):
-                    failures.append(f"{request.method} {request.path}: {status} {text[:300]}")
+                    failures.append(f"{request.method} {request.path}: {status} {text}")
 
         async with asyncio.TaskGroup() as workers:
             for _ in range(connections):
@@ -135,10 +135,18 @@ async def _send(session: aiohttp.ClientSession, request: Request) -> tuple[int, 
                 # The body of a success is not worth parsing, but must be read for the connection to be used again.
                 body = await response.read()
                 if response.status not in _RETRIED_STATUS or attempt == ATTEMPTS:
-                    return response.status, body.decode(errors="replace") if response.status >= 300 else ""
+                    return response.status, "" if response.ok else _message(body)
         except aiohttp.ClientConnectionError:
             if attempt == ATTEMPTS:
                 raise
         await asyncio.sleep(backoff_seconds)
         backoff_seconds *= 2
     raise AssertionError("the last attempt returns or raises")
+
+
+def _message(body: bytes) -> str:
+    """What a Status object says; the start of the body when it is none."""
+    try:
+        return str(json.loads(body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return body[:300].decode(errors="replace")

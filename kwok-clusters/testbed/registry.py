@@ -54,7 +54,8 @@ def claim(name: str) -> tuple[Path, int]:
         raise BedError(f"a bed named {name!r} is running already: `bed down --name {name}`, or choose another --name")
     home = home_of(name)
     shutil.rmtree(home, ignore_errors=True)
-    (home / "logs").mkdir(mode=0o700, parents=True)
+    home.mkdir(mode=0o700)
+    (home / "logs").mkdir()
     return home, lock
 
 

@@ -162,13 +162,22 @@ def test_a_lock_is_free_again_when_its_holder_was_killed(tmp_path: Path) -> None
 def test_the_estimate_follows_the_speed_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("testbed.build.time.monotonic", lambda: now)
-    estimate = Estimate(list(BINARIES[:3]))
-    shares = [binary.cold_seconds for binary in BINARIES[:3]]
-    for binary in BINARIES[:2]:
+    monkeypatch.setattr("testbed.build.os.cpu_count", lambda: 2)
+    estimate = Estimate(list(BINARIES))
+    shares = [binary.cold_seconds for binary in BINARIES]
+    assert estimate.left_seconds(0.0) == pytest.approx(sum(shares))
+    # A machine three times as slow: with the work seen, the estimate draws near three times the figures.
+    for binary, share in zip(BINARIES[:3], shares[:3], strict=True):
         estimate.start()
-        now += binary.cold_seconds / 2
+        now += 3 * share
         estimate.finish(binary)
     estimate.start()
-    # Twice as fast as the machine of the figures: half of the last share is left in the beginning, none in the end.
-    assert estimate.left_seconds(0.0) == pytest.approx(shares[2] / 2)
+    assert 2.5 * sum(shares[3:]) < estimate.left_seconds(0.0) < 3 * sum(shares[3:])
+    now += 3 * shares[3]
+    assert estimate.left_seconds(1.0) < 3 * sum(shares[4:])
+
+
+def test_nothing_is_left_in_the_end() -> None:
+    estimate = Estimate([BINARIES[0]])
+    estimate.start()
     assert estimate.left_seconds(1.0) == 0.0
