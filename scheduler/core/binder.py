@@ -10,7 +10,10 @@ from scheduler.model.work import GangKey, Pod
 
 
 class Binder:
-    """Asks for binds, remembers them, and says when one may be tried again."""
+    """Asks for binds, remembers them, and says when one may be tried again.
+
+    ``_stale`` holds pods whose bind was refused because of a change that has not been seen yet, with the old version.
+    """
 
     def __init__(self, store: Store, patience: Patience) -> None:
         self._store = store
@@ -28,7 +31,7 @@ class Binder:
 
     def pending(self, pod: Pod) -> bool:
         """Whether a pod waits for a bind that is on its way, or for news after one was refused."""
-        return pod.uid in self._assumed or self._stale.get(pod.uid) == pod.version
+        return pod.uid in self._assumed
 
     def in_flight(self, uid: str) -> bool:
         return uid in self._assumed
@@ -36,7 +39,10 @@ class Binder:
     def charge_of(self, pod: Pod, queue: str, gang: GangKey | None, member: str) -> Charge | None:
         """Where a pod counts as it is now seen: on its node, on the node it was assumed on, or nowhere."""
         if self._stale.get(pod.uid, pod.version) != pod.version:
+            # The news that was waited for: the pod has changed, so the refused bind cannot have happened after all.
             del self._stale[pod.uid]
+            if not pod.node:
+                self._assumed.pop(pod.uid, None)
         if pod.node:
             self._assumed.pop(pod.uid, None)
             self._retries.pop(pod.uid, None)
@@ -66,11 +72,15 @@ class Binder:
         if effect.uid not in self._assumed:
             return False
         if failure.status in (404, 409, 422):
+            pod = self._store.pods.get(effect.uid)
+            if failure.status == 409 and pod is not None and pod.version == effect.version:
+                # A change that we have not seen yet: perhaps an earlier try of ours whose answer was lost. The room stays
+                # taken until the watch tells.
+                self._stale[effect.uid] = effect.version
+                self._retries.pop(effect.uid, None)
+                return False
             self.forget(effect.uid)
             self._store.charge(effect.uid, None)
-            pod = self._store.pods.get(effect.uid)
-            if pod is not None and pod.version == effect.version:
-                self._stale[effect.uid] = effect.version
             return True
         tried = self._retries.get(effect.uid, (0.0, effect, 0))[2] + 1
         wait_seconds = self._patience.bind_retry_seconds * min(2 ** (tried - 1), 30)

@@ -260,7 +260,7 @@ class Engine:
             self._queue_conditions[name] = wanted
             status = "True" if trouble is None else "False"
             condition = Condition("Valid", status, wanted[0], wanted[1], self._now_seconds)
-            effects.append(ef.WriteQueueConditions(name, queue.uid, queue.generation, (condition,)))
+            effects.append(ef.WriteQueueConditions(name, queue.version, queue.generation, (condition,)))
         return effects
 
     # -- plans -----------------------------------------------------------------------------------------------------

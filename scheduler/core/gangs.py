@@ -522,7 +522,7 @@ class Gangs:
             return []
         first = running and state.written.phase != Phase.RUNNING
         state.written = status
-        effects = self._send(state, WriteStatus(group.namespace, group.name, group.uid, status))
+        effects = self._send(state, WriteStatus(group.namespace, group.name, state.version, status))
         if first:
             text = f"placed {scheduled} pods on {self._node_count(state.record)} nodes"
             effects.append(Tell("PodGroup", group.namespace, group.name, group.uid, "Scheduled", "Binding", text))

@@ -178,6 +178,8 @@ class Watcher:
         async with self._client.stream(self._path(kind, version), QUIET_SECONDS) as answer:
             if answer.status == 410:
                 raise ListAgainError
+            if answer.status == 429 or answer.status >= 500:
+                raise aiohttp.ClientError(f"the server cannot serve {kind} right now (HTTP {answer.status})")
             if answer.status != 200:
                 raise RefusedError(self._why(kind, answer.status, await answer.read()))
             rest = b""

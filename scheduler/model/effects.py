@@ -70,17 +70,17 @@ class GroupStatus(msgspec.Struct, frozen=True):
 
 
 class WriteStatus(msgspec.Struct, frozen=True):
-    """Merge a status into a PodGroup; the commit record is never touched by it."""
+    """Merge a status into a PodGroup by compare-and-swap; the commit record is never touched by it."""
 
     namespace: str
     name: str
-    uid: str
+    version: str
     status: GroupStatus
 
 
 class WriteQueueConditions(msgspec.Struct, frozen=True):
     name: str
-    uid: str
+    version: str
     observed_generation: int
     conditions: tuple[Condition, ...]
 

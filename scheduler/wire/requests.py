@@ -52,7 +52,7 @@ def request_for(effect: Effect, now_seconds: float) -> Request:
             status = {"assignment": None, "phase": effect.phase}
             return _group_status(effect.namespace, effect.name, {"resourceVersion": effect.version}, status)
         case ef.WriteStatus():
-            return _group_status(effect.namespace, effect.name, {"uid": effect.uid}, _status(effect.status))
+            return _group_status(effect.namespace, effect.name, {"resourceVersion": effect.version}, _status(effect.status))
         case ef.WriteQueueConditions():
             return _queue_conditions(effect)
         case ef.MarkPod():
@@ -168,7 +168,7 @@ def _status(status: ef.GroupStatus) -> dict[str, Any]:
 
 def _queue_conditions(effect: ef.WriteQueueConditions) -> Request:
     conditions = [_condition(each, effect.observed_generation) for each in effect.conditions]
-    body = {"metadata": {"uid": effect.uid}, "status": {"conditions": conditions}}
+    body = {"metadata": {"resourceVersion": effect.version}, "status": {"conditions": conditions}}
     path = f"/apis/{names.GROUP}/{names.VERSION}/queues/{effect.name}/status"
     return Request("PATCH", path, _encode(body), MERGE)
 
