@@ -98,7 +98,10 @@ def _who(world: _World, expect: ExpectForm, inside_alternative: bool) -> Iterato
     moved = {gang: sum(spots.values()) for gang, spots in world.changes.moved.items()}
     alternatives = [_Named.of(each) for each in expect.alternatives]
     named = _Named.of(expect)
-    for gang in sorted(named.whole - named.placed - named.moved):
+    waits = set(_each(expect.pending))
+    # A gang that 'where' names is placed whole; an alternative speaks of its place alone.
+    implied = frozenset() if inside_alternative else named.whole - named.placed - named.moved
+    for gang in sorted(implied):
         yield from _count(world, gang, "placed", waiting[gang], placed.get(gang, 0))
     for verb, who, found, whole, own, others in (
         (
@@ -123,7 +126,7 @@ def _who(world: _World, expect: ExpectForm, inside_alternative: bool) -> Iterato
         if expect.others == "any" or inside_alternative:
             continue
         for gang, count in sorted(found.items()):
-            if count and gang not in own.union(*others):
+            if count and gang not in own.union(*others) and not (verb == "placed" and gang in waits):
                 yield Difference(gang, f"not to be {verb}", f"{count} pods {verb}")
 
 

@@ -17,17 +17,33 @@ from scheduler.scenario.problems import Fault, suggest
 from scheduler.scenario.scenario import Scenario
 from scheduler.scenario.work import GangForm, TopologyAskForm
 from scheduler.scenario.world import BUILT_IN_CLASSES, COMMON_LEVELS, NodeForm
+from scheduler.solver.node_scores import NODE_SCORES
+from scheduler.solver.terms.table import FILTERS, GOALS, RULES
 
 Location = tuple[str | int, ...]
 
 
 def faults(scenario: Scenario) -> tuple[Fault, ...]:
     """Every wrong reference of a scenario; later kinds are looked for only when the earlier ones are right."""
-    for check in (_fleet, _queues, _gangs, _running, _steps, _expectation):
+    for check in (_policy, _fleet, _queues, _gangs, _running, _steps, _expectation):
         found = tuple(check(scenario))
         if found:
             return found
     return ()
+
+
+def _policy(scenario: Scenario) -> Iterator[Fault]:
+    form = scenario.policy
+    score = () if form.node_score is None else (form.node_score,)
+    for key, words, known in (
+        ("filters", form.filters, FILTERS),
+        ("rules", form.rules, RULES),
+        ("goals", form.goals, GOALS),
+        ("nodeScore", score, NODE_SCORES),
+    ):
+        for word in words or ():
+            if word not in known:
+                yield Fault(("policy", key), f"{word!r} is not known", suggest(word, known))
 
 
 # Fleet and queues ---------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scheduler.scenario.gangs import gangs
 from scheduler.scenario.scenario import Scenario
+from scheduler.scenario.world import LimitsForm
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,18 @@ def undecided(scenario: Scenario) -> Iterator[Undecided]:
         asks = sorted({ask for member in plan.members for ask in member.shape.unmodelled})
         if asks:
             yield Undecided(plan.name, f"{', '.join(asks)} not decided on yet")
+    for queue in scenario.queues:
+        rules = {
+            "quota per flavor": any(
+                flavor for row in (queue.guaranteed, queue.limit, queue.lendable) for flavor in row
+            ),
+            "order StrictFIFO": queue.order == "StrictFIFO",
+            "limits of gangs and pods": queue.limits != LimitsForm(),
+            "history": queue.history is not None,
+        }
+        missing = [rule for rule, stated in rules.items() if stated]
+        if missing:
+            yield Undecided(queue.name, f"{', '.join(missing)} not decided on yet")
     if scenario.steps:
         yield Undecided("steps", "a world that unfolds is not played yet")
     switches = scenario.policy.later_switches()

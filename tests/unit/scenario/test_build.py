@@ -1,0 +1,123 @@
+"""From scenarios to snapshots: numbers, labels, trees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scheduler.model.resources import CPU, GPU
+from scheduler.model.work import Branch, NodeCount, Place
+from scheduler.scenario.build import to_snapshot
+from tests.unit.scenario.texts import scenario
+
+
+def test_running_gangs_take_room_on_nodes_and_in_queues(tmp_path: Path) -> None:
+    snapshot = to_snapshot(
+        scenario(
+            tmp_path,
+            "id: x/1\nnodes: {n0: 4, n1: 2}\nqueues: {A: 4, B: 1}\n"
+            "gangs: [{name: a, queue: A, pods: 2, gpu: 2, on: [n0, n1]}, {name: b, queue: B, gpu: 1, cpu: 500m}]",
+        )
+    )
+    gpu, cpu = snapshot.resources.index(GPU), snapshot.resources.index(CPU)
+    assert snapshot.free[:, gpu].tolist() == [2000, 0]
+    assert (snapshot.use["A"][gpu], snapshot.use["B"][gpu]) == (4000, 0)
+    assert [gang.name for gang in snapshot.gangs] == ["b"]
+    assert dict(snapshot.gangs[0].members[0].shape.requests) == {GPU: 1000, CPU: 500, "pods": 1}
+    assert snapshot.free[0, cpu] == 1_000_000
+
+
+def test_a_gang_that_runs_in_part_waits_for_the_rest(tmp_path: Path) -> None:
+    snapshot = to_snapshot(
+        scenario(tmp_path, "id: x/1\nnodes: {n0: 4}\ngangs: [{name: a, pods: 4, min: 3, gpu: 1, on: {n0: 2}}]")
+    )
+    (gang,) = snapshot.gangs
+    assert gang.held == (Place("pods", (NodeCount("n0", 2),)),)
+    assert (gang.members[0].count, gang.branches[0].minimum) == (2, 1)
+
+
+def test_suspended_and_leaving_gangs_ask_for_nothing_and_leaving_pods_hold_their_places(tmp_path: Path) -> None:
+    snapshot = to_snapshot(
+        scenario(
+            tmp_path,
+            "id: x/1\nnodes: {n0: 4}\n"
+            "gangs: [{name: a, gpu: 1, suspend: true}, {name: b, pods: 2, gpu: 1, on: n0, leaving: true}]",
+        )
+    )
+    assert snapshot.gangs == ()
+    assert snapshot.free[0, snapshot.resources.index(GPU)] == 3000
+
+
+def test_subgroups_are_branches_and_a_member_beside_them_is_required(tmp_path: Path) -> None:
+    snapshot = to_snapshot(
+        scenario(
+            tmp_path,
+            "id: x/1\nnodes: {n0: 9}\ngangs:\n- name: a\n  members: [{name: master}]\n"
+            "  subgroups: [{name: top, minSubgroups: 1}, {name: s, count: 2, parent: top, pods: 3, min: 2}]",
+        )
+    )
+    (gang,) = snapshot.gangs
+    assert gang.branches == (
+        Branch("", -1, 0, 2),
+        Branch("top", 0, 0, 1),
+        Branch("s0", 1, 2, 0),
+        Branch("s1", 1, 2, 0),
+        Branch("master", 0, 1, 0),
+    )
+    assert {member.name: (member.branch, member.count) for member in gang.members} == {
+        "master": (4, 1),
+        "s0": (2, 3),
+        "s1": (3, 3),
+    }
+
+
+def test_members_with_minima_make_the_gangs_minimum(tmp_path: Path) -> None:
+    snapshot = to_snapshot(
+        scenario(
+            tmp_path,
+            "id: x/1\nnodes: {n0: 9}\ngangs: [{name: a, members: [{name: m}, {name: w, pods: 4, min: 2}]}]",
+        )
+    )
+    assert snapshot.gangs[0].branches[0].minimum == 3
+
+
+def test_a_common_level_needs_no_declaration_and_ends_at_the_host(tmp_path: Path) -> None:
+    snapshot = to_snapshot(scenario(tmp_path, 'id: x/1\nnodes: [{name: "z[1-2]n[1-2]", rack: "{2}", zone: "z{1}"}]'))
+    topology = snapshot.topologies["default"]
+    assert [level.name for level in topology.levels] == ["zone", "rack", "host"]
+    _, racks = snapshot.nodes.domain_column(topology, 1)
+    assert racks == ("z1/1", "z1/2", "z2/1", "z2/2")
+
+
+def test_a_declared_level_has_its_own_label(tmp_path: Path) -> None:
+    snapshot = to_snapshot(
+        scenario(tmp_path, "id: x/1\ntopology: [{name: row, label: e.com/row}]\nnodes: [{name: n0, row: r1}]")
+    )
+    assert snapshot.nodes.nodes[0].labels["e.com/row"] == "r1"
+
+
+def test_a_world_without_nodes_is_the_sum_of_its_guarantees(tmp_path: Path) -> None:
+    snapshot = to_snapshot(scenario(tmp_path, "id: x/1\nqueues: {A: 3, B: 2}"))
+    assert snapshot.free[:, snapshot.resources.index(GPU)].tolist() == [5000]
+
+
+def test_weights_become_whole_numbers_in_proportion(tmp_path: Path) -> None:
+    snapshot = to_snapshot(scenario(tmp_path, "id: x/1\nqueues: {A: {weight: 0.5}, B: {weight: 2}}"))
+    assert (snapshot.queues["A"].weight, snapshot.queues["B"].weight) == (1, 4)
+
+
+def test_classes_give_priority_and_preemptibility_unless_the_gang_does(tmp_path: Path) -> None:
+    snapshot = to_snapshot(
+        scenario(
+            tmp_path,
+            "id: x/1\nnodes: {n0: 1}\ngangs: [{name: a, class: build}, {name: b, class: train, priority: 49},"
+            " {name: c, class: build, preemptible: true}]",
+        )
+    )
+    assert [(gang.priority, gang.preemptible) for gang in snapshot.gangs] == [(100, False), (49, True), (100, True)]
+
+
+def test_asks_that_no_rule_decides_on_are_named_on_the_shape(tmp_path: Path) -> None:
+    snapshot = to_snapshot(
+        scenario(tmp_path, "id: x/1\nnodes: {n0: 1}\ngangs: [{name: a, gpuMilli: 500, topology: {balance: true}}]")
+    )
+    assert snapshot.gangs[0].members[0].shape.unmodelled == ("balance", "gpu-milli")
