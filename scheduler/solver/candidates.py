@@ -71,7 +71,7 @@ def _room(problem: Problem, member: MemberAsk, known: dict[tuple[tuple[int, ...]
         for resource, amount in enumerate(member.request):
             if amount > 0:
                 fits = np.minimum(fits, problem.class_free[:, resource] // amount)
-        known[key] = np.where(problem.eligible(member), fits, 0) * problem.class_nodes
+        known[key] = (problem.eligible(member) * fits * problem.class_nodes).astype(np.int64)
     return known[key]
 
 
@@ -83,9 +83,9 @@ def _keep_possible_domains(problem: Problem, gang: GangAsk, branch: int, uppers:
     below = members_below(gang, branch)
     possible = np.ones(int(codes.max(initial=0)) + 1, dtype=np.bool_)
     possible[0] = False
-    room = np.zeros(len(possible))
+    room = np.zeros(len(possible), dtype=np.int64)
     for member in below:
-        own = np.bincount(codes, weights=uppers[member], minlength=len(possible))
+        own = np.bincount(codes, weights=uppers[member], minlength=len(possible)).astype(np.int64)
         possible &= own >= needs.get(member, 0)
         room += np.minimum(own, gang.members[member].count)
     possible &= room >= ask.minimum

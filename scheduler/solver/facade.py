@@ -85,18 +85,13 @@ class Cp:
         The model is never infeasible as long as "nothing at all" satisfies it; if CP-SAT says it is, that is a bug.
         """
         solver = _solver(limits)
-        found: queue.SimpleQueue[Found] = queue.SimpleQueue()
-        watcher = _Watcher(found.put)
+        found: queue.SimpleQueue[Found | None] = queue.SimpleQueue()
         with ThreadPoolExecutor(1) as thread:
-            run = thread.submit(solver.solve, self._model, watcher)
+            run = thread.submit(solver.solve, self._model, _Watcher(found.put))
+            run.add_done_callback(lambda _: found.put(None))
             try:
-                while not run.done() or not found.empty():
-                    if stop():
-                        solver.stop_search()
-                    try:
-                        yield found.get(timeout=_POLL_SECONDS)
-                    except queue.Empty:
-                        continue
+                while (solution := _next(found, stop, solver.stop_search)) is not None:
+                    yield solution
             finally:
                 solver.stop_search()
             status = run.result()
@@ -108,6 +103,19 @@ class Cp:
     def _sum(self, terms: Terms) -> Any:
         variables = [self._variables[variable] for _, variable in terms]
         return cp_model.LinearExpr.weighted_sum(variables, [coefficient for coefficient, _ in terms])
+
+
+def _next(
+    found: queue.SimpleQueue[Found | None], stop: Callable[[], bool], stop_search: Callable[[], None]
+) -> Found | None:
+    """The next solution, or None when the search has ended; meanwhile ``stop`` is asked again and again."""
+    while True:
+        if stop():
+            stop_search()
+        try:
+            return found.get(timeout=_POLL_SECONDS)
+        except queue.Empty:
+            continue
 
 
 class _Watcher(cp_model.CpSolverSolutionCallback):

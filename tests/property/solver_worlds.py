@@ -1,0 +1,139 @@
+"""Small random worlds for the solver's properties: a few nodes, a few gangs, everything that may go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import hypothesis.strategies as st
+import numpy as np
+
+from scheduler.model.cluster import Node, NodeTable
+from scheduler.model.policy import Policy
+from scheduler.model.resources import Matrix, resources, vector
+from scheduler.model.shape import Shape, Taint, Toleration
+from scheduler.model.topology import Level, Topology, TopologyAsk
+from scheduler.model.work import Branch, Gang, GangKey, Member
+from scheduler.solver.build import Built, build
+from scheduler.solver.filters import eligible
+from scheduler.solver.problem import QueueRoom
+
+NAMES = ("cpu", "nvidia.com/gpu", "pods")
+TOPOLOGY = Topology("fabric", (Level("block", "block"), Level("rack", "rack")))
+TAINT = Taint("team", "ml")
+TOLERATION = Toleration("team", "Equal", "ml")
+
+
+@dataclass(frozen=True)
+class World:
+    """What `build` is called with; ``build_with`` lets a test choose rules and goals."""
+
+    nodes: NodeTable
+    free: Matrix
+    gangs: tuple[Gang, ...]
+    queue_rooms: tuple[QueueRoom, ...]
+    queue_of_gang: Mapping[GangKey, int]
+
+    def build(
+        self, rules: tuple[str, ...] | None = None, goals: tuple[str, ...] | None = None, node_score: str = "pack"
+    ) -> Built:
+        policy = Policy(node_score=node_score)
+        shapes = {member.shape for gang in self.gangs for member in gang.members}
+        capacity = np.array([vector(node.allocatable, NAMES) for node in self.nodes.nodes], dtype=np.int64)
+        masks = {shape: eligible(shape, self.nodes, capacity, NAMES, policy)[0] for shape in shapes}
+        built = build(
+            self.nodes,
+            NAMES,
+            self.free,
+            self.gangs,
+            {"fabric": TOPOLOGY},
+            masks,
+            policy,
+            queue_rooms=self.queue_rooms,
+            queue_of_gang=self.queue_of_gang,
+        )
+        problem = replace(
+            built.problem,
+            rules=policy.rules if rules is None else rules,
+            goals=policy.goals if goals is None else goals,
+        )
+        return replace(built, problem=problem)
+
+
+def shape(gpus: int, cpus: int = 1, tolerates: bool = False) -> Shape:
+    asked = resources({"cpu": cpus * 1000, "nvidia.com/gpu": gpus * 1000, "pods": 1})
+    return Shape(asked, tolerations=(TOLERATION,) if tolerates else ())
+
+
+shapes = st.builds(shape, st.sampled_from([0, 1, 1, 2, 3]), st.integers(1, 4), st.booleans())
+asks = st.sampled_from(
+    [
+        None,
+        None,
+        TopologyAsk(required="rack"),
+        TopologyAsk(required="block"),
+        TopologyAsk(preferred="rack"),
+        TopologyAsk(required="block", preferred="rack"),
+    ]
+)
+
+
+@st.composite
+def members(draw: st.DrawFn, branch: int = 0) -> Member:
+    count = draw(st.integers(1, 4))
+    return Member(f"m{branch}", draw(shapes), count, draw(st.sampled_from([count, count, 1, 0])), branch)
+
+
+@st.composite
+def gangs(draw: st.DrawFn, number: int) -> Gang:
+    kind = draw(st.sampled_from(["flat", "flat", "pair", "tree", "bundle"]))
+    if kind == "bundle":
+        pods = Member("pod", draw(shapes), draw(st.integers(1, 6)), 0)
+        return _gang(number, (pods,), (Branch("", -1),), draw(st.integers(0, 1)), single=True)
+    if kind == "tree":
+        children = draw(st.integers(1, 3))
+        own = tuple(draw(members(branch=child + 1)) for child in range(children))
+        branches = (
+            Branch("", -1, 0, draw(st.integers(0, children)), draw(asks)),
+            *(Branch(f"b{child}", 0, draw(st.integers(0, own[child].count)), 0, draw(asks)) for child in range(children)),
+        )
+        return _gang(number, own, branches, draw(st.integers(0, 1)))
+    own = tuple(draw(members()) for _ in range(1 if kind == "flat" else 2))
+    minimum = draw(st.integers(0, sum(member.count for member in own)))
+    return _gang(number, own, (Branch("", -1, minimum, 0, draw(asks)),), draw(st.integers(0, 1)))
+
+
+def _gang(
+    number: int, own: Sequence[Member], branches: tuple[Branch, ...], priority: int, *, single: bool = False
+) -> Gang:
+    named = tuple(Member(f"m{index}", each.shape, each.count, each.minimum, each.branch) for index, each in enumerate(own))
+    return Gang(GangKey(f"ns/g{number}"), f"g{number}", "", priority, 0.0, named, branches, single=single)
+
+
+@st.composite
+def worlds(draw: st.DrawFn, nodes_max: int = 8, gangs_max: int = 6) -> World:
+    count = draw(st.integers(1, nodes_max))
+    nodes = []
+    for number in range(count):
+        labels = {} if draw(st.integers(0, 9)) == 0 else {"block": f"b{number % 2}", "rack": f"r{number % 4}"}
+        nodes.append(
+            Node(
+                f"n{number}",
+                labels,
+                resources({"cpu": 8000, "nvidia.com/gpu": 4000, "pods": draw(st.sampled_from([3, 110, 110]))}),
+                taints=(TAINT,) if draw(st.integers(0, 5)) == 0 else (),
+            )
+        )
+    table = NodeTable.of(tuple(nodes))
+    free = np.array([vector(node.allocatable, NAMES) for node in table.nodes], dtype=np.int64)
+    for row in range(count):
+        free[row, 0] -= 500 * draw(st.integers(0, 12))
+        free[row, 1] -= 1000 * draw(st.sampled_from([0, 0, 0, 1, 2, 3, 4]))
+    own = tuple(draw(gangs(number)) for number in range(draw(st.integers(1, gangs_max))))
+    rooms = draw(
+        st.sampled_from(
+            [(), (QueueRoom(-1, (-1, 6000, -1)), QueueRoom(0, (-1, 3000, -1)), QueueRoom(0, (9000, -1, 7)))]
+        )
+    )
+    queue_of_gang = {gang.key: draw(st.integers(0, len(rooms) - 1)) for gang in own} if rooms else {}
+    return World(table, free, own, rooms, queue_of_gang)
