@@ -28,6 +28,10 @@ class GangBook:
         gang = self.gang(pod.gang)
         gang.requests[gang.member_of(pod)] = pod.request
         gang.pods[pod.uid] = pod
+        if pod.active:
+            gang.active[pod.uid] = pod
+        else:
+            gang.active.pop(pod.uid, None)
         if pod.succeeded:
             gang.succeeded[pod.uid] = pod
         if pod.gone:

@@ -96,6 +96,11 @@ class TrackedPod:
         return self.occupies and not self.leaving
 
     @property
+    def standing(self) -> tuple[str, bool, bool]:
+        """What of the pod its gang's minimum depends on."""
+        return self.node, self.leaving, self.ended
+
+    @property
     def marked_evicted(self) -> bool:
         return any(c.type == EVICTED_CONDITION and c.status == "True" for c in self.pod.status.conditions)
 
@@ -104,12 +109,14 @@ class TrackedPod:
 class Gang:
     """A PodGroup, its pods, and the commit records that speak of it.
 
-    ``succeeded`` pods count as present, also when they have been removed; ``requests`` is what pods of a member take.
+    ``active`` are those of its pods that run; ``succeeded`` pods count as present, also when they have been removed;
+    ``requests`` is what a pod of each member takes.
     """
 
     name: GangName
     group: PodGroup | None = None
     pods: dict[str, TrackedPod] = field(default_factory=dict)
+    active: dict[str, TrackedPod] = field(default_factory=dict)
     succeeded: dict[str, TrackedPod] = field(default_factory=dict)
     own: Record | None = None
     moves: dict[GangName, Record] = field(default_factory=dict)

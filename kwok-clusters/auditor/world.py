@@ -149,10 +149,11 @@ class World:
         tracked = self.pods.get(pod.metadata.uid) or TrackedPod.of(
             pod, ours, gang_of(pod) if ours else None, seen_at=event.at if seen else 0.0
         )
-        if tracked.uid not in self.pods:
+        is_new = tracked.uid not in self.pods
+        if is_new:
             self.pods[tracked.uid] = tracked
             self._by_name.setdefault((tracked.namespace, tracked.name), []).append(tracked.uid)
-        node_before, request_before = tracked.node, tracked.request
+        node_before, request_before, standing_before = tracked.node, tracked.request, tracked.standing
         tracked.pod = pod
         if event.type == "DELETED":
             tracked.gone, tracked.gone_at = True, event.at
@@ -176,7 +177,7 @@ class World:
             yield Grew(tracked)
         if begins_to_leave:
             yield Leaving(tracked)
-        if gang is not None:
+        if gang is not None and (is_new or tracked.standing != standing_before):
             yield GangTouched(gang.name, tracked, bound_now and seen)
 
     def _queue_of(self, pod: TrackedPod) -> str:
@@ -188,15 +189,18 @@ class World:
 
     def _pod_group(self, group: PodGroup, gone: bool) -> Iterator[Fact]:
         name = f"{group.metadata.namespace}/{group.metadata.name}"
+        gang = self.book.gang(name)
+        spec_before = gang.group.spec if gang.group else None
         records = self.book.write(group, gone, self.revision)
-        for pod in self.book.gang(name).pods.values():
+        for pod in gang.pods.values():
             if pod.queue != (queue := self._queue_of(pod)):
                 pod.queue = queue
                 self.occupancy.enter(pod)
         if records:
             self._name_those_leaving(group, records)
             yield RecordWritten(name, records)
-        yield GangTouched(name)
+        if gone or group.spec != spec_before:
+            yield GangTouched(name)
 
     def _name_those_leaving(self, group: PodGroup, records: tuple[Record, ...]) -> None:
         """A record may name a pod that somebody else has begun to remove: evicting it again needs no other reason."""

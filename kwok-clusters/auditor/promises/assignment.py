@@ -31,7 +31,8 @@ class Assignment:
             named = ", ".join(sorted(gang.record.nodes())[:8])
             label = f" (subgroup {pod.label})" if pod.label else ""
             return f"bound to {pod.node}{label}, for which the record of {gang.subject} has no place; it names {named}"
-        here = [other for other in gang.pods.values() if other.active and other.place == pod.place]
+        filling = gang.record.filled.get(pod.place, ())
+        here = [uid for uid in filling if uid in gang.active]
         places = gang.record.places.get(pod.place, 0)
         if len(here) > places:
             return f"{len(here)} pods of {gang.subject} run on {pod.node}, where its record has places for {places}"

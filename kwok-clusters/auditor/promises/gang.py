@@ -5,8 +5,9 @@ others hurt (its pods deleted or failed, its minimum raised) is degraded, which 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from auditor.facts import Elapsed, Fact, Finished, GangTouched, Started
 from auditor.objects import Member, PodGroupSpec, SubGroup
@@ -58,9 +59,8 @@ class GangMinimum:
     def _weigh(self, name: GangName, by_us: bool) -> None:
         """Note whether the gang is bound in part now, and since when."""
         gang = self._world.book.gang(name)
-        present = _present(gang)
-        if not _active(gang) or not _shortfall(gang, present, self._complete_size.get(name, 0)):
-            self._complete_size[name] = len(present) if _active(gang) else 0
+        if not gang.active or not _shortfall(gang, self._complete_size.get(name, 0)):
+            self._complete_size[name] = len(gang.active) + len(gang.succeeded) if gang.active else 0
             self._partial.pop(name, None)
             self._lost.pop(name, None)
         elif name not in self._partial:
@@ -76,9 +76,9 @@ class GangMinimum:
         gang = self._world.book.gang(name)
         size = self._complete_size.get(name, 0)
         lost = self._lost.get(name, {})
-        hurt = not _shortfall(gang, [*_present(gang), *lost.values()], size)
+        hurt = not _shortfall(gang, size, lost)
         message = (
-            f"{len(_active(gang))} pods bound, but {_shortfall(gang, _present(gang), size)}, "
+            f"{len(gang.active)} pods bound, but {_shortfall(gang, size)}, "
             f"for {now - partial.since:.1f} s (grace {self._world.settings.grace_seconds:g} s)"
         )
         if partial.ours and not hurt:
@@ -94,30 +94,25 @@ class GangMinimum:
                 yield self._overdue(name, partial, now)
             else:
                 gang = self._world.book.gang(name)
-                short = _shortfall(gang, _present(gang), self._complete_size.get(name, 0))
-                message = f"{len(_active(gang))} pods bound when the audit ended, {short}, within the grace"
+                short = _shortfall(gang, self._complete_size.get(name, 0))
+                message = f"{len(gang.active)} pods bound when the audit ended, {short}, within the grace"
                 yield self._world.finding("note", PROMISE, gang.subject, message, at=now)
 
 
-def _active(gang: Gang) -> list[TrackedPod]:
-    return [pod for pod in gang.pods.values() if pod.active]
-
-
-def _present(gang: Gang) -> list[TrackedPod]:
-    """Running pods and those that have succeeded, removed or not."""
-    return [*_active(gang), *gang.succeeded.values()]
-
-
-def _shortfall(gang: Gang, present: list[TrackedPod], size: int) -> str:
-    """What the gang lacks with these pods present, in numbers; empty when it is at its minimum.
+def _shortfall(gang: Gang, size: int, excused: Mapping[str, TrackedPod] = MappingProxyType({})) -> str:
+    """What the gang lacks, in numbers; empty when it is at its minimum. Succeeded pods are present, removed or not.
 
     ``size`` is how many pods it had when it was complete, for a gang that declares no minimum: all are needed then.
+    ``excused`` pods count as present, too.
     """
     spec = gang.group.spec if gang.group else PodGroupSpec()
-    pods = {pod.uid: pod for pod in present}.values()
+    total = len(gang.active) + len(gang.succeeded) + len(excused)
     least = _minimum(gang, spec, size)
-    if len(pods) < least:
-        return f"{len(pods)} of a minimum of {least} present"
+    if total < least:
+        return f"{total} of a minimum of {least} present"
+    if not spec.sub_groups and not spec.members:
+        return ""
+    pods = [*gang.active.values(), *gang.succeeded.values(), *excused.values()]
     return _branch_shortfall(_Tree.of(gang, spec, pods), "", spec.min_sub_group)
 
 

@@ -1,6 +1,8 @@
 """A gang (or a subgroup of it) with a required topology level runs within one domain of that level."""
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from auditor.facts import Bound, Fact
 from auditor.objects import PodGroup, SubGroup, Topology, TopologyAsk
@@ -14,6 +16,20 @@ PROMISE = "topology"
 Domain = tuple[str | None, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """The running pods of a gang that a required level binds; ``branches`` None: all of them."""
+
+    gang: Gang
+    branches: set[str] | None
+
+    def pods(self) -> Iterator[TrackedPod]:
+        """In the order in which they were bound."""
+        for pod in self.gang.active.values():
+            if self.branches is None or self.gang.branch_of(pod) in self.branches:
+                yield pod
+
+
 class RequiredTopology:
     """Domains of running pods, judged whenever one more pod is bound."""
 
@@ -24,31 +40,27 @@ class RequiredTopology:
         match fact:
             case Bound(pod=pod, seen=seen) if pod.bound_by_us and pod.occupies and pod.gang:
                 gang = self._world.book.gang(pod.gang)
-                if gang.group is not None:
-                    for scope, ask, branches in _asks(gang.group):
-                        if branches is None or gang.branch_of(pod) in branches:
-                            message = self._broken(gang, scope, ask, branches)
-                            if message:
-                                severity: Severity = "violation" if seen else "note"
-                                yield self._world.finding(severity, PROMISE, gang.subject, f"{message} ({pod.name})")
+                severity: Severity = "violation" if seen else "note"
+                for scope, ask, branches in _asks(gang.group) if gang.group else ():
+                    if branches is not None and gang.branch_of(pod) not in branches:
+                        continue
+                    if message := self._broken(_Scope(gang, branches), pod, ask):
+                        message = f"{scope}{message} ({pod.name})"
+                        yield self._world.finding(severity, PROMISE, gang.subject, message)
 
-    def _broken(self, gang: Gang, scope: str, ask: TopologyAsk, branches: set[str] | None) -> str:
+    def _broken(self, scope: _Scope, bound: TrackedPod, ask: TopologyAsk) -> str:
         topology = self._topology(ask)
         names = [level.name for level in topology.spec.levels] if topology else []
         if topology is None or ask.required not in names:
             return f"bound although topology {ask.name or '(none named)'} has no level {ask.required}"
         labels = [level.node_label for level in topology.spec.levels[: names.index(ask.required) + 1]]
-        pods = [
-            pod for pod in gang.pods.values() if pod.active and (branches is None or gang.branch_of(pod) in branches)
-        ]
-        counts: dict[Domain, int] = {}
-        for pod in pods:
-            domain = self._domain(pod, labels)
-            counts[domain] = counts.get(domain, 0) + 1
-        if len(counts) == 1 and None not in next(iter(counts)):
+        domain = self._domain(bound, labels)
+        # Those bound before were judged when they were: the first of them stands for all.
+        if None not in domain and self._domain(next(scope.pods(), bound), labels) == domain:
             return ""
-        spread = ", ".join(f"{count} in {'/'.join(part or '?' for part in domain)}" for domain, count in counts.items())
-        return f"{scope}must run in one {ask.required}, but has {spread}"
+        counts = Counter(self._domain(pod, labels) for pod in scope.pods())
+        spread = ", ".join(f"{count} in {'/'.join(part or '?' for part in where)}" for where, count in counts.items())
+        return f"must run in one {ask.required}, but has {spread}"
 
     def _domain(self, pod: TrackedPod, labels: list[str]) -> Domain:
         versions = self._world.nodes.get(pod.node)
