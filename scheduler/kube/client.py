@@ -15,30 +15,37 @@ from scheduler.wire.requests import JSON, Request
 REQUEST_SECONDS = 4.0
 """Shorter than lease duration less renew deadline (15 s - 10 s), so that no request outlives our lease."""
 
+_TIMEOUT = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+
 
 class UnreachableError(Exception):
     """No answer: the request may or may not have happened."""
 
 
 class ApiClient:
-    """A thin session: raw bytes in, (status, raw bytes) out. Use as an async context manager."""
+    """A thin session: raw bytes in, (status, raw bytes) out. Use as an async context manager.
+
+    What must not wait behind effects (the lease, a look whether the server is there) takes ``urgent`` connections.
+    """
 
     def __init__(self, credentials: Credentials, connections: int = 24) -> None:
         self._credentials = credentials
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
+        self._urgent: aiohttp.ClientSession | None = None
         self.calls = 0
 
     async def __aenter__(self) -> Self:
         self._session = self._new_session(self._connections)
         self._streams = self._new_session(0)
+        self._urgent = self._new_session(2)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for session in (self._session, self._streams):
+        for session in (self._session, self._streams, self._urgent):
             if session is not None:
                 await session.close()
 
@@ -50,26 +57,27 @@ class ApiClient:
         connector = aiohttp.TCPConnector(limit=connections, ssl=self._credentials.ssl_context, keepalive_timeout=60)
         return aiohttp.ClientSession(connector=connector, auto_decompress=True, cookie_jar=aiohttp.DummyCookieJar())
 
-    async def send(self, request: Request, seconds: float = REQUEST_SECONDS) -> tuple[int, bytes]:
+    async def send(self, request: Request, *, urgent: bool = False) -> tuple[int, bytes]:
         """Perform one request; `UnreachableError` when there was no whole answer in time."""
-        assert self._session is not None
+        session = self._urgent if urgent else self._session
+        assert session is not None
         self.calls += 1
         headers = self._credentials.headers()
         headers["Content-Type"] = request.content_type
         try:
-            async with self._session.request(
+            async with session.request(
                 request.method,
                 self._credentials.server + request.path,
                 data=request.body or None,
                 headers=headers,
-                timeout=aiohttp.ClientTimeout(total=seconds),
+                timeout=_TIMEOUT,
             ) as answer:
                 return answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as trouble:
             raise UnreachableError(f"{type(trouble).__name__}: {trouble}") from trouble
 
-    async def get(self, path: str, seconds: float = REQUEST_SECONDS) -> tuple[int, bytes]:
-        return await self.send(Request("GET", path, b"", JSON), seconds)
+    async def get(self, path: str) -> tuple[int, bytes]:
+        return await self.send(Request("GET", path, b"", JSON), urgent=True)
 
     @asynccontextmanager
     async def stream(self, path: str, quiet_seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:

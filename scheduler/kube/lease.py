@@ -76,7 +76,9 @@ class Elector:
                 if lease["spec"].get("holderIdentity") == self._settings.identity:
                     lease["spec"]["holderIdentity"] = ""
                     lease["spec"]["leaseDurationSeconds"] = 1
-                    await self._client.send(Request("PUT", f"{self._path}/{self._settings.name}", _encode(lease)))
+                    await self._client.send(
+                        Request("PUT", f"{self._path}/{self._settings.name}", _encode(lease)), urgent=True
+                    )
         except UnreachableError as trouble:
             self._log.warning("lease not released", error=str(trouble))
 
@@ -101,7 +103,7 @@ class Elector:
             "metadata": {"name": self._settings.name, "namespace": self._settings.namespace},
             "spec": self._spec(1, datetime.now(UTC)),
         }
-        status, body = await self._client.send(Request("POST", self._path, _encode(lease)))
+        status, body = await self._client.send(Request("POST", self._path, _encode(lease)), urgent=True)
         if status == 404:
             raise LeaseRefusedError(
                 f"namespace {self._settings.namespace} for the lease does not exist; run: kubectl apply -k manifests, "
@@ -141,7 +143,9 @@ class Elector:
         now = datetime.now(UTC)
         acquired = spec.get("acquireTime") if self.leading else None
         lease["spec"] = self._spec(epoch, now, acquired)
-        status, body = await self._client.send(Request("PUT", f"{self._path}/{self._settings.name}", _encode(lease)))
+        status, body = await self._client.send(
+            Request("PUT", f"{self._path}/{self._settings.name}", _encode(lease)), urgent=True
+        )
         if status >= 300:
             self._refuse(status, body)
             return False

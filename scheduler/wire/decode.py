@@ -299,7 +299,7 @@ def _ask(ask: raw.TopologyAskObject | None) -> TopologyAsk | None:
     if ask is None:
         return None
     slices = tuple(Slice(each.size, each.required) for each in ask.slices or ())
-    return TopologyAsk(ask.name, ask.required, ask.preferred, slices, ask.exclusive, bool(ask.balance))
+    return TopologyAsk(ask.name, ask.required, ask.preferred, slices, ask.exclusive, ask.balance == "Even")
 
 
 def _unmodelled_group(spec: raw.PodGroupSpec, asks: tuple[raw.TopologyAskObject | None, ...]) -> tuple[str, ...]:
@@ -314,7 +314,9 @@ def _unmodelled_group(spec: raw.PodGroupSpec, asks: tuple[raw.TopologyAskObject 
     for ask in asks:
         if ask is None:
             continue
-        found += [name for name in ("slices", "exclusive", "balance") if getattr(ask, name)]
+        found += [name for name in ("slices", "exclusive") if getattr(ask, name)]
+        if ask.balance == "Even":
+            found.append("balance: Even")
     return tuple(f"PodGroup field {name}" for name in dict.fromkeys(found))
 
 

@@ -84,9 +84,8 @@ def pod_shape(spec: raw.PodSpec, annotations: Mapping[str, str], status: raw.Pod
 def template_shape(template: raw.Template) -> Shape:
     """The shape that a member's template promises, with what admission adds to every pod."""
     gpu = template.gpu or raw.GpuAsk()
-    models = {*(gpu.models or ()), *([gpu.model] if gpu.model else [])}
     unmodelled = _unmodelled_affinity(template.affinity)
-    if gpu.milli is not None or gpu.memory is not None or gpu.migProfile:
+    if gpu.count is not None or gpu.milli is not None or gpu.memory is not None or gpu.migProfile:
         unmodelled = (*unmodelled, "shares of a GPU")
     asked = {name: amount(name, quantity) for name, quantity in (template.requests or {}).items()}
     return Shape(
@@ -94,7 +93,7 @@ def template_shape(template: raw.Template) -> Shape:
         node_selector=tuple(sorted((template.nodeSelector or {}).items())),
         node_affinity=node_terms(template.affinity),
         tolerations=tuple(dict.fromkeys((*tolerations(template.tolerations), *DEFAULT_TOLERATIONS))),
-        gpu_models=tuple(sorted(models)),
+        gpu_models=tuple(sorted(gpu.model.split("|"))) if gpu.model else (),
         unmodelled=unmodelled,
     )
 

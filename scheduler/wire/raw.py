@@ -8,11 +8,11 @@ Lists and maps may be null on the wire (a bookmark's ``containers``), so they ar
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-Text = str
 Quantity = str | int
 
 
@@ -119,7 +119,7 @@ class NodeAffinity(msgspec.Struct):
 
 
 class PodAffinity(msgspec.Struct):
-    requiredDuringSchedulingIgnoredDuringExecution: list[Raw] | None = None
+    requiredDuringSchedulingIgnoredDuringExecution: list[Any] | None = None
 
 
 class Affinity(msgspec.Struct):
@@ -140,8 +140,8 @@ class Spread(msgspec.Struct):
 
 
 class Volume(msgspec.Struct):
-    persistentVolumeClaim: Raw | None = None
-    ephemeral: Raw | None = None
+    persistentVolumeClaim: dict[str, Any] | None = None
+    ephemeral: dict[str, Any] | None = None
 
 
 class Gate(msgspec.Struct):
@@ -162,7 +162,7 @@ class PodSpec(msgspec.Struct):
     schedulingGates: list[Gate] | None = None
     topologySpreadConstraints: list[Spread] | None = None
     volumes: list[Volume] | None = None
-    resourceClaims: list[Raw] | None = None
+    resourceClaims: list[Any] | None = None
 
 
 class PodStatus(msgspec.Struct):
@@ -180,7 +180,7 @@ class PodObject(msgspec.Struct):
 
 class GpuAsk(msgspec.Struct):
     model: str = ""
-    models: list[str] | None = None
+    count: int | None = None
     milli: int | None = None
     memory: Quantity | None = None
     migProfile: str = ""
@@ -205,7 +205,7 @@ class TopologyAskObject(msgspec.Struct):
     preferred: str = ""
     slices: list[SliceObject] | None = None
     exclusive: str = ""
-    balance: Raw | None = None
+    balance: str = ""
 
 
 class MemberObject(msgspec.Struct):
@@ -234,9 +234,9 @@ class PodGroupSpec(msgspec.Struct):
     priorityClassName: str = ""
     preemptible: bool = True
     suspend: bool = False
-    rankOrder: Raw | None = None
-    leader: Raw | None = None
-    flavors: list[Raw] | None = None
+    rankOrder: dict[str, Any] | None = None
+    leader: str = ""
+    flavors: list[Any] | None = None
 
 
 class NodeCountObject(msgspec.Struct):

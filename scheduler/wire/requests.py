@@ -52,7 +52,9 @@ def request_for(effect: Effect, now_seconds: float) -> Request:
             status = {"assignment": None, "phase": effect.phase}
             return _group_status(effect.namespace, effect.name, {"resourceVersion": effect.version}, status)
         case ef.WriteStatus():
-            return _group_status(effect.namespace, effect.name, {"resourceVersion": effect.version}, _status(effect.status))
+            return _group_status(
+                effect.namespace, effect.name, {"resourceVersion": effect.version}, _status(effect.status)
+            )
         case ef.WriteQueueConditions():
             return _queue_conditions(effect)
         case ef.MarkPod():

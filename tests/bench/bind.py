@@ -1,0 +1,240 @@
+"""Binds per second: the API server's raw ceiling, kube-scheduler and Muster, each in a fresh bed of the same build.
+
+All pods exist before a contender starts; kwok and the auditor do not run meanwhile. Rates are from the first to the last
+bind by the API server's audit log; the time from process start to the last bind stands beside. The auditor judges each of
+Muster's runs afterwards.
+
+    python -m tests.bench.bind [--nodes 1000] [--pods 8000] [--gangs 200] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from testbed import Bed, BedOptions
+
+from tests.bench.loads import KUBE_SCHEDULER, MUSTER, gangs, queue, singles, topology
+from tests.bench.measure import Binds, Usage, columns, machine, read_binds, usage, write_json
+
+ROOT = Path(__file__).resolve().parents[2]
+GANG_SIZE = 8
+RACK_NODES = 10
+WAIT_SECONDS_MAX = 180.0
+IDLE_USAGE = Usage(0.0, 0.0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One contender on one load."""
+
+    name: str
+    binds: Binds
+    wanted: int
+    start_to_last_seconds: float
+    usage: Usage
+    server_cpu_seconds: float
+    audit: str = ""
+
+
+def nodes_of(count: int) -> list[dict[str, Any]]:
+    """Ready nodes with 8 GPUs, ten to a rack."""
+    allocatable = {"cpu": "96", "memory": "1024Gi", "pods": "110", "nvidia.com/gpu": "8"}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {
+                "name": f"node-{number:04d}",
+                "labels": {
+                    "kubernetes.io/hostname": f"node-{number:04d}",
+                    "topology.muster.dev/rack": f"rack-{number // RACK_NODES:03d}",
+                },
+            },
+            "status": {
+                "allocatable": allocatable,
+                "capacity": allocatable,
+                "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
+            },
+        }
+        for number in range(count)
+    ]
+
+
+@contextmanager
+def prepared(nodes: int, load: list[dict[str, Any]]) -> Iterator[Bed]:
+    """A bed with the fleet and the whole load, and nobody scheduling yet."""
+    with Bed.up(BedOptions(kwok=False, throughput=True, audit=True)) as bed:
+        bed.apply(ROOT / "manifests" / "namespace.yaml")
+        bed.apply(ROOT / "manifests" / "crds")
+        bed.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        bed.create([queue(), topology((("rack", "topology.muster.dev/rack"), ("host", "kubernetes.io/hostname")))])
+        bed.create(nodes_of(nodes))
+        groups = [each for each in load if each["kind"] == "PodGroup"]
+        bed.create(groups)
+        bed.create([each for each in load if each["kind"] == "Pod"])
+        time.sleep(2.0)
+        yield bed
+
+
+def cpu_of_server(bed: Bed) -> float:
+    return sum(usage(bed.pids()[name]).cpu_seconds for name in ("kube-apiserver", "etcd"))
+
+
+def wait_for(bed: Bed, wanted: int, sample: Callable[[], Usage]) -> tuple[Binds, Usage]:
+    """Until all pods are bound, or nothing was bound for 20 s; the audit log is looked at rarely, to take little CPU."""
+    assert bed.audit_log is not None
+    deadline = time.time() + WAIT_SECONDS_MAX
+    seen, seen_at = -1, time.time()
+    taken = sample()
+    while time.time() < deadline:
+        time.sleep(0.5)
+        taken = sample()
+        done = subprocess.run(
+            ["grep", "-c", '"subresource":"binding"', str(bed.audit_log)], capture_output=True, text=True, check=False
+        )
+        count = int(done.stdout or 0)
+        if count != seen:
+            seen, seen_at = count, time.time()
+        if count >= wanted or time.time() - seen_at > 20:
+            time.sleep(0.5)
+            break
+    return read_binds(bed.audit_log), taken
+
+
+def run_bare(nodes: int, load: list[dict[str, Any]], wanted: int, connections: int) -> Run:
+    with prepared(nodes, load) as bed:
+        before = cpu_of_server(bed)
+        started = time.time()
+        command = [sys.executable, "-m", "tests.bench.bare", bed.server, str(bed.ca_file), str(connections)]
+        child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        assert child.stdin is not None
+        child.stdin.write(bed.token.encode() + b"\n")
+        child.stdin.close()
+        taken = IDLE_USAGE
+        while child.poll() is None:
+            taken = _or_last(child.pid, taken)
+            time.sleep(0.1)
+        assert bed.audit_log is not None
+        binds = read_binds(bed.audit_log)
+        cpu = cpu_of_server(bed) - before
+    return Run(f"bare client, {connections} connections", binds, wanted, binds.last_seconds - started, taken, cpu)
+
+
+def _or_last(pid: int, last: Usage) -> Usage:
+    try:
+        return usage(pid)
+    except Exception:  # the process ended between two looks
+        return last
+
+
+def run_kube_scheduler(nodes: int, load: list[dict[str, Any]], wanted: int) -> Run:
+    with prepared(nodes, load) as bed:
+        before = cpu_of_server(bed)
+        started = time.time()
+        bed.start_component("kube-scheduler")
+        pid = bed.pids()["kube-scheduler"]
+        binds, taken = wait_for(bed, wanted, lambda: usage(pid))
+        cpu = cpu_of_server(bed) - before
+    return Run("kube-scheduler", binds, wanted, binds.last_seconds - started, taken, cpu)
+
+
+def run_muster(nodes: int, load: list[dict[str, Any]], wanted: int, name: str, log: Path) -> Run:
+    with prepared(nodes, load) as bed, log.open("w") as lines:
+        before = cpu_of_server(bed)
+        started = time.time()
+        command = [sys.executable, "-m", "scheduler", "run", "--kubeconfig", str(bed.kubeconfig), "--listen", ""]
+        child = subprocess.Popen(command, cwd=ROOT, stderr=lines, env={**os.environ, "MUSTER_IDENTITY": "bench"})
+        try:
+            binds, taken = wait_for(bed, wanted, lambda: usage(child.pid))
+        finally:
+            child.terminate()
+            child.wait(20)
+        cpu = cpu_of_server(bed) - before
+        audit = subprocess.run(
+            [sys.executable, "-m", "auditor", "check", "--kubeconfig", str(bed.kubeconfig)]
+            + ["--audit-log", str(bed.audit_log), "--min-binds", str(wanted)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "kwok-clusters")},
+        )
+    verdict = "clean" if audit.returncode == 0 else f"exit {audit.returncode}: {audit.stdout[-2000:]}{audit.stderr[-500:]}"
+    return Run(name, binds, wanted, binds.last_seconds - started, taken, cpu, verdict)
+
+
+def report(title: str, runs: list[Run]) -> dict[str, Any]:
+    """Print one load's table and its ratios."""
+    ceiling = max(run.binds.per_second for run in runs if run.name.startswith("bare"))
+    baseline = next((run for run in runs if run.name == "kube-scheduler"), None)
+    rows = [["contender", "bound", "binds/s", "of ceiling", "start to last bind", "peak MiB", "CPU s", "server CPU s", "auditor"]]
+    for run in runs:
+        rows.append(
+            [
+                run.name,
+                f"{run.binds.count}/{run.wanted}",
+                f"{run.binds.per_second:.0f}",
+                f"{run.binds.per_second / ceiling:.0%}",
+                f"{run.start_to_last_seconds:.1f} s",
+                f"{run.usage.peak_mib:.0f}",
+                f"{run.usage.cpu_seconds:.1f}",
+                f"{run.server_cpu_seconds:.1f}",
+                run.audit or "-",
+            ]
+        )
+    print(f"\n{title}\n{columns(rows)}")
+    ratios = {}
+    for run in runs:
+        if run.name.startswith("muster"):
+            ratios[run.name] = {"of_ceiling": run.binds.per_second / ceiling}
+            if baseline is not None and baseline.binds.per_second:
+                ratio = run.binds.per_second / baseline.binds.per_second
+                ratios[run.name]["of_kube_scheduler"] = ratio
+                print(f"{run.name}: {run.binds.per_second / ceiling:.0%} of the ceiling, {ratio:.1f} x kube-scheduler")
+    return {"title": title, "runs": runs, "ratios": ratios}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nodes", type=int, default=1000)
+    parser.add_argument("--pods", type=int, default=8000, help="one-GPU pods of the first load")
+    parser.add_argument("--gangs", type=int, default=200, help="gangs of 8 with required rack of the second load")
+    parser.add_argument("--only", choices=["muster", "all"], default="all", help="muster: skip the baselines")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        log = Path(folder) / "muster.log"
+        results = []
+        count = options.gangs * GANG_SIZE
+        loads = [
+            (f"{options.pods} one-GPU pods, {options.nodes} nodes", options.pods, "muster", False),
+            (f"{count} one-GPU pods, {options.nodes} nodes, ungrouped", count, "muster ungrouped", False),
+            (f"{options.gangs} gangs of {GANG_SIZE}, required rack, {options.nodes} nodes", count, "muster gangs", True),
+        ]
+        for title, wanted, name, grouped in loads:
+            ours = gangs(options.gangs, GANG_SIZE, MUSTER, "rack") if grouped else singles(wanted, MUSTER)
+            runs = []
+            if options.only == "all":
+                plain = singles(wanted, MUSTER)
+                runs += [run_bare(options.nodes, plain, wanted, connections) for connections in (16, 32)]
+                runs.append(run_kube_scheduler(options.nodes, singles(wanted, KUBE_SCHEDULER), wanted))
+            runs.append(run_muster(options.nodes, ours, wanted, name, log))
+            print("\n".join(line for line in log.read_text().splitlines() if "cycle" in line or "error" in line)[-1500:])
+            if options.only == "all":
+                results.append(report(title, runs))
+            else:
+                print(title, runs)
+    write_json(options.json, {"benchmark": "bind", "machine": machine(), "loads": results})
+
+
+if __name__ == "__main__":
+    main()
