@@ -19,11 +19,14 @@ Spots = Counter[tuple[str, str]]
 
 
 class Ledger:
-    """Answers are computed from the objects as they are now; only what can not change (a pod's request) is kept."""
+    """Answers are computed from the objects as they are now. Kept are only what can not change (a pod's request) and,
+    for as long as nothing changes at all, which pods belong to which group."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self._requests: dict[str, Amounts] = {}
+        self._indexed_version = -1
+        self._by_group: dict[tuple[str, str], list[Object]] = {}
 
     def pods_on(self, node: str) -> list[Object]:
         """Pods that hold room on a node: bound there and not ended; deleted ones until they are gone."""
@@ -59,9 +62,12 @@ class Ledger:
         return Counter({resource: amount(resource, text) for resource, text in allocatable.items()})
 
     def pods_of(self, group: Object) -> list[Object]:
-        meta = group["metadata"]
-        found = self._objects.all("pods", meta["namespace"])
-        return [pod for pod in found if _label(pod, names.LABEL_POD_GROUP) == meta["name"]]
+        if self._indexed_version != self._objects.version:
+            self._indexed_version, self._by_group = self._objects.version, {}
+            for pod in self._objects.all("pods"):
+                key = (pod["metadata"]["namespace"], _label(pod, names.LABEL_POD_GROUP))
+                self._by_group.setdefault(key, []).append(pod)
+        return self._by_group.get((group["metadata"]["namespace"], group["metadata"]["name"]), [])
 
     def taken(self, group: Object) -> Spots:
         """Where the gang's pods stand; those that have succeeded keep their place in its record."""

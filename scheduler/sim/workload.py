@@ -1,0 +1,116 @@
+"""Random small worlds: a fleet, queues with limits, and work that comes, runs, and goes, all drawn from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from scheduler.sim import manifests
+from scheduler.sim.chance import Chance
+from scheduler.sim.run import Simulation
+
+
+class Size(msgspec.Struct, frozen=True):
+    """How much happens in a random world; pairs are inclusive bounds."""
+
+    racks: tuple[int, int] = (2, 4)
+    nodes_per_rack: tuple[int, int] = (1, 3)
+    gangs: int = 12
+    singles: int = 8
+    seconds: float = 120.0
+    run_seconds: tuple[int, int] = (5, 40)
+    node_failures: int = 1
+    deletions: int = 2
+    deaths: int = 2
+
+
+def populate(world: Simulation, seed: int, size: Size | None = None) -> None:
+    """Create the fleet and the queues now, and plan everything else for later."""
+    _Population(world, Chance(seed), size or Size()).plan()
+
+
+class _Population:
+    """What will happen is drawn at once, apart from the world's own chance: it does not depend on the faults."""
+
+    def __init__(self, world: Simulation, chance: Chance, size: Size) -> None:
+        self._world = world
+        self._chance = chance
+        self._size = size
+
+    def plan(self) -> None:
+        nodes = self._fleet()
+        queues = self._queues()
+        names = [f"gang{index}" for index in range(self._size.gangs)]
+        for name in names:
+            self._later(self._gang(name, queues))
+        for index in range(self._size.singles):
+            self._later(self._single(f"single{index}", queues))
+        for _ in range(self._size.node_failures):
+            self._later(self._failure(self._chance.one_of(nodes)))
+        for _ in range(self._size.deletions):
+            self._later(self._deletion(self._chance.one_of(names)))
+        for _ in range(self._size.deaths):
+            self._later(lambda: self._world.processes[-1].die())
+
+    def _later(self, happen: Callable[[], None]) -> None:
+        self._world.clock.after(self._chance.seconds((1.0, self._size.seconds)), happen)
+
+    def _fleet(self) -> list[str]:
+        self._world.add(manifests.topology())
+        nodes = []
+        for rack in range(self._chance.whole(*self._size.racks)):
+            for index in range(self._chance.whole(*self._size.nodes_per_rack)):
+                nodes.append(f"r{rack}n{index}")
+                gpus = self._chance.one_of((4, 8))
+                self._world.add(manifests.node(nodes[-1], f"r{rack}", gpus=gpus))
+        return nodes
+
+    def _queues(self) -> list[str]:
+        self._world.add(manifests.queue("default"), manifests.queue("small", gpu_limit=self._chance.whole(2, 12)))
+        return ["default", "small"]
+
+    def _gang(self, name: str, queues: list[str]) -> Callable[[], None]:
+        pods, gpus = self._chance.whole(1, 8), self._chance.one_of((1, 1, 2, 4))
+        elastic = self._chance.happens(0.3)
+        minimum = self._chance.whole(1, pods) if elastic else pods
+        rack, queue = self._chance.happens(0.4), self._chance.one_of(queues)
+        ends = self._chance.happens(0.8)
+        run_seconds = float(self._chance.whole(*self._size.run_seconds)) if ends else None
+        slow_controller = self._chance.happens(0.3)
+
+        def create() -> None:
+            self._world.add(manifests.pod_group(name, pods, minimum=minimum, gpus=gpus, queue=queue, rack=rack))
+            for index in range(pods):
+                body = manifests.pod(f"{name}-{index}", group=name, gpus=gpus, run_seconds=run_seconds)
+                delay = index * 0.7 if slow_controller else 0.0
+                self._world.clock.after(delay, lambda body=body: self._world.add(body))  # type: ignore[misc]
+
+        return create
+
+    def _single(self, name: str, queues: list[str]) -> Callable[[], None]:
+        gpus, queue = self._chance.one_of((0, 1, 2, 8)), self._chance.one_of(queues)
+        run_seconds = float(self._chance.whole(*self._size.run_seconds))
+        return lambda: self._world.add(manifests.pod(name, gpus=gpus, queue=queue, run_seconds=run_seconds))
+
+    def _failure(self, node: str) -> Callable[[], None]:
+        away_seconds = self._chance.seconds((5.0, 30.0))
+
+        def fail() -> None:
+            self._world.kubelets.fail(node)
+            self._world.clock.after(away_seconds, lambda: self._world.kubelets.restore(node))
+
+        return fail
+
+    def _deletion(self, gang: str) -> Callable[[], None]:
+        """Its owner takes a gang away with its pods, in whatever state it is by then."""
+
+        def delete() -> None:
+            found = {each["metadata"]["name"] for each in self._world.server.objects.all("podgroups")}
+            if gang not in found:
+                return
+            for pod in self._world.pods(f"{gang}-"):
+                self._world.remove("pods", pod)
+            self._world.remove("podgroups", gang)
+
+        return delete
