@@ -12,7 +12,7 @@ from testbed import locations
 from testbed.binaries import BINARIES, BUILD_ENVIRONMENT, Binary, binary_paths
 from testbed.errors import BedError
 from testbed.locks import locked
-from testbed.progress import Progress, duration_words, last_lines
+from testbed.progress import Progress, duration_words, estimate_words, last_lines
 from testbed.toolchain import Go, expected_version, provide_go
 
 
@@ -36,7 +36,7 @@ def _build_missing(paths: dict[str, Path], progress: Progress) -> None:
         estimate = Estimate(missing)
         progress.done(
             f"Building {', '.join(binary.name for binary in missing)} with {go.version}, once: "
-            f"about {duration_words(estimate.left_seconds(0.0))} on an empty Go cache, less on a warm one"
+            f"{estimate_words(estimate.left_seconds(0.0))} on an empty Go cache, less on a warm one"
         )
         started = time.monotonic()
         for number, binary in enumerate(missing, start=1):
@@ -74,8 +74,8 @@ def _build(binary: Binary, path: Path, go: Go, topic: str, estimate: "Estimate",
     def detail() -> str:
         # `go build -v` names a package when it has compiled it; those in Go's own cache are not named.
         compiled = min(_line_count(log), package_count)
-        left = duration_words(estimate.left_seconds(compiled / package_count))
-        return f"{compiled} of {package_count} packages compiled, about {left} left in all"
+        left = estimate_words(estimate.left_seconds(compiled / package_count))
+        return f"{compiled} of {package_count} packages compiled, {left} left in all"
 
     partial = path.with_name(f"{binary.name}.partial")
     exit_code = progress.run(

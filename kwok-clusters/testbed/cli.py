@@ -108,9 +108,10 @@ def up(
         return
     out.print("  Ctrl-C ends it")
     try:
-        while True:
-            time.sleep(WATCH_INTERVAL_SECONDS)
+        # `bed down` from elsewhere ends it as well.
+        while registry.is_running(name):
             bed.check()
+            time.sleep(WATCH_INTERVAL_SECONDS)
     finally:
         bed.down()
         out.print(f"bed {name} is down")

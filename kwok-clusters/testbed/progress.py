@@ -14,7 +14,7 @@ from rich.status import Status
 
 from testbed.supervisor import end_with_parent, last_lines
 
-__all__ = ["Progress", "duration_words", "last_lines"]
+__all__ = ["Progress", "duration_words", "estimate_words", "last_lines"]
 
 PLAIN_INTERVAL_SECONDS = 10.0
 _REFRESH_SECONDS = 0.25
@@ -96,3 +96,10 @@ def duration_words(seconds: float) -> str:
     """`42 s`, `4 min 22 s`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def estimate_words(seconds: float) -> str:
+    """As exact as an estimate deserves: `about 8 min`, `about 40 s`."""
+    if seconds >= 90:
+        return f"about {round(seconds / 60)} min"
+    return f"about {max(round(seconds / 10), 1) * 10} s"

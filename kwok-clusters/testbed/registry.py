@@ -68,7 +68,7 @@ def write_facts(home: Path, facts: Facts) -> None:
 def read_facts(name: str) -> Facts:
     """The facts of a running bed; raises BedError when there is none of that name."""
     path = home_of(name) / FACTS_FILE
-    if not is_locked(lock_of(name)) or not path.exists():
+    if not is_running(name) or not path.exists():
         running = ", ".join(running_beds()) or "none"
         raise BedError(
             f"no bed named {name!r} is running (running: {running}); `bed up --detach --name {name}` starts it"
@@ -76,13 +76,14 @@ def read_facts(name: str) -> Facts:
     return Facts(**json.loads(path.read_text()))
 
 
+def is_running(name: str) -> bool:
+    return is_locked(lock_of(name))
+
+
 def running_beds() -> list[str]:
     """Names of the beds that are up."""
-    return sorted(
-        path.parent.name
-        for path in locations.beds_folder().glob(f"*/{FACTS_FILE}")
-        if is_locked(lock_of(path.parent.name))
-    )
+    names = (path.parent.name for path in locations.beds_folder().glob(f"*/{FACTS_FILE}"))
+    return sorted(filter(is_running, names))
 
 
 def sweep() -> None:
@@ -112,7 +113,7 @@ def remove_files(home: Path) -> None:
 def wait_until_gone(name: str, supervisor_pid: int, timeout_seconds: float) -> None:
     """Wait until a bed that was asked to end is gone; kill its supervisor when that takes too long."""
     deadline = time.monotonic() + timeout_seconds
-    while is_locked(lock_of(name)):
+    while is_running(name):
         if time.monotonic() > deadline:
             # The kernel kills the components with it.
             os.kill(supervisor_pid, signal.SIGKILL)
