@@ -302,7 +302,7 @@ class Engine:
         del self._singles[uid]
         self._voice.drop(gang.key)
         node = decision.places[0].nodes[0].node
-        return self._binder.bind(self.store.pods[uid], node, gang.key, gang.queue, "pod", grouped=False)
+        return self._binder.bind(self.store.pods[uid], node, gang.key, gang.queue, "", grouped=False)
 
     # -- answers ---------------------------------------------------------------------------------------------------
 

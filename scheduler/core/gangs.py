@@ -39,6 +39,7 @@ class GangState:
     bumps: dict[str, None] | None = None
     written: GroupStatus | None = None
     gang: Gang | None = None
+    warned: bool = False
 
 
 class Gangs:
@@ -471,6 +472,8 @@ class Gangs:
                 self.touch(key)
             elif state.record is not None and state.phase is Phase.BINDING:
                 self.touch(key)
+            elif state.phase is Phase.INCOMPLETE:
+                effects += self._warn_incomplete(key, state, now_seconds)
         return effects
 
     # -- words -----------------------------------------------------------------------------------------------------
@@ -488,21 +491,22 @@ class Gangs:
             if pod is not None and not pod.gated:
                 effects += pod_effects(pod, saying, tell=False)
         group = self._store.groups.get(key)
-        if group is not None:
-            effects.append(
-                Tell(
-                    "PodGroup",
-                    group.namespace,
-                    group.name,
-                    group.uid,
-                    "FailedScheduling",
-                    "Scheduling",
-                    saying.text,
-                    warning=True,
-                )
-            )
+        if group is not None and saying.verdict.cause is not Cause.INCOMPLETE:
+            effects.append(_warning(group, saying.text))
         self.touch(key)
         return effects
+
+    def _warn_incomplete(self, key: GangKey, state: GangState, now_seconds: float) -> list[Effect]:
+        """Too few pods is normal while a controller creates them; only after a while it is worth a warning."""
+        saying = self._voice.of(key)
+        group = self._store.groups.get(key)
+        if saying is None or group is None or saying.verdict.cause is not Cause.INCOMPLETE:
+            state.warned = False
+            return []
+        if state.warned or now_seconds - saying.since_seconds < self._policy.patience.incomplete_warning_seconds:
+            return []
+        state.warned = True
+        return [_warning(group, saying.text)]
 
     def _say(self, key: GangKey, state: GangState, group: PodGroup, now_seconds: float) -> list[Effect]:
         """Write the status when it differs from what stands there and is worth a write."""
@@ -511,7 +515,8 @@ class Gangs:
         saying = self._voice.of(key)
         if state.phase is Phase.BINDING and (state.written is None or state.written.phase != Phase.DEGRADED):
             return []
-        if saying is not None and not saying.said_cause:
+        waits = state.phase in (Phase.QUEUED, Phase.INCOMPLETE)
+        if (saying is None and waits) or (saying is not None and not saying.said_cause):
             return []
         running = state.phase is Phase.RUNNING
         scheduled = self._taken(key).total()
@@ -560,6 +565,12 @@ class Gangs:
         if pod is not None:
             self._loosen(self._state(key), pod)
         self.touch(key)
+
+
+def _warning(group: PodGroup, text: str) -> Tell:
+    return Tell(
+        "PodGroup", group.namespace, group.name, group.uid, "FailedScheduling", "Scheduling", text, warning=True
+    )
 
 
 def _newer(one: str, other: str) -> str:

@@ -35,6 +35,10 @@ from scheduler.wire import names, raw
 from scheduler.wire.pod_shape import pod_shape, template_shape
 
 
+SHAPE_ANNOTATIONS = (names.ANNOTATION_GPU_MODEL, *names.UNMODELLED_ANNOTATIONS)
+SHAPE_TEXTS_MAX = 20_000
+
+
 class Bookmark(msgspec.Struct, frozen=True):
     """A stream is current up to this version; ``initial_end`` marks the end of the initial list."""
 
@@ -76,6 +80,7 @@ class Decoder:
         self._pod = msgspec.json.Decoder(raw.PodObject)
         self._version = ""
         self._shapes: dict[Shape, Shape] = {}
+        self._shape_of_text: dict[bytes, Shape] = {}
         self._readers: dict[str, Callable[[bytes | msgspec.Raw, bool], Event]] = {
             "nodes": self._read_node,
             "pods": self._read_pod,
@@ -137,8 +142,8 @@ class Decoder:
             return ev.PodGone(meta.uid)
         labels = meta.labels or {}
         annotations = meta.annotations or {}
-        shape = pod_shape(spec, annotations, status)
-        shape = self._shapes.setdefault(shape, shape)
+        node, spec.nodeName = spec.nodeName, ""
+        shape = self._shape(spec, annotations, status)
         waiting = ""
         for condition in status.conditions or ():
             if condition.type == "PodScheduled" and condition.status == "False":
@@ -150,7 +155,7 @@ class Decoder:
                 name=meta.name,
                 version=meta.resourceVersion,
                 shape=shape,
-                node=spec.nodeName,
+                node=node,
                 ours=spec.schedulerName == self._scheduler_name,
                 finished=status.phase in ("Succeeded", "Failed"),
                 succeeded=status.phase == "Succeeded",
@@ -166,6 +171,18 @@ class Decoder:
                 waiting_reason=waiting,
             )
         )
+
+    def _shape(self, spec: raw.PodSpec, annotations: Mapping[str, str], status: raw.PodStatus) -> Shape:
+        """One object per shape: pods of one job say the same, so what was read once is found by its text."""
+        asked = tuple(annotations.get(name) for name in SHAPE_ANNOTATIONS)
+        text = msgspec.json.encode((spec, asked, _resized(status)))
+        shape = self._shape_of_text.get(text)
+        if shape is None:
+            if len(self._shape_of_text) >= SHAPE_TEXTS_MAX:
+                self._shape_of_text.clear()
+            shape = pod_shape(spec, annotations, status)
+            shape = self._shape_of_text[text] = self._shapes.setdefault(shape, shape)
+        return shape
 
     def _read_group(self, body: bytes | msgspec.Raw, gone: bool) -> Event:
         group = msgspec.json.decode(body, type=raw.PodGroupObject)
@@ -274,6 +291,12 @@ class Decoder:
         if gone:
             return ev.PriorityClassGone(priority.metadata.name)
         return ev.PriorityClassSeen(priority.metadata.name, priority.value, priority.globalDefault)
+
+
+def _resized(status: raw.PodStatus) -> list[raw.ContainerStatus]:
+    """Container statuses that say what was allocated: only they bear on a pod's shape."""
+    statuses = (*(status.containerStatuses or ()), *(status.initContainerStatuses or ()))
+    return [each for each in statuses if each.allocatedResources or each.resources]
 
 
 def _optional_amount(resource: str, quantity: str | int | None) -> int | None:
