@@ -56,6 +56,7 @@ def request_to_pb(request: SolveRequest) -> pb.SolveRequest:
             work=request.work,
             workers=request.workers,
             seed=request.seed,
+            variables_max=request.variables_max,
         ),
     )
 
@@ -72,6 +73,7 @@ def request_from_pb(message: pb.SolveRequest) -> SolveRequest:
         work=budget.work,
         workers=budget.workers,
         seed=budget.seed,
+        variables_max=budget.variables_max,
     )
 
 

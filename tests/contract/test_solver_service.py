@@ -256,17 +256,21 @@ async def test_a_large_problem_arrives_whole(class_count: int, gang_count: int) 
 
 
 @pytest.mark.asyncio
-async def test_the_event_loop_is_not_held_while_a_large_problem_travels() -> None:
-    request = sized_request(5_000, 1_000, 4, node_score="echo")
+async def test_a_large_problem_is_not_converted_on_the_event_loop() -> None:
+    """Looks at the CPU time of the loop's own thread, which other work on the machine does not lengthen.
+
+    It says nothing about how long the other thread holds the interpreter lock in one call; that has to be measured.
+    """
+    request = sized_request(5_000, 2_000, 8, node_score="echo")
     async with supervised() as (_, client):
-        solve = asyncio.create_task(client.solve(request, 10.0))
-        longest_seconds = 0.0
+        solve = asyncio.create_task(client.solve(request, 20.0))
+        longest_cpu_seconds = 0.0
         while not solve.done():
-            started = time.monotonic()
+            started = time.thread_time()
             await asyncio.sleep(0)
-            longest_seconds = max(longest_seconds, time.monotonic() - started)
+            longest_cpu_seconds = max(longest_cpu_seconds, time.thread_time() - started)
         assert (await solve).incumbent is not None
-        assert longest_seconds < 0.05
+        assert longest_cpu_seconds < 0.03
 
 
 @pytest.mark.asyncio
@@ -313,6 +317,29 @@ async def test_the_worker_and_its_socket_end_with_the_supervisor() -> None:
         assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
     assert not psutil.pid_exists(pid)
     assert not socket.parent.exists()
+
+
+@pytest.mark.asyncio
+async def test_a_solve_that_finds_nothing_stops_when_its_client_leaves() -> None:
+    async with supervised() as (_, client):
+        solve = asyncio.create_task(client.solve(sized_request(node_score="barren", wall_seconds=60.0), 60.0))
+        await asyncio.sleep(0.3)
+        solve.cancel()
+        assert await answered(client)
+
+
+def test_the_worker_ends_at_the_end_of_its_input(tmp_path: Path) -> None:
+    command = [*STAND_IN, "--end-with-parent", "--listen", f"unix:{tmp_path}/solver.sock"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE)
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(2)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 ORPHANING_PROGRAM = """

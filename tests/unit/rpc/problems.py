@@ -144,4 +144,12 @@ def requests(draw: st.DrawFn) -> SolveRequest:
         )
         start = draw(incumbents(put))
     seconds = st.floats(0, 1e9)
-    return SolveRequest(problem, start, draw(seconds), draw(seconds), draw(st.integers(0, 64)), draw(_int64))
+    return SolveRequest(
+        problem,
+        start,
+        wall_seconds=draw(seconds),
+        work=draw(seconds),
+        workers=draw(st.integers(0, 64)),
+        seed=draw(_int64),
+        variables_max=draw(_index),
+    )

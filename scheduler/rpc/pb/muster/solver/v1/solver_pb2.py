@@ -24,41 +24,41 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmuster/solver/v1/solver.proto\x12\x10muster.solver.v1\"\xa2\x01\n\x0cSolveRequest\x12\x10\n\x08revision\x18\x01 \x01(\r\x12*\n\x07problem\x18\x02 \x01(\x0b\x32\x19.muster.solver.v1.Problem\x12*\n\x05start\x18\x03 \x01(\x0b\x32\x1b.muster.solver.v1.Incumbent\x12(\n\x06\x62udget\x18\x04 \x01(\x0b\x32\x18.muster.solver.v1.Budget\"v\n\rSolveResponse\x12.\n\tincumbent\x18\x01 \x01(\x0b\x32\x1b.muster.solver.v1.Incumbent\x12\"\n\x03\x65nd\x18\x02 \x01(\x0e\x32\x15.muster.solver.v1.End\x12\x11\n\tvariables\x18\x03 \x01(\x04\"K\n\x06\x42udget\x12\x14\n\x0cwall_seconds\x18\x01 \x01(\x01\x12\x0c\n\x04work\x18\x02 \x01(\x01\x12\x0f\n\x07workers\x18\x03 \x01(\r\x12\x0c\n\x04seed\x18\x04 \x01(\x12\"\xd3\x02\n\x07Problem\x12\x11\n\tresources\x18\x01 \x03(\t\x12\'\n\x06levels\x18\x02 \x03(\x0b\x32\x17.muster.solver.v1.Level\x12.\n\x07\x63lasses\x18\x03 \x01(\x0b\x32\x1d.muster.solver.v1.NodeClasses\x12&\n\x05gangs\x18\x04 \x01(\x0b\x32\x17.muster.solver.v1.Gangs\x12*\n\x07members\x18\x05 \x01(\x0b\x32\x19.muster.solver.v1.Members\x12,\n\x08\x62ranches\x18\x06 \x01(\x0b\x32\x1a.muster.solver.v1.Branches\x12(\n\x06queues\x18\x07 \x01(\x0b\x32\x18.muster.solver.v1.Queues\x12\r\n\x05goals\x18\x08 \x03(\t\x12\r\n\x05rules\x18\t \x03(\t\x12\x12\n\nnode_score\x18\n \x01(\t\"&\n\x05Level\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x64omains\x18\x02 \x03(\t\":\n\x0bNodeClasses\x12\r\n\x05nodes\x18\x01 \x01(\x0c\x12\x0c\n\x04\x66ree\x18\x02 \x01(\x0c\x12\x0e\n\x06\x64omain\x18\x03 \x01(\x0c\"W\n\x05Gangs\x12\x0f\n\x07members\x18\x01 \x03(\r\x12\x10\n\x08\x62ranches\x18\x02 \x03(\r\x12\x0c\n\x04tier\x18\x03 \x03(\x11\x12\r\n\x05queue\x18\x04 \x03(\x11\x12\x0e\n\x06\x62undle\x18\x05 \x03(\x08\"z\n\x07Members\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\r\n\x05\x63ount\x18\x02 \x03(\x11\x12\x0f\n\x07minimum\x18\x03 \x03(\x11\x12\x0e\n\x06\x62ranch\x18\x04 \x03(\x11\x12\r\n\x05value\x18\x05 \x03(\x12\x12\x10\n\x08\x65ligible\x18\x06 \x03(\r\x12\r\n\x05masks\x18\x07 \x03(\x0c\"v\n\x08\x42ranches\x12\x0e\n\x06parent\x18\x01 \x03(\x11\x12\x0f\n\x07minimum\x18\x02 \x03(\x11\x12\x14\n\x0cmin_branches\x18\x03 \x03(\x11\x12\x10\n\x08required\x18\x04 \x03(\x11\x12\x11\n\tpreferred\x18\x05 \x03(\x11\x12\x0e\n\x06pinned\x18\x06 \x03(\x11\"&\n\x06Queues\x12\x0e\n\x06parent\x18\x01 \x03(\x11\x12\x0c\n\x04room\x18\x02 \x01(\x0c\"^\n\tIncumbent\x12$\n\x04puts\x18\x01 \x01(\x0b\x32\x16.muster.solver.v1.Puts\x12+\n\x06scores\x18\x02 \x03(\x0b\x32\x1b.muster.solver.v1.TierScore\"G\n\x04Puts\x12\x0c\n\x04gang\x18\x01 \x03(\r\x12\x0e\n\x06member\x18\x02 \x03(\r\x12\x12\n\nnode_class\x18\x03 \x03(\r\x12\r\n\x05\x63ount\x18\x04 \x03(\r\"F\n\tTierScore\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x12\x12\x12\n\x05\x62ound\x18\x03 \x01(\x12H\x00\x88\x01\x01\x42\x08\n\x06_bound*p\n\x03\x45nd\x12\x13\n\x0f\x45ND_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x45ND_OPTIMAL\x10\x01\x12\x10\n\x0c\x45ND_FEASIBLE\x10\x02\x12\x10\n\x0c\x45ND_DEADLINE\x10\x03\x12\x0e\n\nEND_FAILED\x10\x04\x12\x0f\n\x0b\x45ND_SKIPPED\x10\x05\x32[\n\rSolverService\x12J\n\x05Solve\x12\x1e.muster.solver.v1.SolveRequest\x1a\x1f.muster.solver.v1.SolveResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmuster/solver/v1/solver.proto\x12\x10muster.solver.v1\"\xa2\x01\n\x0cSolveRequest\x12\x10\n\x08revision\x18\x01 \x01(\r\x12*\n\x07problem\x18\x02 \x01(\x0b\x32\x19.muster.solver.v1.Problem\x12*\n\x05start\x18\x03 \x01(\x0b\x32\x1b.muster.solver.v1.Incumbent\x12(\n\x06\x62udget\x18\x04 \x01(\x0b\x32\x18.muster.solver.v1.Budget\"v\n\rSolveResponse\x12.\n\tincumbent\x18\x01 \x01(\x0b\x32\x1b.muster.solver.v1.Incumbent\x12\"\n\x03\x65nd\x18\x02 \x01(\x0e\x32\x15.muster.solver.v1.End\x12\x11\n\tvariables\x18\x03 \x01(\x04\"b\n\x06\x42udget\x12\x14\n\x0cwall_seconds\x18\x01 \x01(\x01\x12\x0c\n\x04work\x18\x02 \x01(\x01\x12\x0f\n\x07workers\x18\x03 \x01(\r\x12\x0c\n\x04seed\x18\x04 \x01(\x12\x12\x15\n\rvariables_max\x18\x05 \x01(\x04\"\xd3\x02\n\x07Problem\x12\x11\n\tresources\x18\x01 \x03(\t\x12\'\n\x06levels\x18\x02 \x03(\x0b\x32\x17.muster.solver.v1.Level\x12.\n\x07\x63lasses\x18\x03 \x01(\x0b\x32\x1d.muster.solver.v1.NodeClasses\x12&\n\x05gangs\x18\x04 \x01(\x0b\x32\x17.muster.solver.v1.Gangs\x12*\n\x07members\x18\x05 \x01(\x0b\x32\x19.muster.solver.v1.Members\x12,\n\x08\x62ranches\x18\x06 \x01(\x0b\x32\x1a.muster.solver.v1.Branches\x12(\n\x06queues\x18\x07 \x01(\x0b\x32\x18.muster.solver.v1.Queues\x12\r\n\x05goals\x18\x08 \x03(\t\x12\r\n\x05rules\x18\t \x03(\t\x12\x12\n\nnode_score\x18\n \x01(\t\"&\n\x05Level\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x64omains\x18\x02 \x03(\t\":\n\x0bNodeClasses\x12\r\n\x05nodes\x18\x01 \x01(\x0c\x12\x0c\n\x04\x66ree\x18\x02 \x01(\x0c\x12\x0e\n\x06\x64omain\x18\x03 \x01(\x0c\"W\n\x05Gangs\x12\x0f\n\x07members\x18\x01 \x03(\r\x12\x10\n\x08\x62ranches\x18\x02 \x03(\r\x12\x0c\n\x04tier\x18\x03 \x03(\x11\x12\r\n\x05queue\x18\x04 \x03(\x11\x12\x0e\n\x06\x62undle\x18\x05 \x03(\x08\"z\n\x07Members\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\r\n\x05\x63ount\x18\x02 \x03(\x11\x12\x0f\n\x07minimum\x18\x03 \x03(\x11\x12\x0e\n\x06\x62ranch\x18\x04 \x03(\x11\x12\r\n\x05value\x18\x05 \x03(\x12\x12\x10\n\x08\x65ligible\x18\x06 \x03(\r\x12\r\n\x05masks\x18\x07 \x03(\x0c\"v\n\x08\x42ranches\x12\x0e\n\x06parent\x18\x01 \x03(\x11\x12\x0f\n\x07minimum\x18\x02 \x03(\x11\x12\x14\n\x0cmin_branches\x18\x03 \x03(\x11\x12\x10\n\x08required\x18\x04 \x03(\x11\x12\x11\n\tpreferred\x18\x05 \x03(\x11\x12\x0e\n\x06pinned\x18\x06 \x03(\x11\"&\n\x06Queues\x12\x0e\n\x06parent\x18\x01 \x03(\x11\x12\x0c\n\x04room\x18\x02 \x01(\x0c\"^\n\tIncumbent\x12$\n\x04puts\x18\x01 \x01(\x0b\x32\x16.muster.solver.v1.Puts\x12+\n\x06scores\x18\x02 \x03(\x0b\x32\x1b.muster.solver.v1.TierScore\"G\n\x04Puts\x12\x0c\n\x04gang\x18\x01 \x03(\r\x12\x0e\n\x06member\x18\x02 \x03(\r\x12\x12\n\nnode_class\x18\x03 \x03(\r\x12\r\n\x05\x63ount\x18\x04 \x03(\r\"F\n\tTierScore\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x12\x12\x12\n\x05\x62ound\x18\x03 \x01(\x12H\x00\x88\x01\x01\x42\x08\n\x06_bound*p\n\x03\x45nd\x12\x13\n\x0f\x45ND_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x45ND_OPTIMAL\x10\x01\x12\x10\n\x0c\x45ND_FEASIBLE\x10\x02\x12\x10\n\x0c\x45ND_DEADLINE\x10\x03\x12\x0e\n\nEND_FAILED\x10\x04\x12\x0f\n\x0b\x45ND_SKIPPED\x10\x05\x32[\n\rSolverService\x12J\n\x05Solve\x12\x1e.muster.solver.v1.SolveRequest\x1a\x1f.muster.solver.v1.SolveResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'muster.solver.v1.solver_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_END']._serialized_start=1469
-  _globals['_END']._serialized_end=1581
+  _globals['_END']._serialized_start=1492
+  _globals['_END']._serialized_end=1604
   _globals['_SOLVEREQUEST']._serialized_start=52
   _globals['_SOLVEREQUEST']._serialized_end=214
   _globals['_SOLVERESPONSE']._serialized_start=216
   _globals['_SOLVERESPONSE']._serialized_end=334
   _globals['_BUDGET']._serialized_start=336
-  _globals['_BUDGET']._serialized_end=411
-  _globals['_PROBLEM']._serialized_start=414
-  _globals['_PROBLEM']._serialized_end=753
-  _globals['_LEVEL']._serialized_start=755
-  _globals['_LEVEL']._serialized_end=793
-  _globals['_NODECLASSES']._serialized_start=795
-  _globals['_NODECLASSES']._serialized_end=853
-  _globals['_GANGS']._serialized_start=855
-  _globals['_GANGS']._serialized_end=942
-  _globals['_MEMBERS']._serialized_start=944
-  _globals['_MEMBERS']._serialized_end=1066
-  _globals['_BRANCHES']._serialized_start=1068
-  _globals['_BRANCHES']._serialized_end=1186
-  _globals['_QUEUES']._serialized_start=1188
-  _globals['_QUEUES']._serialized_end=1226
-  _globals['_INCUMBENT']._serialized_start=1228
-  _globals['_INCUMBENT']._serialized_end=1322
-  _globals['_PUTS']._serialized_start=1324
-  _globals['_PUTS']._serialized_end=1395
-  _globals['_TIERSCORE']._serialized_start=1397
-  _globals['_TIERSCORE']._serialized_end=1467
-  _globals['_SOLVERSERVICE']._serialized_start=1583
-  _globals['_SOLVERSERVICE']._serialized_end=1674
+  _globals['_BUDGET']._serialized_end=434
+  _globals['_PROBLEM']._serialized_start=437
+  _globals['_PROBLEM']._serialized_end=776
+  _globals['_LEVEL']._serialized_start=778
+  _globals['_LEVEL']._serialized_end=816
+  _globals['_NODECLASSES']._serialized_start=818
+  _globals['_NODECLASSES']._serialized_end=876
+  _globals['_GANGS']._serialized_start=878
+  _globals['_GANGS']._serialized_end=965
+  _globals['_MEMBERS']._serialized_start=967
+  _globals['_MEMBERS']._serialized_end=1089
+  _globals['_BRANCHES']._serialized_start=1091
+  _globals['_BRANCHES']._serialized_end=1209
+  _globals['_QUEUES']._serialized_start=1211
+  _globals['_QUEUES']._serialized_end=1249
+  _globals['_INCUMBENT']._serialized_start=1251
+  _globals['_INCUMBENT']._serialized_end=1345
+  _globals['_PUTS']._serialized_start=1347
+  _globals['_PUTS']._serialized_end=1418
+  _globals['_TIERSCORE']._serialized_start=1420
+  _globals['_TIERSCORE']._serialized_end=1490
+  _globals['_SOLVERSERVICE']._serialized_start=1606
+  _globals['_SOLVERSERVICE']._serialized_end=1697
 # @@protoc_insertion_point(module_scope)

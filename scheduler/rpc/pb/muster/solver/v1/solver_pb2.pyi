@@ -45,16 +45,18 @@ class SolveResponse(_message.Message):
     def __init__(self, incumbent: _Optional[_Union[Incumbent, _Mapping]] = ..., end: _Optional[_Union[End, str]] = ..., variables: _Optional[int] = ...) -> None: ...
 
 class Budget(_message.Message):
-    __slots__ = ("wall_seconds", "work", "workers", "seed")
+    __slots__ = ("wall_seconds", "work", "workers", "seed", "variables_max")
     WALL_SECONDS_FIELD_NUMBER: _ClassVar[int]
     WORK_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    VARIABLES_MAX_FIELD_NUMBER: _ClassVar[int]
     wall_seconds: float
     work: float
     workers: int
     seed: int
-    def __init__(self, wall_seconds: _Optional[float] = ..., work: _Optional[float] = ..., workers: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+    variables_max: int
+    def __init__(self, wall_seconds: _Optional[float] = ..., work: _Optional[float] = ..., workers: _Optional[int] = ..., seed: _Optional[int] = ..., variables_max: _Optional[int] = ...) -> None: ...
 
 class Problem(_message.Message):
     __slots__ = ("resources", "levels", "classes", "gangs", "members", "branches", "queues", "goals", "rules", "node_score")
