@@ -36,7 +36,7 @@ lint: $(READY) ## format, lint, types, layers, protocol compatibility
 	@ruff check .
 	@mypy
 	@lint-imports
-	@python -m scheduler.rpc.check_proto
+	@python proto/build.py check
 
 bed: $(READY) ## the test bed's command: make bed ARGS='up --fleet tiny --detach'
 	@kwok-clusters/bed $(ARGS)
@@ -52,6 +52,9 @@ bench-openb: $(READY) ## the openb fleet through the API: kube-scheduler, Muster
 
 bench-stall: $(READY) ## longest event loop stall while deciding 1,000 nodes x 100 gangs
 	@python -m tests.bench.stall $(ARGS)
+
+proto: $(READY) ## generate the protocol's code again after a change of a .proto
+	@python proto/build.py generate
 
 lock: $(READY) ## renew the hashed requirements after a change of pyproject.toml
 	@compile="uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --universal --python-version 3.11 --custom-compile-command 'make lock'"; \
