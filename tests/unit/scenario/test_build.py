@@ -93,6 +93,7 @@ def test_a_declared_level_has_its_own_label(tmp_path: Path) -> None:
         scenario(tmp_path, "id: x/1\ntopology: [{name: row, label: e.com/row}]\nnodes: [{name: n0, row: r1}]")
     )
     assert snapshot.nodes.nodes[0].labels["e.com/row"] == "r1"
+    assert [level.name for level in snapshot.topologies["default"].levels] == ["row", "host"]
 
 
 def test_a_world_without_nodes_is_the_sum_of_its_guarantees(tmp_path: Path) -> None:

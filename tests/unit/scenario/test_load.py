@@ -52,6 +52,12 @@ FAULTS = [
     ),
     ("id: x/1\nqueues: {A: {limit: {b200: {gpu: 1}}}}", "2: queues[0].limit: flavor 'b200' is not defined", ""),
     ("id: x/1\npolicy: {nodeScore: sprad}", "2: policy.nodeScore: 'sprad' is not known", "did you mean 'spread'?"),
+    (HEAD + "gangs: [{name: a}]\nexpect:\n  placed:\n  - b", "5: expect.placed: gang 'b' is not defined", ""),
+    (
+        'id: x/1\nnodes: [{name: "n[1-2]", block: "b{1}", rack: r1}]\ngangs: [{name: a}]\nexpect: {where: {a: r1}}',
+        "4: expect.where.a: 'r1' names several domains",
+        "write one of: b1/r1, b2/r1",
+    ),
     ("id: x/1\nsteps: [{at: 1}]", "2: steps[0]: states 0 events", "changeQueue"),
     ("id: x/1\nexpected: fail", "1: is expected to fail without a reason", "add reason"),
     ("id: x/1\ncapacity: 3\nnodes: {n0: 1}", "1: has both capacity and nodes", ""),
