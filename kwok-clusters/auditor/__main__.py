@@ -24,7 +24,9 @@ from auditor.sources.listing import list_everything
 from auditor.sources.live import Live
 from auditor.sources.reader import Reader
 from auditor.sources.recording import RecordingError, read_lines, write_line
-from auditor.sources.watch import Watch
+from auditor.sources.watch import AccessDeniedError, Watch
+
+TROUBLE = (AccessDeniedError, KubeconfigError, RecordingError, OSError, aiohttp.ClientError, msgspec.DecodeError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
-    except (KubeconfigError, RecordingError, OSError, aiohttp.ClientError, msgspec.DecodeError) as error:
+    except TROUBLE as error:
         print(f"auditor: {error}", file=sys.stderr)
         return 2
     return code

@@ -78,6 +78,29 @@ def test_a_node_that_shrinks_is_a_note_and_so_is_the_bind_that_could_not_know() 
     assert len(late.violations()) == 1
 
 
+def test_a_foreign_pod_that_came_a_moment_before_the_bind_makes_it_a_note() -> None:
+    def story(seconds: float) -> Story:
+        story = Story().node("n0", gpus=1).pod("f", schedulerName="other").pod("a").bind("n0", "f").wait(seconds)
+        return story.bind("n0", "a")
+
+    assert (story(0.5).violations(), len(story(0.5).notes())) == ([], 1)
+    assert len(story(2).violations()) == 1
+
+
+def test_a_pod_on_its_own_may_not_take_a_recorded_place() -> None:
+    def story(gpus: int) -> Story:
+        story = Story().node("n0", gpus=gpus).group("g", minMember=1).pod("g-0", "g").record("g", {"n0": 1})
+        return story.pod("a").bind("n0", "a")
+
+    assert story(gpus=1).violations() == [
+        (
+            f"over-commit: node n0: {GPU}: 2 committed (bound and recorded) of 1 allocatable, "
+            "after the bind of pod team/a"
+        )
+    ]
+    assert story(gpus=2).violations() == []
+
+
 def test_two_records_for_one_place_are_reported_before_anything_is_bound() -> None:
     def story(gpus: int) -> Story:
         story = Story().node("n0", gpus=gpus).group("g", minMember=1).group("h", minMember=1)

@@ -19,6 +19,7 @@ from testbed import Bed, bulk
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "kwok-clusters")}
 GPU = "nvidia.com/gpu"
 
 
@@ -122,6 +123,15 @@ def test_a_clean_run_is_silent_and_counted(bed: Bed, nodes: list[str]) -> None:
     assert seen.requests >= 7, "six bindings and a delete stand in the audit log"
 
 
+def test_an_auditor_that_may_not_read_says_so(bed: Bed) -> None:
+    kubeconfig = bed.user_kubeconfig("nobody")
+    command = [sys.executable, "-m", "auditor", "watch", "--kubeconfig", str(kubeconfig)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("auditor: https://")
+    assert 'User \\"nobody\\" cannot' in done.stderr
+
+
 def test_half_a_gang_is_reported_after_the_grace(bed: Bed, nodes: list[str]) -> None:
     gang(bed, "g4", pods=2, gpus=1)
     commit(bed, "g4", {nodes[1]: 2})
@@ -196,9 +206,8 @@ def test_the_audit_log_tells_bindings_with_uid_and_node(bed: Bed, nodes: list[st
 @contextmanager
 def recorded(bed: Bed, file: Path) -> Iterator[None]:
     command = [sys.executable, "-m", "auditor", "record", "--kubeconfig", str(bed.kubeconfig), "-o", str(file)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "kwok-clusters")}
     with subprocess.Popen(
-        command, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, env=ENVIRONMENT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdin is not None
         assert process.stderr is not None

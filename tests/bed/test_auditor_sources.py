@@ -1,9 +1,11 @@
 """What the auditor reads: pod requests, watch lines, recordings and audit logs."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import auditor
 import msgspec
 import pytest
 from auditor.__main__ import main
@@ -195,6 +197,21 @@ def test_the_audit_log_gives_successful_requests_only(tmp_path: Path, entry: Any
     found = [(r.verb, r.name, r.uid, r.node) for r in read_audit_log(path)]
     assert found == ([expected] if expected else [])
     assert all(isinstance(r, Requested) and r.at == 1704067200.5 for r in read_audit_log(path))
+
+
+# --- independence ----------------------------------------------------------------------------------------------------
+
+PACKAGE = Path(auditor.__file__).parent
+EDGES = {"sources", "__main__.py", "running.py"}
+IMPORT = re.compile(r"^\s*(?:import|from) (\w+)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_the_judge_shares_no_code_with_the_judged_and_knows_no_clock(file: Path) -> None:
+    imported = set(IMPORT.findall(file.read_text()))
+    assert not imported & {"scheduler", "testbed"}
+    if file.relative_to(PACKAGE).parts[0] not in EDGES:
+        assert not imported & {"asyncio", "time", "random", "os", "pathlib", "aiohttp", "subprocess"}
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

@@ -38,6 +38,10 @@ class Line:
 Sink = Callable[[Line], None]
 
 
+class AccessDeniedError(Exception):
+    """The auditor may not read what it has to judge; the message is the API server's."""
+
+
 class _Versioned(msgspec.Struct):
     """The one field that is read of the last line when a stream has ended."""
 
@@ -85,9 +89,13 @@ class Watch:
             on_tick()
 
     async def _watch(self) -> None:
-        async with self._cluster.session() as session, asyncio.TaskGroup() as group:
-            for kind in KINDS:
-                group.create_task(_watch_kind(session, kind, self._take))
+        async with self._cluster.session() as session:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for kind in KINDS:
+                        group.create_task(_watch_kind(session, kind, self._take))
+            except ExceptionGroup as failures:
+                raise failures.exceptions[0] from None
 
     def _take(self, line: Line) -> None:
         self._received_at = line.at
@@ -102,10 +110,17 @@ class Watch:
 
 async def _watch_kind(session: aiohttp.ClientSession, kind: Kind, sink: Sink) -> None:
     place = ""  # The resource version to go on from; empty to begin with the complete content.
+    was_allowed = False
     while True:
         stream = _Stream(kind, place, sink)
         try:
             place = await stream.run(session)
+            was_allowed = True
+        except AccessDeniedError:
+            # A server that has just come back may refuse until it has read its roles.
+            if not was_allowed:
+                raise
+            await asyncio.sleep(RETRY_SECONDS)
         except (aiohttp.ClientError, TimeoutError, OSError):
             # The API server may be away for a while. What it forgets meanwhile it answers with 410.
             place = stream.reached()
@@ -125,7 +140,9 @@ class _Stream:
     async def run(self, session: aiohttp.ClientSession) -> str:
         """Feed lines until the server ends the stream; returns the place to go on from, "" to begin anew."""
         async with session.get(path_of(self._kind), params=self._parameters()) as response:
-            if response.status in (403, 404) and self._listing:
+            if response.status in (401, 403) and self._listing:
+                raise AccessDeniedError(f"{response.url}: {response.status} {(await response.text())[:200]}")
+            if response.status == 404 and self._listing:
                 self._sink(Line(self._kind, time.time(), "absent"))
                 await asyncio.sleep(RETRY_SECONDS)
                 return ""
