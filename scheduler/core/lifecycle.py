@@ -75,6 +75,7 @@ ARROWS: dict[Phase, dict[Phase, str]] = {
         Phase.ASSIGNED: "decided again at once",
         Phase.PREPARING: "decided again at once",
         Phase.BINDING: "decided again at once",
+        Phase.DONE: "the record of a finished gang is gone",
     },
     Phase.DONE: {
         Phase.QUEUED: "new pods came for the same PodGroup",
