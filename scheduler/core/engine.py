@@ -348,5 +348,7 @@ def _group_of(effect: Effect) -> GangKey | None:
     match effect:
         case ef.Commit() | ef.Release() | ef.Hold() | ef.WriteStatus():
             return group_key(effect.namespace, effect.name)
+        case ef.Bump():
+            return effect.gang
         case _:
             return None

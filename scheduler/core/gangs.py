@@ -231,7 +231,7 @@ class Gangs:
             pods = [self._store.pods[uid] for uid in sorted(state.loose)]
             state.bumps = {pod.uid: None for pod in pods}
             if pods:
-                return [Bump(pod.namespace, pod.name, pod.uid, pod.version) for pod in pods]
+                return [Bump(pod.namespace, pod.name, pod.uid, pod.version, key) for pod in pods]
         if state.bumps:
             return []
         state.bumps = None

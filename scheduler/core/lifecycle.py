@@ -36,6 +36,8 @@ ARROWS: dict[Phase, dict[Phase, str]] = {
         Phase.DONE: "its pods finished without us",
     },
     Phase.ASSIGNED: {
+        Phase.QUEUED: "its commit was refused",
+        Phase.INCOMPLETE: "its commit was refused and pods were deleted meanwhile",
         Phase.PREPARING: "the record is known to be written",
         Phase.BINDING: "nothing is left to prepare",
         Phase.RUNNING: "all pods were bound when the record was seen",

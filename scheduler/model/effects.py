@@ -43,6 +43,7 @@ class Bump(msgspec.Struct, frozen=True):
     name: str
     uid: str
     version: str
+    gang: GangKey
 
 
 class MarkPod(msgspec.Struct, frozen=True):
