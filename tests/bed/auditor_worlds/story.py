@@ -63,12 +63,16 @@ class Story:
     def record(
         self, group: str, places: dict[str, int] | list[dict[str, Any]], victims: tuple[str, ...] = (), **more: Any
     ) -> Self:
-        """Write a commit record: counts by node for one member named ``main``, or places as they stand in the API."""
+        """Write a commit record: counts by node for one member named ``main``, or places as they stand in the API.
+
+        ``more``: moves (gang to counts by node), made_from (the same for two records of one decision).
+        """
         if isinstance(places, dict):
             places = _places(places)
         named = [{"uid": self.uid(pod), "namespace": "team", "name": pod} for pod in victims]
         moves = [{"gang": f"team/{gang}", "places": _places(on)} for gang, on in more.get("moves", {}).items()]
-        assignment = {"epoch": 1, "madeFrom": str(self.revision), "decidedAt": "2024-01-01T00:00:00Z"}
+        made_from = str(more.get("made_from", self.revision))
+        assignment = {"epoch": 1, "madeFrom": made_from, "decidedAt": "2024-01-01T00:00:00Z"}
         assignment |= {"places": places, "victims": named, "moves": moves}
         group_object = self._objects["podgroups", group]
         return self._put("podgroups", group, group_object | {"status": {"assignment": assignment}}, namespace="team")
