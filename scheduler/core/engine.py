@@ -77,8 +77,9 @@ class Engine:
             effects += self._apply(event, now_seconds)
         if not self.acting:
             return []
-        effects += self._next_decisions(now_seconds)
+        # A review first: decisions are checked against gangs as they are now.
         effects += self._gangs.review(now_seconds, self._epoch)
+        effects += self._next_decisions(now_seconds)
         if self._gangs.stirred:
             self._gangs.stirred, self._stirred = False, True
         if self._stirred and not self._deciding and not self._decisions:
