@@ -62,7 +62,7 @@ def test_a_bound_pod_runs_and_completes_after_its_run_time(bed: Bed) -> None:
     terminated = get(bed, "pod", "short")["status"]["containerStatuses"][0]["state"]["terminated"]
     ran = datetime.fromisoformat(terminated["finishedAt"]) - datetime.fromisoformat(terminated["startedAt"])
     # Both ends are kept in whole seconds.
-    assert 2 <= ran.total_seconds() <= 4
+    assert 2 <= ran.total_seconds() <= 8
     assert phase(bed, "long") == "Running"
 
 
@@ -72,7 +72,8 @@ def test_a_pod_that_is_patched_meanwhile_does_not_run_longer(bed: Bed) -> None:
     started = time.monotonic()
     while phase(bed, "patched") == "Running":
         bed.kubectl("annotate", "--overwrite", "pod", "patched", f"touched={time.monotonic()}")
-        assert time.monotonic() - started < 6
+        # Were each patch to start the run time anew, it would never end.
+        assert time.monotonic() - started < 20
 
 
 def test_a_pod_without_a_node_stays_pending_until_it_is_bound(bed: Bed) -> None:
@@ -108,7 +109,7 @@ def test_a_deleted_pod_uses_its_whole_grace(bed: Bed) -> None:
     bed.kubectl("delete", "pod", "graceful", "--wait=false")
     assert get(bed, "pod", "graceful")["metadata"]["deletionGracePeriodSeconds"] == 2
     seconds_until(lambda: bed.kubectl("get", "pod", "graceful", check=False).returncode != 0)
-    assert 2.0 <= time.monotonic() - started <= 4.0
+    assert 2.0 <= time.monotonic() - started <= 8.0
 
 
 def test_a_node_fails_and_recovers_by_its_label(bed: Bed) -> None:

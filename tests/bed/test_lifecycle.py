@@ -202,6 +202,8 @@ def test_the_api_server_comes_back_on_its_port_with_its_data(own_beds: Path) -> 
         bed.stop_component("kube-apiserver")
         assert bed.kubectl("get", "namespaces", check=False).returncode != 0
         bed.check()
+        with pytest.raises(BedError, match="1 of 1 requests failed:\n  POST /api/v1/namespaces: 0 Cannot connect"):
+            bed.create([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "lost"}}])
         bed.start_component("kube-apiserver")
         assert "kept" in bed.kubectl("get", "namespaces", "-o", "name").stdout
 
