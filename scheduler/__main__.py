@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,6 +45,41 @@ def run(
 
     flags: dict[str, Any] = {name: value for name, value in locals().items() if name != "run_process"}
     raise typer.Exit(run_process({name: value for name, value in flags.items() if value is not None}))
+
+
+class Output(StrEnum):
+    TEXT = "text"
+    YAML = "yaml"
+    JSON = "json"
+
+
+@app.command()
+def decide(
+    file: Annotated[list[Path], typer.Option("--file", "-f", help="Scenario file, or a folder of them; repeatable.")],
+    check: Annotated[bool, typer.Option("--check", help="Compare with what each scenario expects.")] = False,
+    output: Annotated[Output, typer.Option("--output", "-o", help="How to print the plan.")] = Output.TEXT,
+    policy: Annotated[str | None, typer.Option(help="Policy (name or file) in place of what the files name.")] = None,
+) -> None:
+    """Decide a scenario file and print the plan: places, verdicts with their numbers, and proven bounds.
+
+    With --check each scenario is compared with its `expect`, one line each. Exit codes: 0 as expected, 1 a difference, 2 bad
+    input. The format is described in docs/guide/scenarios.md.
+    """
+    from scheduler.entry import decide_files
+
+    raise typer.Exit(decide_files(file, check, output.value, policy))
+
+
+policy_app = typer.Typer(help="Policies: which rules are on, in which order, with what numbers.", no_args_is_help=True)
+app.add_typer(policy_app, name="policy")
+
+
+@policy_app.command("check")
+def policy_check(file: Annotated[Path, typer.Argument(help="Policy file, for example policies/default.yaml.")]) -> None:
+    """Check a policy file; every trouble is a line with file, line, key and remedy. Exit codes: 0 valid, 2 not."""
+    from scheduler.entry import check_policy
+
+    raise typer.Exit(check_policy(file))
 
 
 @app.command()

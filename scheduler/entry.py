@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -37,6 +37,28 @@ def run_process(flags: dict[str, Any]) -> int:
     except CredentialsError as trouble:
         print(f"muster: {trouble}", file=sys.stderr)
         return BAD_INPUT
+
+
+def decide_files(files: list[Path], check: bool, output: Literal["text", "yaml", "json"], policy: str | None) -> int:
+    """`muster decide`."""
+    from scheduler.scenario.command import decide_command  # the running scheduler does without it
+
+    try:
+        return decide_command(files, check, output, policy, find_policy)
+    except PolicyError as trouble:
+        print(f"muster: {trouble}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def find_policy(name: str) -> Policy | None:
+    """A policy by the path of its file, or by its name: the built-in default, or a file of ./policies."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        return load(path)
+    if name == Policy().name:
+        return Policy()
+    named = Path("policies") / f"{name}.yaml"
+    return load(named) if named.exists() else None
 
 
 def check_policy(path: Path) -> int:

@@ -1,0 +1,132 @@
+"""Small worlds in a few words: events for an engine, and the least of an edge that answers its effects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from scheduler.core.decide import decide
+from scheduler.core.drive import greedy_only, run
+from scheduler.core.engine import Engine
+from scheduler.model import effects as ef
+from scheduler.model import events as ev
+from scheduler.model.cluster import Node
+from scheduler.model.effects import Effect
+from scheduler.model.events import Event
+from scheduler.model.policy import Policy, VerdictPace
+from scheduler.model.queue import Queue
+from scheduler.model.resources import GPU, from_quantities
+from scheduler.model.shape import Shape
+from scheduler.model.topology import Level, Topology, TopologyAsk
+from scheduler.model.work import Pod, PodGroup
+
+TALKATIVE = Policy(verdicts=VerdictPace(first_seconds=0.0, writes_per_second=1000.0))
+
+
+def node(name: str, gpus: int = 8, rack: str = "r1", **facts: object) -> Node:
+    labels = {"rack": rack, "kubernetes.io/hostname": name}
+    return Node(name, labels, from_quantities({"cpu": "64", "memory": "512Gi", "pods": "110", GPU: gpus}), **facts)  # type: ignore[arg-type]
+
+
+def shape(gpus: int = 1) -> Shape:
+    return Shape(from_quantities({"cpu": "1", "pods": 1, GPU: gpus} if gpus else {"cpu": "1", "pods": 1}))
+
+
+def pod(name: str, *, group: str = "", gpus: int = 1, version: str = "1", **facts: object) -> Pod:
+    asked = facts.pop("shape", None) or shape(gpus)
+    return Pod(f"uid-{name}", "team", name, version, asked, ours=True, group=group, **facts)  # type: ignore[arg-type]
+
+
+def group(name: str, minimum: int, *, required: str = "", version: str = "1", **facts: object) -> PodGroup:
+    ask = TopologyAsk(required=required) if required else None
+    return PodGroup(f"uid-{name}", "team", name, version, min_member=minimum, topology=ask, **facts)  # type: ignore[arg-type]
+
+
+RACKS = Topology("fabric", (Level("rack", "rack"), Level("host", "kubernetes.io/hostname")))
+
+
+class Bench:
+    """An engine with an edge that accepts everything at once, or loses what it is told to lose."""
+
+    def __init__(self, *nodes: Node, policy: Policy = TALKATIVE, queues: Iterable[Queue] = (Queue("default"),)) -> None:
+        self.now = 100.0
+        self.engine = Engine(policy)
+        self.done: list[Effect] = []
+        self.lose: list[type[Effect]] = []
+        self.held: list[Effect] = []
+        self.versions = 1000
+        self.pods: dict[str, Pod] = {}
+        self.groups: dict[str, PodGroup] = {}
+        first: list[Event] = [*(ev.NodeSeen(each) for each in nodes), *(ev.QueueSeen(each) for each in queues)]
+        self.engine.handle([*first, ev.TopologySeen(RACKS), ev.Leading(1), ev.Synced()], self.now)
+
+    def see(self, *objects: Pod | PodGroup) -> None:
+        """Tell of objects, then carry out everything that follows from them."""
+        events: list[Event] = []
+        for each in objects:
+            if isinstance(each, Pod):
+                self.pods[each.uid] = each
+                events.append(ev.PodSeen(each))
+            else:
+                self.groups[each.name] = each
+                events.append(ev.PodGroupSeen(each))
+        self.tell(*events)
+
+    def tell(self, *events: Event) -> None:
+        todo = self.engine.handle(events, self.now)
+        while todo or self.engine.busy:
+            answers: list[Event] = []
+            for effect in todo:
+                answers += self._perform(effect)
+            todo = self.engine.handle(answers, self.now)
+
+    def tick(self, seconds: float = 1.0) -> None:
+        self.now += seconds
+        self.tell(ev.Ticked())
+
+    def _perform(self, effect: Effect) -> list[Event]:
+        if isinstance(effect, ef.Decide):
+            policy = self.engine.policy
+            return [ev.Planned(run(decide(self.engine.snapshot(), policy, self.now, policy.budget), greedy_only))]
+        if type(effect) in self.lose:
+            self.held.append(effect)
+            return []
+        self.done.append(effect)
+        self.versions += 1
+        version = str(self.versions)
+        answers: list[Event] = [ev.Done(effect, version)]
+        match effect:
+            case ef.Bind():
+                self.pods[effect.uid] = msgspec.structs.replace(self.pods[effect.uid], node=effect.node, version=version)
+                answers.append(ev.PodSeen(self.pods[effect.uid]))
+            case ef.Bump():
+                self.pods[effect.uid] = msgspec.structs.replace(self.pods[effect.uid], version=version)
+                answers.append(ev.PodSeen(self.pods[effect.uid]))
+            case ef.Commit():
+                answers.append(self._group(effect.name, version, assignment=effect.assignment))
+            case ef.Release():
+                answers.append(self._group(effect.name, version, assignment=None))
+            case ef.Hold():
+                answers.append(self._group(effect.name, version, held=effect.on))
+            case ef.WriteStatus():
+                status = effect.status
+                answers.append(
+                    self._group(
+                        effect.name, version, phase=status.phase, scheduled=status.scheduled, conditions=status.conditions
+                    )
+                )
+        return answers
+
+    def _group(self, name: str, version: str, **changes: object) -> Event:
+        self.groups[name] = msgspec.structs.replace(self.groups[name], version=version, **changes)
+        return ev.PodGroupSeen(self.groups[name])
+
+    def performed(self, kind: type[Effect]) -> list[Effect]:
+        return [effect for effect in self.done if isinstance(effect, kind)]
+
+    def nodes_of(self, *names: str) -> list[str]:
+        return [self.pods[f"uid-{name}"].node for name in names]
+
+    def phase(self, name: str) -> str:
+        return self.groups[name].phase
