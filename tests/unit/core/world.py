@@ -98,7 +98,9 @@ class Bench:
         answers: list[Event] = [ev.Done(effect, version)]
         match effect:
             case ef.Bind():
-                self.pods[effect.uid] = msgspec.structs.replace(self.pods[effect.uid], node=effect.node, version=version)
+                self.pods[effect.uid] = msgspec.structs.replace(
+                    self.pods[effect.uid], node=effect.node, version=version
+                )
                 answers.append(ev.PodSeen(self.pods[effect.uid]))
             case ef.Bump():
                 self.pods[effect.uid] = msgspec.structs.replace(self.pods[effect.uid], version=version)
@@ -113,7 +115,11 @@ class Bench:
                 status = effect.status
                 answers.append(
                     self._group(
-                        effect.name, version, phase=status.phase, scheduled=status.scheduled, conditions=status.conditions
+                        effect.name,
+                        version,
+                        phase=status.phase,
+                        scheduled=status.scheduled,
+                        conditions=status.conditions,
                     )
                 )
         return answers

@@ -1,0 +1,156 @@
+"""Shares, the window, sentences and the pace of what is said: small pure parts of the core."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scheduler.core.explain import message
+from scheduler.core.lifecycle import ARROWS, Phase, allowed
+from scheduler.core.shares import QueueTree, admission_trouble, shares, tree_troubles
+from scheduler.core.voice import Voice, pod_reason
+from scheduler.core.window import ranked, window
+from scheduler.model.plan import Cause, Refusal, Verdict
+from scheduler.model.policy import Limits, VerdictPace
+from scheduler.model.queue import Queue, Quota
+from scheduler.model.resources import GPU
+from scheduler.model.work import Branch, Gang, GangKey, Member
+from tests.unit.core.world import shape
+
+RESOURCES = ("cpu", GPU)
+ONE_GPU, TWO_GPUS = shape(1), shape(2)
+
+
+def use(cpu: int, gpu: int) -> np.ndarray:  # type: ignore[type-arg]
+    return np.array([cpu, gpu], dtype=np.int64)
+
+
+def test_room_is_limit_less_use_of_the_whole_subtree() -> None:
+    tree = {
+        "root": Queue("root", quotas=(Quota(GPU, limit=10_000),)),
+        "a": Queue("a", parent="root", quotas=(Quota(GPU, limit=8000),)),
+        "b": Queue("b", parent="root"),
+    }
+    found = shares(QueueTree(tree, RESOURCES), {"a": use(0, 3000), "b": use(0, 4000)})
+    assert {name: share.room for name, share in found.items()} == {"root": (-1, 3000), "a": (-1, 5000), "b": (-1, -1)}
+    assert found["a"].parent == "root"
+
+
+def test_room_is_never_below_nothing() -> None:
+    found = shares(QueueTree({"a": Queue("a", quotas=(Quota(GPU, limit=1000),))}, RESOURCES), {"a": use(0, 3000)})
+    assert found["a"].room == (-1, 0)
+
+
+@pytest.mark.parametrize(
+    ("queues", "name", "code"),
+    [
+        ([Queue("a", parent="x")], "a", "UnknownParent"),
+        ([Queue("a", parent="b"), Queue("b", parent="a")], "a", "ParentCycle"),
+        ([Queue("a", parent="a")], "a", "ParentCycle"),
+        ([Queue("a", quotas=(Quota(GPU, guaranteed=2000, limit=1000),))], "a", "LimitBelowGuarantee"),
+        ([Queue("a"), Queue("b", parent="a")], "a", "NotALeaf"),
+        ([Queue("a", state="Hold"), Queue("b", parent="a")], "b", "QueueHold"),
+        ([Queue("a")], "", "NoQueue"),
+        ([Queue("a")], "b", "UnknownQueue"),
+    ],
+)
+def test_work_is_not_admitted(queues: list[Queue], name: str, code: str) -> None:
+    tree = {queue.name: queue for queue in queues}
+    trouble = admission_trouble(tree, tree_troubles(tree), name)
+    assert trouble is not None
+    assert trouble.code == code
+
+
+def gang(name: str, priority: int = 0, arrived: float = 0.0, *, single: bool = False, of: object = ONE_GPU) -> Gang:
+    return Gang(
+        GangKey(name), name, "q", priority, arrived, (Member("m", of, 1, 1),), (Branch("", -1, 1),), single=single
+    )  # type: ignore[arg-type]
+
+
+def test_priority_then_age_then_name() -> None:
+    order = ranked([gang("d", 0, 1), gang("c", 0, 1), gang("b", 0, 0), gang("a", 9, 5)])
+    assert [each.key for each in order] == ["a", "b", "c", "d"]
+
+
+def test_equal_single_pods_are_one_ask_at_the_rank_of_the_oldest() -> None:
+    work = [gang("s1", single=True), gang("g"), gang("s2", single=True), gang("s3", single=True, of=TWO_GPUS)]
+    asks, left_out = window(work, Limits())
+    assert [(ask.gang.key, ask.gang.pods, len(ask.singles)) for ask in asks] == [
+        ("s1", 2, 2),
+        ("g", 1, 0),
+        ("s3", 1, 1),
+    ]
+    assert left_out == []
+
+
+def test_the_window_says_what_it_leaves_out() -> None:
+    asks, left_out = window([gang("a"), gang("b"), gang("s", single=True)], Limits(window_gangs=1))
+    assert ([ask.gang.key for ask in asks], left_out) == (["a", "s"], ["b"])
+
+
+@pytest.mark.parametrize(
+    ("refusal", "words"),
+    [
+        (
+            Refusal("required-topology", "NotEnough", 16_000, 12_000, GPU, "rack zone-1/r7"),
+            "needs 16 GPUs in one rack; the best rack, r7, has 12 free",
+        ),
+        (Refusal("gang-minimum", "Incomplete", 4, 1), "1 of at least 4 pods exist"),
+        (
+            Refusal("filters", "NoEligibleNode", 1, where="412 nodes", counts=(("gpu-model", 300), ("taints", 112))),
+            "none of 412 nodes may take its pods: 300 with another GPU model, 112 with a taint it does not tolerate",
+        ),
+        (
+            Refusal("queue-limit", "OverLimit", 8000, 2000, GPU, "a"),
+            "needs 8 GPUs; queue a may take 2 more within its limit",
+        ),
+        (Refusal("something", "New", 3, 1), "something New: needs 3 pods, has 1"),
+    ],
+)
+def test_sentences(refusal: Refusal, words: str) -> None:
+    assert message(Verdict(Cause.BLOCKED, (refusal,))) == words
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason"),
+    [
+        (Verdict(Cause.BLOCKED, (Refusal("capacity", "NotEnough"),)), "Unschedulable"),
+        (Verdict(Cause.BLOCKED, (Refusal("queue-limit", "OverLimit"),)), "QueueHeld"),
+        (Verdict(Cause.INCOMPLETE), "GangIncomplete"),
+        (Verdict(Cause.OUTRANKED), "QueueHeld"),
+        (Verdict(Cause.INVALID), "SchedulerError"),
+    ],
+)
+def test_autoscalers_see_unschedulable_only_for_what_no_node_can_hold(verdict: Verdict, reason: str) -> None:
+    assert pod_reason(verdict) == reason
+
+
+KEY = GangKey("a/b")
+BLOCKED = Verdict(Cause.BLOCKED, (Refusal("capacity", "NotEnough", 2, 1),))
+STILL_BLOCKED = Verdict(Cause.BLOCKED, (Refusal("capacity", "NotEnough", 2, 0),))
+
+
+def test_a_verdict_is_said_after_a_wait_then_on_a_new_cause_else_rarely() -> None:
+    voice = Voice(VerdictPace(first_seconds=1, repeat_seconds=30, writes_per_second=10))
+    voice.note(KEY, BLOCKED, 100.0)
+    assert voice.due(100.5) == []
+    assert voice.due(101.0) == [KEY]
+    voice.note(KEY, STILL_BLOCKED, 105.0)
+    assert voice.due(106.0) == []
+    assert voice.due(131.0) == [KEY]
+    voice.note(KEY, Verdict(Cause.OUTRANKED), 132.0)
+    assert voice.due(133.0) == [KEY]
+    assert voice.due(500.0) == []
+
+
+def test_words_are_rationed() -> None:
+    voice = Voice(VerdictPace(first_seconds=0, writes_per_second=2))
+    for number in range(5):
+        voice.note(GangKey(f"a/{number}"), BLOCKED, 100.0)
+    assert [len(voice.due(moment)) for moment in (100.0, 100.0, 101.0, 102.0)] == [2, 0, 2, 1]
+
+
+def test_every_phase_leads_somewhere_and_knows_why() -> None:
+    assert set(ARROWS) == set(Phase)
+    assert all(reason for arrows in ARROWS.values() for reason in arrows.values())
+    assert not allowed(Phase.INCOMPLETE, Phase.RELEASING)

@@ -1,0 +1,143 @@
+"""Raw objects to values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scheduler.model import events as ev
+from scheduler.model.resources import GPU
+from scheduler.wire.decode import Bookmark, Decoder, Malformed, StreamError
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "manifests" / "examples" / "good"
+KINDS = {"PodGroup": "podgroups", "Queue": "queues", "Topology": "topologies"}
+
+
+def line(kind: str, item: dict[str, Any]) -> bytes:
+    return json.dumps({"type": kind, "object": item}).encode()
+
+
+def pod(spec: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    meta = {"name": "p", "namespace": "team", "uid": "u", "resourceVersion": "5", **metadata}
+    return {"metadata": meta, "spec": {"schedulerName": "muster", **spec}, "status": {"phase": "Pending"}}
+
+
+def seen_pod(spec: dict[str, Any], **metadata: Any) -> ev.PodSeen:
+    event, _ = Decoder().line("pods", line("ADDED", pod(spec, **metadata)))
+    assert isinstance(event, ev.PodSeen)
+    return event
+
+
+def container(**requests: str) -> dict[str, Any]:
+    return {
+        "name": "c",
+        "resources": {"requests": {name.replace("gpu", GPU): value for name, value in requests.items()}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"containers": [container(cpu="1", gpu="2")]}, {"cpu": 1000, GPU: 2000, "pods": 1}),
+        ({"containers": [container(cpu="1"), container(cpu="500m")]}, {"cpu": 1500, "pods": 1}),
+        (
+            {"containers": [container(cpu="1")], "initContainers": [container(cpu="3")]},
+            {"cpu": 3000, "pods": 1},
+        ),
+        (
+            {
+                "containers": [container(cpu="2")],
+                "initContainers": [{**container(cpu="1"), "restartPolicy": "Always"}, container(cpu="1500m")],
+            },
+            {"cpu": 3000, "pods": 1},
+        ),
+        (
+            {
+                "containers": [container(cpu="1")],
+                "initContainers": [container(cpu="4"), {**container(cpu="2"), "restartPolicy": "Always"}],
+            },
+            {"cpu": 4000, "pods": 1},
+        ),
+        (
+            {"containers": [container(cpu="1", gpu="1")], "resources": {"requests": {"cpu": "4"}}},
+            {"cpu": 4000, GPU: 1000, "pods": 1},
+        ),
+        (
+            {"containers": [container(memory="1Gi")], "overhead": {"memory": "1Mi"}},
+            {"memory": 2**30 + 2**20, "pods": 1},
+        ),
+    ],
+    ids=["plain", "sum", "init", "sidecar before init", "sidecar after init", "pod level", "overhead"],
+)
+def test_requests_follow_the_formula_of_kube_scheduler(spec: dict[str, Any], expected: dict[str, int]) -> None:
+    assert dict(seen_pod(spec).pod.shape.requests) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "feature"),
+    [
+        (
+            {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{}]}}},
+            "required podAntiAffinity",
+        ),
+        (
+            {"topologySpreadConstraints": [{"whenUnsatisfiable": "DoNotSchedule"}]},
+            "topologySpreadConstraints with DoNotSchedule",
+        ),
+        ({"containers": [{"ports": [{"hostPort": 80}]}]}, "hostPort"),
+        ({"volumes": [{"persistentVolumeClaim": {"claimName": "x"}}]}, "persistentVolumeClaim"),
+        ({"resourceClaims": [{"name": "x"}]}, "resourceClaims (dynamic resource allocation)"),
+    ],
+)
+def test_what_is_not_decided_on_is_named(spec: dict[str, Any], feature: str) -> None:
+    assert seen_pod({"containers": [container(cpu="1")], **spec}).pod.shape.unmodelled == (feature,)
+
+
+def test_equal_pods_share_one_shape_also_when_bound() -> None:
+    decoder = Decoder()
+    spec = {"containers": [container(cpu="1")]}
+    first, _ = decoder.line("pods", line("ADDED", pod(spec)))
+    second, _ = decoder.line("pods", line("MODIFIED", pod({**spec, "nodeName": "n1"}, uid="v")))
+    assert isinstance(first, ev.PodSeen)
+    assert isinstance(second, ev.PodSeen)
+    assert first.pod.shape is second.pod.shape
+    assert (first.pod.node, second.pod.node) == ("", "n1")
+
+
+def test_bookmarks_carry_nulls_and_end_the_initial_list() -> None:
+    plain = {"metadata": {"resourceVersion": "9"}, "spec": {"containers": None}}
+    assert Decoder().line("pods", line("BOOKMARK", plain))[0] == Bookmark("9", initial_end=False)
+    ending = {"metadata": {"resourceVersion": "9", "annotations": {"k8s.io/initial-events-end": "true"}}}
+    assert Decoder().line("pods", line("BOOKMARK", ending))[0] == Bookmark("9", initial_end=True)
+
+
+def test_an_error_line_is_a_status() -> None:
+    assert Decoder().line("pods", line("ERROR", {"code": 410, "message": "too old"}))[0] == StreamError(410, "too old")
+
+
+def test_a_malformed_object_is_named_and_the_stream_goes_on() -> None:
+    broken = pod({"containers": [container(cpu="many")]})
+    seen, version = Decoder().line("pods", line("ADDED", broken))
+    assert isinstance(seen, Malformed)
+    assert (seen.kind, seen.name, version) == ("pods", "team/p", "5")
+    assert "'many' is not a quantity" in seen.message
+
+
+def test_a_node_without_a_ready_condition_is_not_ready() -> None:
+    bare = {"metadata": {"name": "n"}, "status": {"allocatable": {"cpu": "4"}}}
+    event, _ = Decoder().line("nodes", line("ADDED", bare))
+    assert isinstance(event, ev.NodeSeen)
+    assert not event.node.ready
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_good_example_is_understood(path: Path) -> None:
+    for item in yaml.safe_load_all(path.read_text()):
+        kind = KINDS.get(item["kind"])
+        if kind is not None:
+            seen, _ = Decoder().object(kind, json.dumps(item, default=str).encode())
+            assert not isinstance(seen, Malformed), seen

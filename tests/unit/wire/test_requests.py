@@ -1,0 +1,54 @@
+"""Effects to requests, answers to events."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from scheduler.model import effects as ef
+from scheduler.model import events as ev
+from scheduler.model.work import Assignment, GangKey, NodeCount, Place
+from scheduler.wire.decode import Decoder
+from scheduler.wire.requests import event_for, record_json, request_for
+
+BIND = ef.Bind("team", "p", "u", "7", "n1", GangKey("team/g"))
+
+
+def test_a_binding_carries_uid_and_resource_version() -> None:
+    request = request_for(BIND, 0.0)
+    assert (request.method, request.path) == ("POST", "/api/v1/namespaces/team/pods/p/binding")
+    assert json.loads(request.body)["metadata"] == {"name": "p", "uid": "u", "resourceVersion": "7"}
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (201, "", ev.Done),
+        (409, 'Operation cannot be fulfilled on pods/binding "p": pod p is already assigned to node "n1"', ev.Done),
+        (409, 'Operation cannot be fulfilled on pods/binding "p": pod p is already assigned to node "n2"', ev.Failed),
+        (409, "Precondition failed: ResourceVersion", ev.Failed),
+        (500, "not json", ev.Failed),
+    ],
+)
+def test_a_bind_to_the_very_node_has_happened(status: int, message: str, kind: type) -> None:
+    assert isinstance(event_for(BIND, status, json.dumps({"message": message}).encode()), kind)
+
+
+def test_a_record_comes_back_as_it_was_written() -> None:
+    record = Assignment(3, "17", 1_700_000_000.0, (Place("m", (NodeCount("n1", 2), NodeCount("n2", 1))),))
+    body = {"metadata": {"name": "g", "namespace": "team"}, "status": {"assignment": record_json(record)}}
+    seen, _ = Decoder().object("podgroups", json.dumps(body).encode())
+    assert isinstance(seen, ev.PodGroupSeen)
+    assert seen.group.assignment == record
+
+
+def test_a_commit_is_guarded_by_the_version_it_was_decided_on() -> None:
+    request = request_for(ef.Commit("team", "g", "42", Assignment(1, "1", 0.0)), 0.0)
+    body = json.loads(request.body)
+    assert (request.content_type, body["metadata"]) == ("application/merge-patch+json", {"resourceVersion": "42"})
+
+
+def test_an_answer_carries_the_new_version() -> None:
+    commit = ef.Commit("team", "g", "42", Assignment(1, "1", 0.0))
+    assert event_for(commit, 200, b'{"metadata":{"resourceVersion":"43"}}') == ev.Done(commit, "43")
