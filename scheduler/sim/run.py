@@ -19,6 +19,7 @@ from scheduler.sim.kubelet import Kubelets
 from scheduler.sim.log import EventLog
 from scheduler.sim.objects import Change, Object
 from scheduler.sim.process import Moment, Process, Solve
+from scheduler.sim.schema import Schemas
 from scheduler.sim.server import ApiServer
 from scheduler.solver.problem import SolveRequest, SolveResult
 from scheduler.wire.requests import JSON, MERGE, Request
@@ -39,12 +40,13 @@ class Simulation:
         odds: Odds | None = None,
         policy: Policy | None = None,
         solve: Solve = greedy_only,
+        schemas: Schemas | None = None,
         namespace: str = "team",
     ) -> None:
         self.clock = Clock()
         self.log = EventLog()
         self.chance = Chance(seed, odds)
-        self.server = ApiServer(self.clock)
+        self.server = ApiServer(self.clock, schemas)
         self.policy = policy or Policy()
         self.namespace = namespace
         self.auditor = Auditor(self.server)

@@ -17,6 +17,7 @@ from scheduler.sim.kinds import Kind, Route, route
 from scheduler.sim.objects import Object, Objects, moment
 from scheduler.sim.patch import merge, strategic_merge
 from scheduler.sim.refusal import MODIFIED, Refused, conflict, invalid, not_found
+from scheduler.sim.schema import Schemas, faults, shaped
 from scheduler.sim.update import prepared
 from scheduler.sim.watch import Deliver, Selector, Watch
 from scheduler.wire.requests import MERGE, STRATEGIC, Request
@@ -30,10 +31,14 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class ApiServer:
-    """`objects` may be read by whoever audits the world; writing goes through `handle` alone."""
+    """`objects` may be read by whoever audits the world; writing goes through `handle` alone.
 
-    def __init__(self, clock: Clock) -> None:
+    Custom objects are held to their schema where one is given, and taken as they come where none is.
+    """
+
+    def __init__(self, clock: Clock, schemas: Schemas | None = None) -> None:
         self.clock = clock
+        self._schemas = schemas or {}
         self.objects = Objects(clock)
         self.on_request: list[Callable[[str, Request, Answer], None]] = []
 
@@ -115,7 +120,17 @@ class ApiServer:
             new = pods.admitted(new, self.objects)
         elif kind.status and kind.plural != "nodes":
             new.pop("status", None)  # belongs to the status subresource; nodes may bring theirs along
-        return self.objects.store(kind, new, user)
+        return self.objects.store(kind, self._by_schema(kind, new), user)
+
+    def _by_schema(self, kind: Kind, body: Object) -> Object:
+        schema = self._schemas.get(kind.plural)
+        if schema is None:
+            return body
+        body = shaped(body, schema)
+        found = faults(body, schema)
+        if found:
+            raise invalid(kind, body["metadata"]["name"], "; ".join(found))
+        return body
 
     def _patched(self, target: Route, request: Request, patch: Any) -> Object:
         current = self._get(target)
@@ -134,6 +149,8 @@ class ApiServer:
         name = old["metadata"]["name"]
         if given.get("resourceVersion") and given["resourceVersion"] != old["metadata"]["resourceVersion"]:
             raise conflict(kind.resource, name, MODIFIED)
+        if target.kind.plural in self._schemas:
+            proposed = self._by_schema(kind, {**proposed, "metadata": {**given, "name": name}})
         new = prepared(kind, old, proposed, target.subresource)
         if new == old:
             return old  # a write that changes nothing makes no new version

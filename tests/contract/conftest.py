@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from scheduler.sim.clock import Clock
+from scheduler.sim.schema import schemas_of
 from scheduler.sim.server import ApiServer
 from tests.contract.api import Api, RealApi, SimulatedApi
 from tests.contract.stories import Story
@@ -18,7 +20,8 @@ CRDS = Path(__file__).parents[2] / "manifests" / "crds"
 
 @pytest.fixture(scope="session")
 def simulated_api() -> Api:
-    return SimulatedApi(ApiServer(Clock()))
+    definitions = [each for file in sorted(CRDS.glob("*.yaml")) for each in yaml.safe_load_all(file.read_text())]
+    return SimulatedApi(ApiServer(Clock(), schemas_of(definitions)))
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,35 @@ def test_status_given_at_creation_is_dropped(story: Story) -> None:
     assert story.do("POST", story.groups, body).get("status", {}).get("phase", "") == ""
 
 
+def test_a_custom_object_is_stored_as_its_schema_says(story: Story) -> None:
+    body = group_of("g")
+    body["spec"] |= {"unheardOf": 1}
+    spec = story.do("POST", story.groups, body)["spec"]
+    assert "unheardOf" not in spec
+    assert (spec["preemptible"], spec["suspend"]) == (True, False), "defaults are filled in"
+    patched = story.do("PATCH", f"{story.groups}/g/status", {"status": {"phase": "Queued", "unheardOf": 1}}, MERGE)
+    assert patched["status"] == {"phase": "Queued"}
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"phase": "Sleeping"},
+        {"phase": 1},
+        {"phase": "Queued", "scheduled": -1},
+        {"verdict": {"cause": "Blocked", "message": "m" * 40_000, "since": "2027-01-15T08:00:00Z"}},
+        {"assignment": {"epoch": 1, "places": [{"nodes": []}]}},
+        {"assignment": {"epoch": 1, "places": {}}},
+    ],
+    ids=["enum", "type", "minimum", "length", "required", "array"],
+)
+def test_a_status_against_the_schema_is_refused(story: Story, status: dict[str, Any]) -> None:
+    story.group("g")
+    code, answer = story.ask("PATCH", f"{story.groups}/g/status", {"status": status}, MERGE)
+    assert (code, answer["reason"]) == (422, "Invalid")
+    assert story.do("GET", f"{story.groups}/g").get("status", {}) == {}
+
+
 def test_a_watch_list_streams_what_stands_then_says_so_then_changes(story: Story) -> None:
     story.group("a")
     story.group("b")

@@ -21,7 +21,8 @@ def bind(world: Simulation, pod: str, node: str) -> None:
 def record(world: Simulation, gang: str, **places: int) -> None:
     """Write a record of ``worker`` pods by node name."""
     nodes = [{"name": name, "count": count} for name, count in places.items()]
-    status: dict[str, Any] = {"assignment": {"epoch": 1, "places": [{"member": "worker", "nodes": nodes}]}}
+    made = {"epoch": 1, "madeFrom": "1", "decidedAt": "2027-01-15T08:00:00Z"}
+    status: dict[str, Any] = {"assignment": {**made, "places": [{"member": "worker", "nodes": nodes}]}}
     path = f"/apis/muster.dev/v1alpha1/namespaces/team/podgroups/{gang}/status"
     world.ask("PATCH", path, {"status": status}, "application/merge-patch+json")
 

@@ -13,6 +13,7 @@ from scheduler.sim.chance import Odds
 from scheduler.sim.liveness import complaints
 from scheduler.sim.run import Simulation
 from scheduler.sim.workload import Size, populate
+from tests.sim.worlds import installed_schemas
 
 SEEDS = range(int(os.environ.get("MUSTER_SIM_FIRST_SEED", "0")), int(os.environ.get("MUSTER_SIM_SEEDS", "12")))
 REST_SECONDS = 180.0
@@ -32,7 +33,7 @@ ROUGH = Odds(
 
 def finished_world(seed: int, odds: Odds) -> Simulation:
     """A world that has had its time under faults, and then its time without."""
-    world = Simulation(seed, odds=odds)
+    world = Simulation(seed, odds=odds, schemas=installed_schemas())
     size = Size()
     populate(world, seed, size)
     world.sent_survives = bool(seed % 2)

@@ -18,7 +18,7 @@ GANGS_OF = (
     ((1, 3), (2, 6), (2, 6), (3, 6)),
     ((2, 2), (2, 2), (2, 6), (3, 6)),
 )
-"""(pods, GPUs of each) of gangs that come in this order for two nodes of 8 GPUs; taken as they come, they waste room."""
+"""(pods, GPUs of each) of gangs that come in this order for two nodes of 8 GPUs; taken as they come, room is left."""
 
 
 def world_of(gangs: tuple[tuple[int, int], ...], solve: Solve) -> Simulation:
