@@ -11,20 +11,23 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import grpc.aio
+import numpy as np
 import psutil
 import pytest
 
+from scheduler.model.policy import Policy
 from scheduler.rpc import convert
 from scheduler.rpc.client import Outcome, SolverClient
 from scheduler.rpc.endpoint import Endpoint
 from scheduler.rpc.pb.muster.solver.v1 import solver_pb2 as pb
 from scheduler.rpc.pb.muster.solver.v1 import solver_pb2_grpc
 from scheduler.rpc.supervise import Loss, Pace, WorkerSupervisor
-from scheduler.solver.problem import Incumbent, Put, SolveResult
+from scheduler.solver.problem import Incumbent, Put, QueueRoom, SolveRequest, SolveResult
 from tests.unit.rpc.problems import sized_request
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +35,7 @@ STAND_IN = (sys.executable, "-m", "tests.unit.rpc.stand_in_worker")
 FAILED = SolveResult(None, "failed")
 BRISK = Pace(check_interval_seconds=0.2, check_timeout_seconds=1.0, backoff_seconds=0.05)
 
-pytestmark = [pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.timeout(120)]
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +50,7 @@ async def supervised(*options: str, pace: Pace = BRISK) -> AsyncIterator[tuple[W
         WorkerSupervisor((*STAND_IN, *options), pace) as worker,
         SolverClient(worker.endpoint) as client,
     ):
-        await asyncio.wait_for(worker.serving.wait(), 30)
+        await asyncio.wait_for(worker.serving.wait(), 60)
         yield worker, client
 
 
@@ -93,6 +96,31 @@ async def test_the_last_of_a_stream_of_incumbents_is_the_answer() -> None:
         assert puts_of(result) == (Put(0, 0, 0, 3),)
         assert (result.end, result.variables) == ("optimal", 7)
         assert client.outcomes[Outcome.ANSWERED] == 1
+
+
+@pytest.mark.asyncio
+async def test_the_real_solver_places_and_proves() -> None:
+    """Two gangs of 16 GPUs and racks of 16 nodes with 8: everything fits, and CP-SAT proves it."""
+    plain = sized_request(class_count=32, gang_count=2)
+    problem = replace(
+        plain.problem,
+        class_free=np.tile(np.array([64_000, 2**39, 8_000, 110], dtype=np.int64), (32, 1)),
+        queues=(QueueRoom(-1, (-1, -1, -1, -1)),) * 2,
+        goals=Policy().goals,
+        rules=Policy().rules,
+    )
+    async with (
+        WorkerSupervisor(pace=Pace(check_timeout_seconds=10.0)) as worker,
+        SolverClient(worker.endpoint) as client,
+    ):
+        await asyncio.wait_for(worker.serving.wait(), 80)
+        result = await client.solve(SolveRequest(problem, Incumbent((), ()), wall_seconds=10.0), 20.0)
+    assert result.end == "optimal"
+    assert result.variables > 0
+    served = {gang: sum(put.count for put in puts_of(result) if put.gang == gang) for gang in (0, 1)}
+    assert served == {0: 16, 1: 16}
+    assert result.incumbent is not None
+    assert all(score.value == score.bound for score in result.incumbent.scores)
 
 
 @pytest.mark.asyncio
