@@ -108,6 +108,19 @@ class GangPlacer:
             if whole or some:
                 attempt.at[branch] = (whole or some)[0]
 
+    def resume(self, attempt: Attempt, gang: GangAsk) -> None:
+        """Finds out which branches and domains the steps of an adopted placement stand for."""
+        for index in attempt.taken:
+            for branch in path_up(gang, gang.members[index].branch):
+                attempt.present.add(branch)
+        for branch, ask in enumerate(gang.branches):  # parents stand before their children
+            if ask.parent in attempt.present and needs_nothing(gang, branch):
+                attempt.present.add(branch)
+            below = members_below(gang, branch)
+            for step in attempt.steps:
+                if ask.required >= 0 and step.member in below:
+                    attempt.at[branch] = int(self._problem.class_domain[step.key[0], ask.required])
+
     def enter(self, attempt: Attempt, gang: GangAsk, admits: Callable[[Attempt], bool]) -> bool:
         """Lets one more branch in that is not needed, at its minima."""
         for child, ask in enumerate(gang.branches):

@@ -10,6 +10,7 @@ import numpy as np
 
 from scheduler.model.resources import Matrix
 from scheduler.model.work import NodeCount, Place
+from scheduler.solver.assign import assign
 from scheduler.solver.build import Built
 from scheduler.solver.problem import MemberAsk, Put
 from scheduler.solver.scarcity import by_scarcity
@@ -25,7 +26,8 @@ class Unexpandable(msgspec.Struct, frozen=True):
 
 
 def expand(built: Built, puts: Sequence[Put]) -> Places | Unexpandable:
-    """Every pod on a node. Puts that know their spots are taken at their word; the others go first-fit decreasing."""
+    """Every pod on a node. Puts that know their spots are taken at their word; the others are assigned class by
+    class."""
     pods: dict[tuple[int, int], dict[int, int]] = {}
     by_class: dict[int, list[Put]] = {}
     for put in puts:
@@ -75,27 +77,17 @@ def _assign(built: Built, node_class: int, puts: list[Put]) -> list[tuple[Put, i
     free = built.free[built.class_rows[node_class]].copy()
     assigned = []
     for put in puts:
-        request = _request(built, put)
         for index, count in put.spots:
-            free[index] -= request * count
+            free[index] -= _request(built, put) * count
             assigned.append((put, index, count))
     assert free.min(initial=0) >= 0, "a placement over-commits a node"
-    columns = by_scarcity(built.problem.resources)
     open_puts = [put for put in puts if not put.spots]
-    for put in sorted(open_puts, key=lambda put: [-int(_request(built, put)[column]) for column in columns]):
-        request = _request(built, put)
-        asked = request > 0
-        left = put.count
-        fits = (free[:, asked] // request[asked]).min(axis=1) if asked.any() else np.full(len(free), left)
-        for index in np.flatnonzero(fits > 0).tolist():
-            count = min(left, int(fits[index]))
-            free[index] -= request * count
-            assigned.append((put, index, count))
-            left -= count
-            if left == 0:
-                break
-        if left:
-            return None
+    asks = [(built.problem.gangs[put.gang].members[put.member].request, put.count) for put in open_puts]
+    found = assign(free, asks, by_scarcity(built.problem.resources))
+    if found is None:
+        return None
+    for put, nodes in zip(open_puts, found, strict=True):
+        assigned += [(put, index, count) for index, count in nodes]
     return assigned
 
 

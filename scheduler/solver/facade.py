@@ -138,6 +138,8 @@ def _solver(limits: Limits) -> Any:
         parameters.max_time_in_seconds = limits.wall_seconds
     parameters.num_workers = limits.workers
     parameters.random_seed = limits.seed
+    # The relaxation of domains and gangs is what bounds these models.
+    parameters.linearization_level = 2
     # With a complete hint of a large model, probing and symmetry detection cost more than they bring.
     parameters.cp_model_probing_level = 0
     parameters.symmetry_level = 0

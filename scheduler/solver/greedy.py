@@ -7,13 +7,20 @@ CP-SAT its answer is the plan. Its placements always expand to nodes, because it
 from __future__ import annotations
 
 import heapq
+from collections.abc import Container, Iterable, Sequence
 
-from scheduler.solver.attempt import Attempt, GangPlacer
+import numpy as np
+
+from scheduler.model.resources import Matrix
+from scheduler.solver.assign import assign
+from scheduler.solver.attempt import Attempt, GangPlacer, Step
 from scheduler.solver.check import scores
 from scheduler.solver.node_scores import node_score
 from scheduler.solver.problem import GangAsk, Incumbent, Problem, Put
 from scheduler.solver.rooms import Rooms
+from scheduler.solver.scarcity import by_scarcity
 from scheduler.solver.stock import Stock
+from scheduler.solver.tree import minima_below
 
 Spots = dict[tuple[int, int, int], dict[int, int]]
 """(gang, member, class) -> node index inside the class -> pods."""
@@ -24,9 +31,28 @@ def place(problem: Problem) -> Incumbent:
     greedy = _Greedy(problem)
     for gang in range(len(problem.gangs)):
         greedy.place_minima(gang)
-    greedy.place_surplus()
+    greedy.place_surplus(range(len(problem.gangs)))
     puts = greedy.puts()
     return Incumbent(puts=puts, scores=scores(problem, puts))
+
+
+def complete(problem: Problem, puts: Sequence[Put], gangs: Iterable[int]) -> Incumbent | None:
+    """A placement made elsewhere, with what still fits beside it of the given gangs; None when its counts do not
+    expand.
+
+    A solver that runs out of time has looked at the first goals only: what it left lying is picked up here.
+    """
+    greedy = _Greedy(problem)
+    if not greedy.adopt(puts):
+        return None
+    growing = set(gangs)
+    begun = {put.gang for put in puts}
+    for gang in sorted(growing):
+        if gang not in begun or problem.gangs[gang].bundle:
+            greedy.place_minima(gang)
+    greedy.place_surplus(growing)
+    completed = greedy.puts()
+    return Incumbent(puts=completed, scores=scores(problem, completed))
 
 
 class _Greedy:
@@ -43,7 +69,7 @@ class _Greedy:
     def place_minima(self, index: int) -> None:
         """A gang at its minima or not at all; of a bundle as many pods as fit."""
         gang = self._problem.gangs[index]
-        attempt = Attempt(self._stock)
+        attempt = self._placed.get(index) or Attempt(self._stock)
         if gang.bundle:
             member = gang.members[0]
             attempt.present.add(0)
@@ -54,12 +80,41 @@ class _Greedy:
         self._placed[index] = attempt
         self._record(index, gang, attempt)
 
-    def place_surplus(self) -> None:
+    def adopt(self, puts: Sequence[Put]) -> bool:
+        """Takes over a placement that obeys the rules; False when its counts do not fit onto the nodes of a class."""
+        by_class: dict[int, list[Put]] = {}
+        for put in puts:
+            by_class.setdefault(put.node_class, []).append(put)
+        for node_class, here in sorted(by_class.items()):
+            nodes = int(self._problem.class_nodes[node_class])
+            free = np.repeat(self._problem.class_free[node_class][None, :], nodes, axis=0)
+            asks = [(self._problem.gangs[put.gang].members[put.member].request, put.count) for put in here]
+            assigned = assign(free, asks, by_scarcity(self._problem.resources))
+            if assigned is None:
+                return False
+            for put, spots in zip(here, assigned, strict=True):
+                for node, pods in spots:
+                    self._adopt_spot(put, node, pods, free)
+        for index in sorted({put.gang for put in puts}):
+            self._placer.resume(self._placed[index], self._problem.gangs[index])
+            self._record(index, self._problem.gangs[index], self._placed[index])
+        return True
+
+    def _adopt_spot(self, put: Put, node: int, pods: int, free: Matrix) -> None:
+        """``free`` follows the nodes of the class by number; any node of the stock with the same rest stands for
+        one."""
+        request = self._problem.gangs[put.gang].members[put.member].request
+        attempt = self._placed.setdefault(put.gang, Attempt(self._stock))
+        attempt.pour(Step(put.member, (put.node_class, free[node].tobytes()), 1, pods), request)
+        attempt.taken[put.member] = attempt.taken.get(put.member, 0) + pods
+        free[node] -= np.array(request, dtype=np.int64) * pods
+
+    def place_surplus(self, among: Container[int]) -> None:
         """One pod at a time to the gang with the fewest surplus pods, then by rank."""
         queue = [
-            (0, index)
-            for index in self._placed
-            if not self._problem.gangs[index].bundle and not _whole(self._problem.gangs[index], self._placed[index])
+            (_surplus_pods(self._problem.gangs[index], attempt), index)
+            for index, attempt in self._placed.items()
+            if index in among and _may_grow(self._problem.gangs[index], attempt)
         ]
         heapq.heapify(queue)
         surplus = {index: Surplus(self._problem.gangs[index], self._placed[index]) for _, index in queue}
@@ -141,8 +196,14 @@ class Surplus:
         self._closed.clear()
 
 
-def _whole(gang: GangAsk, attempt: Attempt) -> bool:
-    return all(attempt.taken.get(index, 0) == member.count for index, member in enumerate(gang.members))
+def _may_grow(gang: GangAsk, attempt: Attempt) -> bool:
+    """Bundles have no surplus: each of their pods was tried with the minima."""
+    return not gang.bundle and sum(attempt.taken.values()) < gang.pods
+
+
+def _surplus_pods(gang: GangAsk, attempt: Attempt) -> int:
+    least = max(gang.branches[0].minimum, sum(minima_below(gang, 0).values()))
+    return max(0, sum(attempt.taken.values()) - least)
 
 
 def _total(gang: GangAsk, attempt: Attempt) -> list[int]:

@@ -15,6 +15,7 @@ from scheduler.model.plan import TierScore
 from scheduler.solver.candidates import candidates, free_gangs
 from scheduler.solver.check import better, broken, scores
 from scheduler.solver.facade import Ended, Found, Limits
+from scheduler.solver.greedy import complete
 from scheduler.solver.model import PlacementModel
 from scheduler.solver.posting import Terms
 from scheduler.solver.problem import Incumbent, SolveRequest, SolveResult
@@ -41,17 +42,18 @@ def solve(request: SolveRequest, *, stop: Callable[[], bool] = _never) -> Iterat
         yield SolveResult(None, "skipped")
         return
     model = PlacementModel(problem, uppers, free, request.start)
-    search = _Search(request, model, whole=len(free) == len(problem.gangs))
+    search = _Search(request, model, free)
     yield from search.run(stop)
 
 
 class _Search:
     """The best placement so far, the bounds proven so far, and what is left of the budget."""
 
-    def __init__(self, request: SolveRequest, model: PlacementModel, *, whole: bool) -> None:
+    def __init__(self, request: SolveRequest, model: PlacementModel, free: set[int]) -> None:
         self._model = model
         self._request = request
-        self._whole = whole
+        self._free = free
+        self._whole = len(free) == len(request.problem.gangs)
         self._best = Incumbent(request.start.puts, scores(request.problem, request.start.puts))
         self._found = False
         self._bounds: dict[str, int] = {}
@@ -98,13 +100,18 @@ class _Search:
             yield event
 
     def _take(self, values: Sequence[int]) -> bool:
-        """Whether a solution beats the best; a solution that the plain check refuses would be a bug of a term."""
-        puts = self._model.puts(values)
-        reached = scores(self._request.problem, puts)
-        if not better(reached, self._best.scores):
+        """Whether a solution, completed by what still fits beside it, beats the best.
+
+        One that does not expand is passed over. One that the plain check refuses would be a bug of a term.
+        """
+        problem, puts = self._request.problem, self._model.puts(values)
+        if not better(scores(problem, puts), self._best.scores):
             return False
-        assert not broken(self._request.problem, puts), "the model allowed what a rule forbids"
-        self._best, self._found = Incumbent(puts, reached), True
+        assert not broken(problem, puts), "the model allowed what a rule forbids"
+        completed = complete(problem, puts, self._free)
+        if completed is None:
+            return False
+        self._best, self._found = completed, True
         return True
 
     def _is_at_floor(self, tier: str, terms: Terms) -> bool:

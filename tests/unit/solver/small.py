@@ -1,0 +1,127 @@
+"""Builders for small solver cases: only what a case is about is said, the rest is plain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from scheduler.model.cluster import Mask, Node, NodeTable
+from scheduler.model.policy import Policy
+from scheduler.model.resources import from_quantities, vector
+from scheduler.model.shape import Shape, Taint, Toleration
+from scheduler.model.topology import Level, Topology, TopologyAsk
+from scheduler.model.work import Branch, Gang, GangKey, Member, Place
+from scheduler.solver.build import Built, build
+from scheduler.solver.expand import Places, Unexpandable, expand
+from scheduler.solver.filters import eligible
+from scheduler.solver.fleet import Fleet
+from scheduler.solver.greedy import place
+from scheduler.solver.problem import QueueRoom
+from scheduler.solver.terms.table import FILTERS
+
+NAMES = ("cpu", "memory", "nvidia.com/gpu", "pods")
+FABRIC = Topology("fabric", (Level("zone", "zone"), Level("block", "block"), Level("rack", "rack")))
+
+
+def node(
+    name: str,
+    gpus: int = 8,
+    cpus: int = 96,
+    *,
+    taints: tuple[Taint, ...] = (),
+    unschedulable: bool = False,
+    ready: bool = True,
+    **labels: str,
+) -> Node:
+    amounts = from_quantities({"cpu": cpus, "memory": "512Gi", "nvidia.com/gpu": gpus, "pods": 110})
+    return Node(name, labels, amounts, taints, unschedulable, ready)
+
+
+def shape(
+    gpus: int = 1, cpus: int = 1, *, tolerations: tuple[Toleration, ...] = (), gpu_models: tuple[str, ...] = ()
+) -> Shape:
+    requests = from_quantities({"cpu": cpus, "memory": "1Gi", "nvidia.com/gpu": gpus, "pods": 1})
+    return Shape(requests, tolerations=tolerations, gpu_models=gpu_models)
+
+
+def gang(
+    name: str,
+    pods: int,
+    gpus: int = 1,
+    *,
+    minimum: int | None = None,
+    cpus: int = 1,
+    ask: TopologyAsk | None = None,
+    priority: int = 0,
+    single: bool = False,
+    held: tuple[Place, ...] = (),
+) -> Gang:
+    """Equal pods in one branch; ``minimum`` is all of them unless said."""
+    least = pods if minimum is None else minimum
+    member = Member("worker", shape(gpus, cpus), pods, least)
+    return Gang(
+        GangKey(f"ns/{name}"), name, "", priority, 0.0, (member,), (Branch("", -1, least, 0, ask),), single=single, held=held
+    )
+
+
+def tree(name: str, members: Sequence[Member], branches: Sequence[Branch]) -> Gang:
+    return Gang(GangKey(f"ns/{name}"), name, "", 0, 0.0, tuple(members), tuple(branches))
+
+
+def refused(name: str, asked: Shape, *nodes: Node) -> list[str]:
+    """The names of the nodes that a filter refuses."""
+    table = NodeTable.of(nodes)
+    capacity = np.array([vector(each.allocatable, NAMES) for each in table.nodes], dtype=np.int64)
+    mask: Mask = FILTERS[name](asked, Fleet(table, capacity, NAMES))
+    return [each.name for each, out in zip(table.nodes, mask, strict=True) if out]
+
+
+def built(
+    nodes: Sequence[Node],
+    gangs: Sequence[Gang],
+    *,
+    used: Mapping[str, Mapping[str, int | str]] | None = None,
+    policy: Policy | None = None,
+    rooms: tuple[QueueRoom, ...] = (),
+    queue_of_gang: Mapping[GangKey, int] | None = None,
+    queue_names: tuple[str, ...] = (),
+    topologies: Sequence[Topology] = (FABRIC,),
+) -> Built:
+    """A built problem; ``used`` are quantities taken on nodes by name."""
+    policy = policy or Policy()
+    table = NodeTable.of(tuple(nodes))
+    capacity = np.array([vector(each.allocatable, NAMES) for each in table.nodes], dtype=np.int64)
+    free = capacity.copy()
+    for name, amounts in (used or {}).items():
+        free[table.rows[name]] -= vector(from_quantities(amounts), NAMES)
+    shapes = {member.shape for each in gangs for member in each.members}
+    masks = {each: eligible(each, table, capacity, NAMES, policy)[0] for each in shapes}
+    return build(
+        table,
+        NAMES,
+        free,
+        gangs,
+        {each.name: each for each in topologies},
+        masks,
+        policy,
+        queue_rooms=rooms,
+        queue_of_gang=queue_of_gang,
+        queue_names=queue_names,
+    )
+
+
+def placed(case: Built) -> dict[str, dict[str, int]]:
+    """What greedy places: gang name -> node -> pods of any member."""
+    places = expand(case, place(case.problem).puts)
+    assert not isinstance(places, Unexpandable)
+    return pods_by_node(case, places)
+
+
+def pods_by_node(case: Built, places: Places) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for each, own in zip(case.gangs, places, strict=True):
+        for spot in (spot for part in own for spot in part.nodes):
+            nodes = found.setdefault(each.name, {})
+            nodes[spot.node] = nodes.get(spot.node, 0) + spot.count
+    return found

@@ -1,0 +1,41 @@
+"""Eligibility counts every refused node once, under the first filter that refuses it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scheduler.model.cluster import GPU_MODEL_LABEL, NodeTable
+from scheduler.model.policy import Policy
+from scheduler.model.resources import vector
+from scheduler.model.shape import Taint
+from scheduler.solver.filters import eligible
+from tests.unit.solver.small import NAMES, node, shape
+
+NODES = NodeTable.of(
+    (
+        node("a", **{GPU_MODEL_LABEL: "H100"}),
+        node("b", **{GPU_MODEL_LABEL: "A100"}, taints=(Taint("team"),)),
+        node("c", **{GPU_MODEL_LABEL: "A100"}),
+        node("d", **{GPU_MODEL_LABEL: "A100"}),
+        node("e", ready=False),
+    )
+)
+CAPACITY = np.array([vector(each.allocatable, NAMES) for each in NODES.nodes], dtype=np.int64)
+
+
+def test_counts_add_up_in_the_order_of_the_policy() -> None:
+    mask, counts = eligible(shape(gpu_models=("H100",)), NODES, CAPACITY, NAMES, Policy())
+    assert mask.tolist() == [True, False, False, False, False]
+    assert counts == (("ready", 1), ("taints", 1), ("gpu-model", 2))
+
+
+def test_only_the_filters_of_the_policy_are_asked() -> None:
+    mask, counts = eligible(shape(gpu_models=("H100",)), NODES, CAPACITY, NAMES, Policy(filters=("taints",)))
+    assert mask.tolist() == [True, False, True, True, True]
+    assert counts == (("taints", 1),)
+
+
+def test_an_unknown_filter_is_an_error() -> None:
+    with pytest.raises(KeyError, match="moon-phase"):
+        eligible(shape(), NODES, CAPACITY, NAMES, Policy(filters=("moon-phase",)))
