@@ -28,7 +28,7 @@ EVENTS_PER_STEP = 400
 GATHER_SECONDS = 0.002
 """How long the loop waits for more events before it turns to the first: fewer, larger steps cost less."""
 
-TICK_SECONDS = 0.25
+TICK_SECONDS = 0.1
 
 Solve = Callable[[SolveRequest], Awaitable[SolveResult]]
 

@@ -49,7 +49,7 @@ class Scheduler:
             raise SchedulerDiedError(f"the scheduler ended with exit code {code}\n{self.last_words()}")
 
     def last_words(self) -> str:
-        return f"the end of its log:\n{last_lines(self._log, LOG_LINES)}"
+        return f"the end of its log, {self._log}:\n{last_lines(self._log, LOG_LINES)}"
 
     def metrics(self) -> str:
         """Its metrics in Prometheus' text format."""
@@ -71,11 +71,11 @@ class Scheduler:
 
 
 @contextmanager
-def scheduling(kubeconfig: Path, folder: Path, ports: Path) -> Iterator[Scheduler]:
-    """Run the scheduler for the time of the block. Its log goes to `folder`."""
+def scheduling(kubeconfig: Path, log: Path, ports: Path) -> Iterator[Scheduler]:
+    """Run the scheduler for the time of the block. Its log goes to `log`."""
     (port,), held = reserve_ports(1, ports)
     address = f"127.0.0.1:{port}"
-    log = folder / "scheduler.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
             command(kubeconfig, address),

@@ -152,11 +152,9 @@ class Judge:
                 if bound:
                     yield f"gang {gang.name} cannot run, yet {bound} of its pods are bound"
             elif 0 < bound < gang.minimum:
-                yield f"gang {gang.name} is bound in part: {bound} pods of at least {gang.minimum}"
+                yield f"gang {gang.name} is bound in part: {bound} pods of at least {gang.minimum}{_said(seen, gang)}"
             elif not bound:
-                status = seen.gangs.get((gang.namespace, gang.name))
-                said = "" if status is None else f"; its PodGroup says {status.phase} {status.cause}: {status.message}"
-                yield f"gang {gang.name} should run and does not{said}"
+                yield f"gang {gang.name} should run and does not{_said(seen, gang)}"
             if bound and gang.required and len(_touched(pods, seen.nodes, gang.required)) > 1:
                 yield f"gang {gang.name} is spread over several domains of level {gang.required}"
         waiting = [single.name for single in self._singles if single.waits is None and not _bound(seen, single)]
@@ -212,6 +210,11 @@ def fewest_domains(gang: Gang, nodes: Mapping[str, SeenNode], level: str) -> int
         left -= pods
         domains += 1
     return domains
+
+
+def _said(seen: Sightings, gang: Gang) -> str:
+    status = seen.gangs.get((gang.namespace, gang.name))
+    return "" if status is None else f"; its PodGroup says {status.phase} {status.cause} {status.message}".rstrip()
 
 
 def _touched(pods: Sequence[SeenPod], nodes: Mapping[str, SeenNode], level: str) -> set[str]:

@@ -13,6 +13,7 @@ from rich.text import Text
 from demo.results import Progress
 
 PLAIN_INTERVAL_SECONDS = 2.0
+PLAIN_WIDTH = 120
 
 
 class Screen:
@@ -20,6 +21,8 @@ class Screen:
 
     def __init__(self) -> None:
         self.console = Console(highlight=False)
+        if not self.console.is_terminal:
+            self.console.width = PLAIN_WIDTH
         self._started = time.monotonic()
         self._live: Live | None = None
         self._said_at = 0.0

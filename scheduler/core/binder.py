@@ -36,16 +36,17 @@ class Binder:
     def in_flight(self, uid: str) -> bool:
         return uid in self._assumed
 
-    def charge_of(self, pod: Pod, queue: str, gang: GangKey | None, member: str) -> Charge | None:
-        """Where a pod counts as it is now seen: on its node, on the node it was assumed on, or nowhere."""
-        if self._stale.get(pod.uid, pod.version) != pod.version:
-            # The news that was waited for: the pod has changed, so the refused bind cannot have happened after all.
-            del self._stale[pod.uid]
-            if not pod.node:
-                self._assumed.pop(pod.uid, None)
+    def observe(self, pod: Pod) -> None:
+        """What the watch shows settles what was assumed. To be called before anything else looks at the pod."""
         if pod.node:
-            self._assumed.pop(pod.uid, None)
-            self._retries.pop(pod.uid, None)
+            self.forget(pod.uid)
+        elif self._stale.get(pod.uid, pod.version) != pod.version:
+            # The news that was waited for: the pod has changed, so the refused bind cannot have happened after all.
+            self.forget(pod.uid)
+
+    def charge_of(self, pod: Pod, queue: str, gang: GangKey | None, member: str) -> Charge | None:
+        """Where a pod counts as it was last seen: on its node, on the node it was assumed on, or nowhere."""
+        if pod.node:
             if pod.finished and not (pod.succeeded and gang is not None):
                 return None
             return Charge(pod.node, pod.shape, queue, gang, member, takes_room=not pod.finished)
@@ -74,8 +75,8 @@ class Binder:
         if failure.status in (404, 409, 422):
             pod = self._store.pods.get(effect.uid)
             if failure.status == 409 and pod is not None and pod.version == effect.version:
-                # A change that we have not seen yet: perhaps an earlier try of ours whose answer was lost. The room stays
-                # taken until the watch tells.
+                # A change that we have not seen yet, perhaps an earlier try of ours whose answer was lost: the room
+                # stays taken until the watch tells.
                 self._stale[effect.uid] = effect.version
                 self._retries.pop(effect.uid, None)
                 return False

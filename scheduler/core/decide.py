@@ -113,7 +113,11 @@ def _admit(snapshot: Snapshot, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
         if gang.queue not in by_queue:
             by_queue[gang.queue] = admission_trouble(snapshot.queues, troubles, gang.queue)
         trouble = by_queue[gang.queue]
-        if trouble is None:
+        unmodelled = [feature for member in gang.members for feature in member.shape.unmodelled]
+        if unmodelled:
+            refusals = tuple(Refusal("modelled", "NotModelled", where=each) for each in dict.fromkeys(unmodelled))
+            verdicts[gang.key] = Verdict(Cause.INVALID, refusals)
+        elif trouble is None:
             admitted.append(gang)
         else:
             held = trouble.code in ("QueueHold", "QueueDrain")

@@ -25,6 +25,9 @@ from scheduler.model.work import Condition, Gang, GangKey, Pod, group_key, singl
 DECISIONS_PER_STEP = 200
 """How many decisions of a plan are verified and applied before the loop may turn to other events."""
 
+REST_SECONDS = 0.1
+"""After a plan that placed nothing the next one waits so long: what stays blocked then costs little."""
+
 
 class Engine:
     """Everything between what was seen and what is done. `handle` may be called with many events at once; while `busy`,
@@ -46,6 +49,7 @@ class Engine:
         self._decisions: deque[Decision] = deque()
         self._queue_conditions: dict[str, tuple[str, str]] = {}
         self._now_seconds = 0.0
+        self._rest_until = 0.0
         self.refused_decisions = 0
 
     # -- what others may ask ---------------------------------------------------------------------------------------
@@ -82,7 +86,8 @@ class Engine:
         effects += self._next_decisions(now_seconds)
         if self._gangs.stirred:
             self._gangs.stirred, self._stirred = False, True
-        if self._stirred and not self._deciding and not self._decisions:
+        rested = now_seconds >= self._rest_until
+        if self._stirred and rested and not self._deciding and not self._decisions:
             self._stirred = False
             if self._gangs.pending or self._singles:
                 self._deciding = True
@@ -107,6 +112,7 @@ class Engine:
             case ev.Planned(plan):
                 self._deciding = False
                 self._plan, self._decisions = plan, deque(plan.decisions)
+                self._rest_until = now_seconds + (0.0 if plan.decisions else REST_SECONDS)
                 self._note_verdicts(plan, now_seconds)
             case ev.PlanFailed():
                 self._deciding = False
@@ -149,6 +155,12 @@ class Engine:
                 store.priority_classes[name] = value
             case ev.PriorityClassGone(name):
                 store.priority_classes.pop(name, None)
+            case _:
+                self._apply_leadership(event)
+        return []
+
+    def _apply_leadership(self, event: Event) -> None:
+        match event:
             case ev.Leading(epoch):
                 self._leading, self._synced, self._epoch = True, False, epoch
             case ev.Deposed():
@@ -158,7 +170,6 @@ class Engine:
                 self._start_over()
             case _:
                 raise AssertionError(f"unknown event {event!r}")
-        return []
 
     def _start_over(self) -> None:
         """Everything that stands on the server has been seen: what we had on its way before counts no longer."""
@@ -181,6 +192,7 @@ class Engine:
             self._lose_pod(pod.uid)
             return
         before = self.store.pods.get(pod.uid)
+        self._binder.observe(pod)
         self.store.see_pod(pod)
         had_room = before is not None and before.node and not before.finished
         if had_room and pod.finished:

@@ -56,7 +56,7 @@ _TEMPLATES = {
     ),
     ("required-topology", "NotTogether"): "its {needed} pods fit without the required topology, not with it",
     ("required-topology", "UnknownTopology"): "topology {where} does not exist",
-    ("required-topology", "UnknownLevel"): "topology level {where} does not exist",
+    ("required-topology", "UnknownLevel"): "topology {level} has no level {domain}",
     ("required-topology", "NoDomain"): "no node it may use has a domain at level {where}",
     ("required-topology", "AmbiguousTopology"): "several topologies exist ({where}); name one",
 }

@@ -1,7 +1,7 @@
 """Leader election on a coordination.k8s.io Lease, as client-go does it, with the transition count as our epoch.
 
-A holder that finds its own identity on the lease at start takes a new transition too: what an earlier process of that name
-had on its way must be told apart from ours.
+A holder that finds its own identity on the lease at its start takes a new transition too: what an earlier process of
+that name had on its way must be told apart from ours.
 """
 
 from __future__ import annotations

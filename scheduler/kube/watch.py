@@ -46,6 +46,12 @@ class ListAgainError(Exception):
     """The last version is too old for the server: everything has to be told again."""
 
 
+def _stream_error(seen: StreamError) -> Exception:
+    if seen.code == 410:
+        return ListAgainError()
+    return aiohttp.ClientError(f"the stream ended with {seen.code}: {seen.message}")
+
+
 def gone_event(kind: str, key: str) -> Event:
     """What it means that an object of a kind vanished; ``key`` as in `_key`."""
     match kind:
@@ -104,6 +110,7 @@ class Watcher:
         self._sink = sink
         self._log = structlog.get_logger("watch")
         self._told: dict[str, set[str]] = {kind: set() for kind in PATHS}
+        self._version = dict.fromkeys(PATHS, "")
         self._ready: dict[str, asyncio.Event] = {kind: asyncio.Event() for kind in PATHS}
         self._malformed: set[tuple[str, str]] = set()
         self.relists = 0
@@ -142,14 +149,14 @@ class Watcher:
 
     async def _follow(self, kind: str) -> None:
         """One initial list, then stream after stream from the last version."""
-        version = ""
+        self._version[kind] = ""
         while True:
             try:
-                version = await self._stream(kind, version)
+                await self._stream(kind)
             except (aiohttp.ClientError, TimeoutError, OSError):
-                if not version:
+                if not self._version[kind]:
                     raise
-                # A broken stream is normal: go on where it ended. Only when that is refused, everything is told again.
+                # A broken or silent stream is normal: go on where it ended; all is told again only when that is refused.
                 await asyncio.sleep(0.2)
                 await self._reachable()
 
@@ -166,16 +173,17 @@ class Watcher:
             await asyncio.sleep(wait_seconds)
             wait_seconds = min(RETRY_SECONDS_MAX, wait_seconds * 2)
 
-    def _path(self, kind: str, version: str) -> str:
+    def _path(self, kind: str) -> str:
+        version = self._version[kind]
         start = (
             f"&resourceVersion={version}" if version else "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
         )
         return f"{PATHS[kind]}?watch=1&allowWatchBookmarks=true&timeoutSeconds={SERVER_SECONDS}{start}"
 
-    async def _stream(self, kind: str, version: str) -> str:
-        """One response from begin to end; the last version that was told."""
-        initial: set[str] | None = None if version else set()
-        async with self._client.stream(self._path(kind, version), QUIET_SECONDS) as answer:
+    async def _stream(self, kind: str) -> None:
+        """One response from begin to end."""
+        initial: set[str] | None = None if self._version[kind] else set()
+        async with self._client.stream(self._path(kind), QUIET_SECONDS) as answer:
             if answer.status == 410:
                 raise ListAgainError
             if answer.status == 429 or answer.status >= 500:
@@ -185,43 +193,40 @@ class Watcher:
             rest = b""
             async for chunk in answer.content.iter_any():
                 *lines, rest = (rest + chunk).split(b"\n")
-                events: list[Event] = []
-                for line in lines:
-                    if not line:
-                        continue
-                    seen, seen_version = self._decoder.line(kind, line)
-                    if isinstance(seen, Bookmark):
-                        version = seen.version
-                        if seen.initial_end and initial is not None:
-                            events += self._vanished(kind, initial)
-                            initial = None
-                            self._sink(events)
-                            events = []
-                            self._ready[kind].set()
-                    elif isinstance(seen, StreamError):
-                        if events:
-                            self._sink(events)
-                        if seen.code == 410:
-                            raise ListAgainError
-                        raise aiohttp.ClientError(f"the stream ended with {seen.code}: {seen.message}")
-                    elif isinstance(seen, Malformed):
-                        self._skip(seen)
-                    else:
-                        key, gone = _key(seen)
-                        if gone:
-                            self._told[kind].discard(key)
-                        else:
-                            self._told[kind].add(key)
-                        if initial is not None:
-                            initial.add(key)
-                        else:
-                            version = seen_version
-                        events.append(seen)
-                if events:
-                    self._sink(events)
+                initial = self._tell(kind, lines, initial)
         if initial is not None:
             raise aiohttp.ClientError("the stream ended before the initial list was complete")
-        return version
+
+    def _tell(self, kind: str, lines: list[bytes], initial: set[str] | None) -> set[str] | None:
+        """Tell what some lines say, as one batch; ``initial`` collects what the initial list names, None after it."""
+        events: list[Event] = []
+        try:
+            for line in lines:
+                if not line:
+                    continue
+                seen, version = self._decoder.line(kind, line)
+                if isinstance(seen, Bookmark):
+                    self._version[kind] = version
+                    if seen.initial_end and initial is not None:
+                        events += self._vanished(kind, initial)
+                        initial = None
+                        self._ready[kind].set()
+                elif isinstance(seen, StreamError):
+                    raise _stream_error(seen)
+                elif isinstance(seen, Malformed):
+                    self._skip(seen)
+                else:
+                    events.append(seen)
+                    key, gone = _key(seen)
+                    (self._told[kind].discard if gone else self._told[kind].add)(key)
+                    if initial is not None:
+                        initial.add(key)
+                    else:
+                        self._version[kind] = version
+        finally:
+            if events:
+                self._sink(events)
+        return initial
 
     def _vanished(self, kind: str, initial: set[str]) -> list[Event]:
         vanished = sorted(self._told[kind] - initial)

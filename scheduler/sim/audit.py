@@ -11,7 +11,9 @@ import msgspec
 
 from scheduler.sim.ledger import Ledger, ended, member_of, minimum, over, spots
 from scheduler.sim.objects import Change, Object
-from scheduler.sim.server import ApiServer
+from scheduler.sim.server import Answer, ApiServer
+from scheduler.wire import names
+from scheduler.wire.requests import Request
 
 PARTLY_BOUND_SECONDS = 60.0
 """How long a gang may stand below its minimum with some of its pods bound."""
@@ -38,6 +40,7 @@ class Auditor:
         self._clock = server.clock
         self._partly_since: dict[str, float] = {}
         server.objects.listeners.append(self._hear)
+        server.on_request.append(self._hear_request)
 
     def raise_if_any(self) -> None:
         assert not self.violations, "\n".join(str(each) for each in self.violations)
@@ -62,6 +65,13 @@ class Auditor:
         check = checks.get(change.kind.plural)
         if check is not None and change.type != "DELETED":
             check(change)
+
+    def _hear_request(self, user: str, request: Request, answer: Answer) -> None:
+        """A scheduler may be too late (404, 409) or too early (429), but what it asks for must make sense."""
+        if not user.startswith(names.SCHEDULER) or answer.status < 300 or answer.status in (404, 409, 429):
+            return
+        if b"metadata.uid" not in answer.body:  # a pod of that name, but not the one that was meant
+            self._say("malformed-request", f"{user} {request.method} {request.path}: {answer.body.decode()}")
 
     def _hear_pod(self, change: Change) -> None:
         before = "" if change.before is None else change.before["spec"].get("nodeName", "")

@@ -95,7 +95,10 @@ def gangs(draw: st.DrawFn, number: int) -> Gang:
         own = tuple(draw(members(branch=child + 1)) for child in range(children))
         branches = (
             Branch("", -1, 0, draw(st.integers(0, children)), draw(asks)),
-            *(Branch(f"b{child}", 0, draw(st.integers(0, own[child].count)), 0, draw(asks)) for child in range(children)),
+            *(
+                Branch(f"b{child}", 0, draw(st.integers(0, own[child].count)), 0, draw(asks))
+                for child in range(children)
+            ),
         )
         return _gang(number, own, branches, draw(st.integers(0, 1)))
     own = tuple(draw(members()) for _ in range(1 if kind == "flat" else 2))
@@ -106,7 +109,9 @@ def gangs(draw: st.DrawFn, number: int) -> Gang:
 def _gang(
     number: int, own: Sequence[Member], branches: tuple[Branch, ...], priority: int, *, single: bool = False
 ) -> Gang:
-    named = tuple(Member(f"m{index}", each.shape, each.count, each.minimum, each.branch) for index, each in enumerate(own))
+    named = tuple(
+        Member(f"m{index}", each.shape, each.count, each.minimum, each.branch) for index, each in enumerate(own)
+    )
     return Gang(GangKey(f"ns/g{number}"), f"g{number}", "", priority, 0.0, named, branches, single=single)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from tests.property.solver_worlds import World, worlds
 
 from scheduler.model.resources import vector
 from scheduler.solver.build import Built
 from scheduler.solver.check import broken, scores
 from scheduler.solver.expand import Places, Unexpandable, expand
 from scheduler.solver.greedy import place
+from tests.property.solver_worlds import World, worlds
 
 
 @settings(max_examples=300, deadline=None)

@@ -22,7 +22,9 @@ NOTHING = Incumbent((), ())
 def placements(draw: st.DrawFn) -> tuple[World, list[tuple[int, int, int, int]]]:
     """A world and random pods in it: (gang, member, class, count), indices still to be taken modulo what there is."""
     world = draw(worlds(nodes_max=6, gangs_max=3))
-    puts = draw(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 5), st.integers(1, 3)), max_size=6))
+    puts = draw(
+        st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 5), st.integers(1, 3)), max_size=6)
+    )
     return world, puts
 
 
@@ -77,7 +79,9 @@ def _best(model: PlacementModel | None, terms: list[tuple[int, int]]) -> int | N
 @settings(max_examples=80, deadline=None)
 @given(placements())
 @pytest.mark.parametrize("rule", [name for name in RULES if name != "capacity"])
-def test_a_rule_allows_what_its_check_allows(rule: str, placement: tuple[World, list[tuple[int, int, int, int]]]) -> None:
+def test_a_rule_allows_what_its_check_allows(
+    rule: str, placement: tuple[World, list[tuple[int, int, int, int]]]
+) -> None:
     world, drawn = placement
     problem = world.build(rules=(rule,), goals=()).problem
     puts = _puts(problem, drawn, too_many=rule == "gang-minimum")
@@ -104,7 +108,9 @@ def test_capacity_allows_what_stands_on_nodes_and_nothing_above_the_sums(
 @settings(max_examples=80, deadline=None)
 @given(placements())
 @pytest.mark.parametrize("goal", list(GOALS))
-def test_a_goal_counts_what_its_cost_counts(goal: str, placement: tuple[World, list[tuple[int, int, int, int]]]) -> None:
+def test_a_goal_counts_what_its_cost_counts(
+    goal: str, placement: tuple[World, list[tuple[int, int, int, int]]]
+) -> None:
     world, drawn = placement
     problem = world.build(rules=(), goals=(goal,)).problem
     puts = _puts(problem, drawn)

@@ -10,7 +10,8 @@ from scheduler.model import events as ev
 from scheduler.model.policy import Policy
 from scheduler.model.queue import Queue, Quota
 from scheduler.model.resources import GPU
-from tests.unit.core.world import Bench, group, node, pod
+from scheduler.model.work import MemberSpec
+from tests.unit.core.world import Bench, group, node, pod, shape
 
 
 def gang(name: str, count: int, *, gpus: int = 1, minimum: int | None = None, required: str = "") -> list[object]:
@@ -75,6 +76,7 @@ def test_an_elastic_gang_starts_at_its_minimum_and_grows_by_another_commit() -> 
     bench.see(*gang("g", 5, minimum=2))
     assert len(bench.performed(ef.Bind)) == 3
     bench.tell(ev.NodeSeen(node("n2", 8)))
+    bench.tick()
     assert len(bench.performed(ef.Bind)) == 5
     assert len(bench.performed(ef.Commit)) == 2
     assert bench.groups["g"].scheduled == 5
@@ -147,7 +149,30 @@ def test_a_refused_bind_is_tried_again_once_the_pod_is_seen_changed() -> None:
     assert bench.nodes_of("b") == [""], "the room of a bind that may have happened must stay taken"
     bench.lose = []
     bench.see(pod("a", version="2"))
+    bench.tick()
     assert bench.nodes_of("a") == ["n1"]
+
+
+def test_a_refused_bind_of_a_gang_is_tried_again_too() -> None:
+    bench = Bench(node("n1", 2))
+    bench.lose = [ef.Bind]
+    bench.see(*gang("g", 2))
+    first, second = bench.held
+    bench.tell(ev.Done(first), ev.Failed(second, 409, "Precondition failed: ResourceVersion"))
+    bench.lose = []
+    assert isinstance(second, ef.Bind)
+    bench.see(msgspec.structs.replace(bench.pods[second.uid], version="77"))
+    assert [each.version for each in bench.performed(ef.Bind)] == ["77"]
+
+
+def test_what_is_not_decided_on_is_refused_by_name() -> None:
+    strange = msgspec.structs.replace(shape(), unmodelled=("required podAntiAffinity",))
+    bench = Bench(node("n1"))
+    bench.see(pod("a", shape=strange))
+    bench.tick()
+    (mark,) = bench.performed(ef.MarkPod)
+    assert mark.reason == "SchedulerError"
+    assert "required podAntiAffinity is not supported yet" in mark.message
 
 
 def test_a_record_whose_node_is_gone_is_released_after_its_pods_are_bumped() -> None:
@@ -173,9 +198,6 @@ def test_gated_pods_are_not_attempted() -> None:
 
 
 def test_templates_are_decided_before_their_pods_exist() -> None:
-    from scheduler.model.work import MemberSpec
-    from tests.unit.core.world import shape
-
     bench = Bench(node("n1"))
     planned = group("g", 2, members=(MemberSpec("main", 2, None, shape()),))
     bench.see(planned)
@@ -186,9 +208,6 @@ def test_templates_are_decided_before_their_pods_exist() -> None:
 
 
 def test_a_record_whose_pods_never_come_is_released() -> None:
-    from scheduler.model.work import MemberSpec
-    from tests.unit.core.world import shape
-
     bench = Bench(node("n1"))
     bench.see(group("g", 2, members=(MemberSpec("main", 2, None, shape()),)))
     bench.tick(30)

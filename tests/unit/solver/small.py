@@ -61,7 +61,15 @@ def gang(
     least = pods if minimum is None else minimum
     member = Member("worker", shape(gpus, cpus), pods, least)
     return Gang(
-        GangKey(f"ns/{name}"), name, "", priority, 0.0, (member,), (Branch("", -1, least, 0, ask),), single=single, held=held
+        GangKey(f"ns/{name}"),
+        name,
+        "",
+        priority,
+        0.0,
+        (member,),
+        (Branch("", -1, least, 0, ask),),
+        single=single,
+        held=held,
     )
 
 

@@ -21,7 +21,10 @@ def expression(key: str, operator: str, *values: str) -> NodeTerm:
 
 
 def test_an_unmodelled_feature_is_refused_everywhere() -> None:
-    assert refused("modelled", msgspec.structs.replace(PLAIN, unmodelled=("hostPort",)), node("a"), node("b")) == ["a", "b"]
+    assert refused("modelled", msgspec.structs.replace(PLAIN, unmodelled=("hostPort",)), node("a"), node("b")) == [
+        "a",
+        "b",
+    ]
     assert refused("modelled", PLAIN, node("a")) == []
 
 
