@@ -320,7 +320,11 @@ class Engine:
     # -- answers ---------------------------------------------------------------------------------------------------
 
     def _done(self, answer: ev.Done) -> None:
-        key = _group_of(answer.effect)
+        effect = answer.effect
+        if isinstance(effect, ef.MarkPod | ef.Bump):
+            # The next bind must not be refused because of our own word about the pod.
+            self.store.renew_pod(effect.uid, answer.version)
+        key = _group_of(effect)
         if key is not None:
             self._gangs.done(key, answer)
 

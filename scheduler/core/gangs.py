@@ -11,7 +11,7 @@ from scheduler.core.binder import Binder
 from scheduler.core.lifecycle import Phase, allowed
 from scheduler.core.resolve import Resolved, gang_of, resolve
 from scheduler.core.status import group_status
-from scheduler.core.store import Store, spots
+from scheduler.core.store import Store, newer, spots
 from scheduler.core.voice import Voice, pod_effects
 from scheduler.model.effects import Bump, Commit, Effect, GroupStatus, Hold, Release, Tell, WriteStatus
 from scheduler.model.events import Done, Failed
@@ -84,7 +84,7 @@ class Gangs:
         state = self._state(key)
         before = self._store.groups.get(key)
         self._store.groups[key] = group
-        state.version = _newer(state.version, group.version)
+        state.version = newer(state.version, group.version)
         if before is None or before.generation != group.generation:
             state.resolved = None
             self.stirred = True
@@ -107,7 +107,7 @@ class Gangs:
             if seen != state.withdrawn:
                 state.record, state.withdrawn = seen, None
             return
-        if _newer(state.version, group.version) == group.version:
+        if newer(state.version, group.version) == group.version:
             state.record = seen
 
     def lose_group(self, key: GangKey) -> None:
@@ -409,7 +409,7 @@ class Gangs:
         if state.flight is not effect:
             return
         state.flight = None
-        state.version = _newer(state.version, answer.version)
+        state.version = newer(state.version, answer.version)
         if isinstance(effect, Commit):
             state.record = effect.assignment
             state.committing = None
@@ -571,11 +571,6 @@ def _warning(group: PodGroup, text: str) -> Tell:
     return Tell(
         "PodGroup", group.namespace, group.name, group.uid, "FailedScheduling", "Scheduling", text, warning=True
     )
-
-
-def _newer(one: str, other: str) -> str:
-    """The later of two resourceVersions (comparable integers since Kubernetes 1.35, KEP-5504)."""
-    return max(one, other, key=lambda version: int(version) if version.isdigit() else -1)
 
 
 def _merged(held: tuple[Place, ...], new: tuple[Place, ...]) -> tuple[Place, ...]:

@@ -179,6 +179,14 @@ class Store:
             self.version += 1
         return pod
 
+    def renew_pod(self, uid: str, version: str) -> None:
+        """A write of ours made a new version of a pod that the watch has not shown yet."""
+        pod = self.pods.get(uid)
+        if pod is not None and not pod.node and newer(pod.version, version) != pod.version:
+            pod = self.pods[uid] = msgspec.structs.replace(pod, version=version)
+            if pod.group and pod.ours:
+                self.members_of[group_key(pod.namespace, pod.group)][uid] = pod
+
     def _forget_member(self, key: GangKey, uid: str) -> None:
         pods = self.members_of.get(key)
         if pods is not None:
@@ -283,6 +291,11 @@ class Store:
             use={name: self.columns.widened(total) for name, total in self._use.items()},
             topologies=dict(self.topologies),
         )
+
+
+def newer(one: str, other: str) -> str:
+    """The later of two resourceVersions (comparable integers since Kubernetes 1.35, KEP-5504)."""
+    return max(one, other, key=lambda version: int(version) if version.isdigit() else -1)
 
 
 def spots(places: tuple[Place, ...]) -> Counter[Spot]:

@@ -77,7 +77,7 @@ def request_for(effect: Effect, now_seconds: float) -> Request:
 def event_for(effect: Effect, status: int, body: bytes) -> Event:
     """What the server's answer means. A bind refused because the pod already stands on that very node has happened."""
     if status < 300:
-        if isinstance(effect, ef.Bind | ef.Tell | ef.MarkPod):
+        if isinstance(effect, ef.Bind | ef.Tell):
             return Done(effect)
         return Done(effect, msgspec.json.decode(body, type=_Answer).metadata.resourceVersion)
     message = _message(body)
