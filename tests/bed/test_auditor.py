@@ -179,6 +179,15 @@ def test_a_limit_lowered_below_what_runs_is_a_note() -> None:
     assert len(story.wait(5).pod("q", queue="a").bind("n0", "q").violations()) == 1
 
 
+def test_a_limit_lowered_a_moment_before_the_bind_makes_it_a_note() -> None:
+    def story(seconds: float) -> Story:
+        story = Story().node("n0").queue("a", gpus=1).pod("p", queue="a").queue("a", gpus=0).wait(seconds)
+        return story.bind("n0", "p")
+
+    assert (story(0.5).violations(), len(story(0.5).notes())) == ([], 1)
+    assert len(story(2).violations()) == 1
+
+
 # --- the whole -------------------------------------------------------------------------------------------------------
 
 

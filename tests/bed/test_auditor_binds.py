@@ -29,6 +29,15 @@ def test_a_pod_that_came_back_under_its_name_may_be_bound_again() -> None:
     assert story.violations() == []
 
 
+def test_what_the_log_tells_of_namesakes_before_the_audit_is_not_held_against_a_pod() -> None:
+    def story(seconds: float) -> Story:
+        story = Story(started=False).node("n0").pod("a").bind("n0", "a").asked("bind", "a", node="n9", uid="")
+        return story.wait(seconds).listed()
+
+    assert story(60).violations() == []
+    assert story(0).violations() == ["double bind: pod team/a: the binding named n9, the pod shows n0"]
+
+
 def test_a_binding_to_another_node_than_the_pod_shows_is_reported() -> None:
     story = Story().node("n0").node("n1").pod("a").bind("n0", "a").asked("bind", "a", node="n1")
     assert story.violations() == ["double bind: pod team/a: the binding named n1, the pod shows n0"]
