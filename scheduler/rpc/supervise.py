@@ -29,8 +29,8 @@ class Pace(msgspec.Struct, frozen=True):
     """How patient the supervisor is. A hang is noticed within ``misses_max`` x (interval + timeout) seconds."""
 
     start_seconds_max: float = 120.0
-    """From the start of the process until it first serves. Loading the solver takes 3 s of CPU, but was seen to take 18 s
-    on an overloaded machine; a limit near that would kill every worker just before it serves."""
+    """From the start of the process until it first serves. Loading the solver takes 3 s of CPU, but was seen to take
+    18 s on an overloaded machine; a limit near that would kill every worker just before it serves."""
     check_interval_seconds: float = 1.0
     check_timeout_seconds: float = 2.0
     misses_max: int = 2

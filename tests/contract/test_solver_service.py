@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -377,7 +378,7 @@ from scheduler.rpc.supervise import WorkerSupervisor
 async def main():
     async with WorkerSupervisor(sys.argv[1:]) as worker:
         await worker.serving.wait()
-        print(worker.pid, flush=True)
+        print(worker.pid, worker.endpoint.target.removeprefix("unix:"), flush=True)
         await asyncio.sleep(600)
 
 asyncio.run(main())
@@ -389,7 +390,8 @@ def test_the_worker_ends_when_its_supervisor_is_killed(stopped: bool) -> None:
     command = [sys.executable, "-c", ORPHANING_PROGRAM, *STAND_IN]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
+        first, socket = parent.stdout.readline().split()
+        pid = int(first)
         if stopped:
             os.kill(pid, signal.SIGSTOP)
         parent.kill()
@@ -398,6 +400,8 @@ def test_the_worker_ends_when_its_supervisor_is_killed(stopped: bool) -> None:
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline, "the worker outlived the process that started it"
         time.sleep(0.02)
+    # Nobody was left to remove it.
+    shutil.rmtree(Path(socket).parent)
 
 
 @pytest.mark.asyncio
