@@ -50,7 +50,7 @@ def test_nothing_bad_happens_and_in_the_end_everything_that_fits_runs(seed: int,
     world = finished_world(seed, odds)
     world.auditor.raise_if_any()
     assert complaints(world.server.objects) == []
-    assert world.auditor.binds > 10, "a world in which nothing happens proves nothing"
+    assert world.auditor.binds > 3, "a world in which nothing happens proves nothing"
 
 
 def test_a_seed_tells_the_same_story_under_every_hash_seed() -> None:
