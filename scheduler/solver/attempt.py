@@ -11,7 +11,7 @@ import numpy as np
 from scheduler.model.cluster import Mask
 from scheduler.solver.choose import choose_nodes, fewest_domains, tightest_domains
 from scheduler.solver.node_scores import NodeScore
-from scheduler.solver.problem import GangAsk, MemberAsk, Problem
+from scheduler.solver.problem import Counts, GangAsk, MemberAsk, Problem
 from scheduler.solver.scarcity import by_scarcity
 from scheduler.solver.stock import GroupKey, Slots, Stock
 from scheduler.solver.tree import children, members_below, minima_below, needs_nothing, path_up
@@ -103,8 +103,9 @@ class GangPlacer:
             slots = attempt.stock.live(self.eligible(member) & self._inside(attempt, gang, branch))
             codes = self._problem.class_domain[attempt.stock.node_class[slots], level]
             room = np.bincount(codes + 1, weights=self._room(attempt.stock, slots, member), minlength=1)
-            whole = tightest_domains([(member.count, room, True)], 0, roomiest=self._spreads)
-            some = tightest_domains([(1, room, True)], 0, roomiest=True)
+            free = self._scarce(attempt.stock, slots, codes)
+            whole = tightest_domains([(member.count, room, True)], free, 0, roomiest=self._spreads)
+            some = tightest_domains([(1, room, True)], free, 0, roomiest=True)
             if whole or some:
                 attempt.at[branch] = (whole or some)[0]
 
@@ -282,12 +283,17 @@ class GangPlacer:
             member = gang.members[index]
             room = np.bincount(codes + 1, weights=self._room(stock, slots, member), minlength=1)
             rooms.append((need, room, index == lead))
-        return tightest_domains(rooms, gang.branches[branch].minimum, roomiest=self._spreads)
+        free = self._scarce(stock, slots, codes)
+        return tightest_domains(rooms, free, gang.branches[branch].minimum, roomiest=self._spreads)
 
     def _room(self, stock: Stock, slots: Slots, member: MemberAsk) -> Slots:
         """Pods of a member that each group takes by itself."""
         fits = np.where(self.eligible(member)[stock.node_class[slots]], stock.fits(slots, member.request), 0)
-        return np.asarray(np.minimum(fits, member.count) * stock.size[slots])
+        return np.asarray(fits * stock.size[slots])
+
+    def _scarce(self, stock: Stock, slots: Slots, codes: Counts) -> Slots:
+        """How much of what is scarcest is free per domain."""
+        return np.bincount(codes + 1, weights=stock.free[self._by_scarcity[0], slots] * stock.size[slots], minlength=1)
 
     def _any_eligible(self, gang: GangAsk, branch: int) -> Mask:
         classes = np.zeros(self._problem.class_count, dtype=np.bool_)

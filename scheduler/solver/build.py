@@ -10,14 +10,14 @@ import numpy as np
 from scheduler.model.cluster import Mask, NodeTable
 from scheduler.model.plan import Refusal
 from scheduler.model.policy import Policy
-from scheduler.model.resources import PODS, Matrix, vector
+from scheduler.model.resources import PODS, Matrix, is_gpu, vector
 from scheduler.model.shape import Shape
 from scheduler.model.topology import Topology
 from scheduler.model.work import Gang, GangKey
 from scheduler.solver.classes import Demand, NodeClasses, Rows, node_classes
 from scheduler.solver.levels import Levels, level_asks
 from scheduler.solver.problem import BranchAsk, Counts, GangAsk, MemberAsk, Problem, QueueRoom
-from scheduler.solver.scarcity import by_scarcity
+from scheduler.solver.scarcity import by_scarcity, packing_columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,9 @@ def build(
     names = tuple(resources[column] for column in columns)
     free_seen = free[:, columns]
     requests = _requests(kept, names, resources)
-    classes = node_classes(free_seen, _demands(kept, requests, masks), levels.domains, by_scarcity(names))
+    classes = node_classes(
+        free_seen, _demands(kept, requests, masks), levels.domains, by_scarcity(names), packing_columns(names)
+    )
     problem = Problem(
         resources=names,
         class_nodes=np.array([len(rows) for rows in classes.rows], dtype=np.int32),
@@ -109,9 +111,9 @@ def build(
 
 
 def _columns(gangs: Sequence[Gang], resources: tuple[str, ...]) -> list[int]:
-    """The resources that pending work asks for, and pods."""
+    """The resources that pending work asks for, pods, and GPUs: work without GPUs is to keep away from them."""
     asked = {name for shape in _shapes(gangs) for name, requested in shape.requests if requested > 0} | {PODS}
-    return [column for column, name in enumerate(resources) if name in asked]
+    return [column for column, name in enumerate(resources) if name in asked or is_gpu(name)]
 
 
 def _shapes(gangs: Sequence[Gang]) -> dict[Shape, None]:

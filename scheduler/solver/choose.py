@@ -54,11 +54,11 @@ def choose_nodes(
     return chosen
 
 
-def tightest_domains(rooms: list[tuple[int, Room, bool]], minimum: int, *, roomiest: bool) -> list[int]:
+def tightest_domains(rooms: list[tuple[int, Room, bool]], free: Room, minimum: int, *, roomiest: bool) -> list[int]:
     """Domain codes in the order to try. ``rooms`` are (needed, room per domain, whether it is the lead member).
 
     A domain qualifies when every member's need fits there by itself and all together reach the branch's ``minimum``;
-    the lead member's room says how tight it is.
+    the lead member's room says how tight it is, then how much of what is scarce is ``free`` there.
     """
     if not rooms:
         return []
@@ -72,8 +72,8 @@ def tightest_domains(rooms: list[tuple[int, Room, bool]], minimum: int, *, roomi
         tightness = room if leads else tightness
     qualifies &= (total >= minimum) & (total > 0)
     domains = np.flatnonzero(qualifies)
-    keys = -tightness[domains] if roomiest else tightness[domains]
-    return [int(domain) - 1 for domain in domains[np.argsort(keys, kind="stable")]]
+    sign = -1 if roomiest else 1
+    return [int(domain) - 1 for domain in domains[np.lexsort((sign * free[domains], sign * tightness[domains]))]]
 
 
 def fewest_domains(room: Room, touched: list[int], count: int) -> list[int]:

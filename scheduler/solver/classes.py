@@ -43,16 +43,19 @@ class NodeClasses:
         return np.array([rows[0] for rows in self.rows], dtype=np.int64)
 
 
-def node_classes(free: Matrix, demands: list[Demand], domains: Codes, scarcity: tuple[int, ...]) -> NodeClasses:
+def node_classes(
+    free: Matrix, demands: list[Demand], domains: Codes, scarcity: tuple[int, ...], uncut: tuple[int, ...]
+) -> NodeClasses:
     """Groups the nodes that some pending pod could use.
 
     ``free`` is [N x R], ``domains`` [N x L] the domain codes of the levels asked for, ``scarcity`` the resource
-    columns in the order in which they are tried as the one that limits a node. Nodes where nothing pending fits are
-    in no class.
+    columns in the order in which they are tried as the one that limits a node, ``uncut`` the columns that are only
+    rounded, because choices look at how much of them stays free. Nodes where nothing pending fits are in no class.
     """
     free = np.maximum(free, 0)
     usable = _usable(free, demands)
     seen = np.minimum(_cut_by_scarcity(free, demands, scarcity), _cut_by_demand(free, demands))
+    seen[:, uncut] = free[:, uncut]
     seen -= seen % _granularity(demands, free.shape[1])
     rows = np.flatnonzero(usable)
     if not len(rows):

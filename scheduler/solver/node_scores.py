@@ -65,10 +65,11 @@ NODE_SCORES: Mapping[str, Callable[[Problem], NodeScore]] = {"pack": _pack, "spr
 
 
 def _appetite(problem: Problem, scarce: int, plenty: list[int]) -> dict[int, float]:
-    """What pending work takes of each plentiful resource per unit of the scarce one, on average."""
+    """What pending work takes of each plentiful resource per unit of the scarce one, on average; nothing where none of
+    it asks for the scarce one."""
     taken = np.zeros(len(problem.resources))
     for gang in problem.gangs:
         for member in gang.members:
             if member.request[scarce] > 0:
                 taken += np.array(member.request, dtype=np.float64) * member.count
-    return {column: taken[column] / taken[scarce] for column in plenty if taken[column] > 0}
+    return {column: taken[column] / taken[scarce] for column in plenty if taken[column] > 0 and taken[scarce] > 0}

@@ -15,9 +15,10 @@ def by_scarcity(resources: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(sorted(range(len(resources)), key=lambda column: (_rank(resources[column]), column)))
 
 
-def scarce_column(resources: tuple[str, ...], request: tuple[int, ...]) -> int:
-    """The scarcest resource that a request takes; 0 for a request of nothing."""
-    return next((column for column in by_scarcity(resources) if request[column] > 0), 0)
+def packing_columns(resources: tuple[str, ...]) -> tuple[int, ...]:
+    """The columns of which as much as possible is to stay free in one piece: GPUs, without any the scarcest."""
+    gpus = tuple(column for column, name in enumerate(resources) if is_gpu(name))
+    return gpus or by_scarcity(resources)[:1]
 
 
 def _rank(resource: str) -> int:

@@ -1,4 +1,4 @@
-"""CP-SAT's answers obey every rule, are never below greedy's, and are the optimum where the optimum can be enumerated."""
+"""CP-SAT's answers obey every rule, are never below greedy's, and are the optimum wherever it can be enumerated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two faces of every rule and goal agree: what its CP-SAT form allows and counts, its plain check allows and counts."""
+"""The two faces of every rule and goal agree: CP-SAT form and plain check allow the same and count the same."""
 
 from __future__ import annotations
 
@@ -11,16 +11,22 @@ from scheduler.solver.candidates import Uppers, candidates
 from scheduler.solver.expand import Unexpandable, expand
 from scheduler.solver.facade import Ended, Found, Limits
 from scheduler.solver.model import PlacementModel
+from scheduler.solver.posting import Terms
 from scheduler.solver.problem import Incumbent, Problem, Put
 from scheduler.solver.terms.table import GOALS, RULES
 from tests.property.solver_worlds import World, worlds
 
 NOTHING = Incumbent((), ())
 
+Pods = tuple[int, int, int, int]
+"""(gang, member, class, count), indices still to be taken modulo what there is."""
+
+Drawn = tuple[World, list[Pods]]
+
 
 @st.composite
-def placements(draw: st.DrawFn) -> tuple[World, list[tuple[int, int, int, int]]]:
-    """A world and random pods in it: (gang, member, class, count), indices still to be taken modulo what there is."""
+def placements(draw: st.DrawFn) -> Drawn:
+    """A world and random pods in it."""
     world = draw(worlds(nodes_max=6, gangs_max=3))
     puts = draw(
         st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 5), st.integers(1, 3)), max_size=6)
@@ -28,7 +34,7 @@ def placements(draw: st.DrawFn) -> tuple[World, list[tuple[int, int, int, int]]]
     return world, puts
 
 
-def _puts(problem: Problem, drawn: list[tuple[int, int, int, int]], *, too_many: bool = False) -> tuple[Put, ...]:
+def _puts(problem: Problem, drawn: list[Pods], *, too_many: bool = False) -> tuple[Put, ...]:
     """The drawn pods; no more of a member than there are, unless a rule is to be tried with ``too_many``."""
     pods: dict[tuple[int, int, int], int] = {}
     for gang, member, node_class, count in drawn if problem.class_count else ():
@@ -61,7 +67,7 @@ def _model(problem: Problem, puts: tuple[Put, ...], uppers: list[list[Uppers]]) 
     return model
 
 
-def _best(model: PlacementModel | None, terms: list[tuple[int, int]]) -> int | None:
+def _best(model: PlacementModel | None, terms: Terms) -> int | None:
     """The least value of an expression; None when the model has no solution."""
     if model is None:
         return None
@@ -79,9 +85,7 @@ def _best(model: PlacementModel | None, terms: list[tuple[int, int]]) -> int | N
 @settings(max_examples=80, deadline=None)
 @given(placements())
 @pytest.mark.parametrize("rule", [name for name in RULES if name != "capacity"])
-def test_a_rule_allows_what_its_check_allows(
-    rule: str, placement: tuple[World, list[tuple[int, int, int, int]]]
-) -> None:
+def test_a_rule_allows_what_its_check_allows(rule: str, placement: Drawn) -> None:
     world, drawn = placement
     problem = world.build(rules=(rule,), goals=()).problem
     puts = _puts(problem, drawn, too_many=rule == "gang-minimum")
@@ -92,7 +96,7 @@ def test_a_rule_allows_what_its_check_allows(
 @settings(max_examples=80, deadline=None)
 @given(placements())
 def test_capacity_allows_what_stands_on_nodes_and_nothing_above_the_sums(
-    placement: tuple[World, list[tuple[int, int, int, int]]],
+    placement: Drawn,
 ) -> None:
     world, drawn = placement
     built = world.build(rules=("capacity",), goals=())
@@ -108,9 +112,7 @@ def test_capacity_allows_what_stands_on_nodes_and_nothing_above_the_sums(
 @settings(max_examples=80, deadline=None)
 @given(placements())
 @pytest.mark.parametrize("goal", list(GOALS))
-def test_a_goal_counts_what_its_cost_counts(
-    goal: str, placement: tuple[World, list[tuple[int, int, int, int]]]
-) -> None:
+def test_a_goal_counts_what_its_cost_counts(goal: str, placement: Drawn) -> None:
     world, drawn = placement
     problem = world.build(rules=(), goals=(goal,)).problem
     puts = _puts(problem, drawn)
@@ -118,4 +120,4 @@ def test_a_goal_counts_what_its_cost_counts(
     assert model is not None
     costs = GOALS[goal].costs(problem, puts)
     assert [tier for tier, _ in model.goals] == [tier for tier, _ in costs]
-    assert [_best(model, list(terms)) for _, terms in model.goals] == [cost for _, cost in costs]
+    assert [_best(model, terms) for _, terms in model.goals] == [cost for _, cost in costs]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from scheduler.model.cluster import Mask, Node, NodeTable
+from scheduler.model.cluster import GPU_MODEL_LABEL, Mask, Node, NodeTable
 from scheduler.model.policy import Policy
 from scheduler.model.resources import from_quantities, vector
 from scheduler.model.shape import Shape, Taint, Toleration
@@ -32,8 +32,12 @@ def node(
     taints: tuple[Taint, ...] = (),
     unschedulable: bool = False,
     ready: bool = True,
+    model: str = "",
     **labels: str,
 ) -> Node:
+    """A node with 512 GiB and room for 110 pods; ``labels`` are its topology, ``model`` its GPU model label."""
+    if model:
+        labels[GPU_MODEL_LABEL] = model
     amounts = from_quantities({"cpu": cpus, "memory": "512Gi", "nvidia.com/gpu": gpus, "pods": 110})
     return Node(name, labels, amounts, taints, unschedulable, ready)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scheduler.model.cluster import GPU_MODEL_LABEL, NodeTable
+from scheduler.model.cluster import NodeTable
 from scheduler.model.policy import Policy
 from scheduler.model.resources import vector
 from scheduler.model.shape import Taint
@@ -14,10 +14,10 @@ from tests.unit.solver.small import NAMES, node, shape
 
 NODES = NodeTable.of(
     (
-        node("a", **{GPU_MODEL_LABEL: "H100"}),
-        node("b", **{GPU_MODEL_LABEL: "A100"}, taints=(Taint("team"),)),
-        node("c", **{GPU_MODEL_LABEL: "A100"}),
-        node("d", **{GPU_MODEL_LABEL: "A100"}),
+        node("a", model="H100"),
+        node("b", model="A100", taints=(Taint("team"),)),
+        node("c", model="A100"),
+        node("d", model="A100"),
         node("e", ready=False),
     )
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from scheduler.model.cluster import GPU_MODEL_LABEL
 from scheduler.model.shape import NodeTerm, Requirement, Shape, Taint, Toleration
 from tests.unit.solver.small import node, refused, shape
 
@@ -121,7 +120,7 @@ def test_an_affinity_without_terms_matches_nothing() -> None:
 
 
 def test_a_gpu_model_must_be_one_of_those_asked_for() -> None:
-    nodes = (node("a", **{GPU_MODEL_LABEL: "H100"}), node("b", **{GPU_MODEL_LABEL: "A100"}), node("c"))
+    nodes = (node("a", model="H100"), node("b", model="A100"), node("c"))
     assert refused("gpu-model", shape(gpu_models=("H100", "H200")), *nodes) == ["b", "c"]
     assert refused("gpu-model", PLAIN, *nodes) == []
 

@@ -1,0 +1,95 @@
+"""Why a gang does not fit alone: the shortest true reason, with the numbers that people need."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scheduler.model.cluster import Node
+from scheduler.model.plan import Refusal
+from scheduler.model.policy import Policy
+from scheduler.model.resources import vector
+from scheduler.model.topology import TopologyAsk
+from scheduler.model.work import Branch, Gang, Member
+from scheduler.solver.blocking import fits_alone, why_not
+from scheduler.solver.build import Built
+from scheduler.solver.filters import eligible
+from scheduler.solver.problem import QueueRoom
+from tests.unit.solver.small import NAMES, built, gang, node, shape, tree
+
+RACK = TopologyAsk(required="rack")
+GPU = "nvidia.com/gpu"
+
+
+def rack_nodes(*gpus: int) -> list[Node]:
+    return [node(f"n{number}", count, zone="z", block="b", rack=f"r{number}") for number, count in enumerate(gpus)]
+
+
+def reasons(case: Built) -> tuple[Refusal, ...]:
+    capacity = np.array([vector(each.allocatable, NAMES) for each in case.nodes.nodes], dtype=np.int64)
+    counts = {each: eligible(each, case.nodes, capacity, NAMES, Policy())[1] for each in case.masks}
+    found = why_not(case, 0, counts)
+    assert fits_alone(case, 0) == (found == ())
+    return found
+
+
+def test_a_gang_that_fits_has_no_reason() -> None:
+    assert reasons(built(rack_nodes(8, 8), [gang("g", 8, ask=RACK)])) == ()
+
+
+def test_no_eligible_node_says_how_many_each_filter_refused() -> None:
+    (reason,) = reasons(built([node("a", 4), node("b", 4, ready=False)], [gang("g", 1, 8)]))
+    assert (reason.term, reason.code, reason.where) == ("filters", "NoEligibleNode", "2 nodes")
+    assert reason.counts == (("ready", 1), ("resources", 1))
+
+
+def test_the_sum_of_what_is_free_is_too_small() -> None:
+    (reason,) = reasons(built([node("a"), node("b")], [gang("g", 10, 2)], used={"a": {GPU: 6}}))
+    assert (reason.term, reason.code) == ("capacity", "NotEnough")
+    assert (reason.needed, reason.offered, reason.resource) == (20_000, 10_000, GPU)
+    assert dict(reason.counts) == {"pods-needed": 10, "pods-fit": 5}
+
+
+def test_enough_in_sum_but_in_pieces() -> None:
+    used = {name: {GPU: 1} for name in ("a", "b", "c")}
+    (reason,) = reasons(built([node("a"), node("b"), node("c")], [gang("g", 2, 8)], used=used))
+    assert (reason.term, reason.code, reason.needed, reason.offered) == ("capacity", "Fragmented", 2, 0)
+
+
+def test_one_rack_short_names_the_best_rack_and_what_it_has() -> None:
+    case = built(rack_nodes(12, 10, 12), [gang("g", 16, ask=RACK)], used={"n0": {GPU: 1}})
+    (reason,) = reasons(case)
+    assert (reason.term, reason.code, reason.where) == ("required-topology", "NotEnough", "rack z/b/r2")
+    assert (reason.needed, reason.offered, reason.resource) == (16_000, 12_000, GPU)
+    assert dict(reason.counts) == {"pods-needed": 16, "pods-fit": 12}
+
+
+def test_no_node_has_the_label_of_the_level() -> None:
+    (reason,) = reasons(built([node("a")], [gang("g", 1, ask=RACK)]))
+    assert (reason.term, reason.code, reason.where) == ("required-topology", "NoDomain", "rack")
+
+
+def test_a_queue_is_named_with_its_room() -> None:
+    ask = gang("g", 4)
+    rooms = (QueueRoom(-1, (-1, -1, 3000, -1)), QueueRoom(0, (-1, -1, -1, -1)))
+    case = built([node("a")], [ask], rooms=rooms, queue_of_gang={ask.key: 1}, queue_names=("all", "team"))
+    assert reasons(case) == (Refusal("queue-limit", "OverLimit", 4000, 3000, GPU, where="all"),)
+
+
+def test_parts_that_fit_only_one_by_one_are_blocked_by_the_rule_that_keeps_them_together() -> None:
+    members = (Member("large", shape(3), 1, 1), Member("small", shape(2), 1, 1))
+    pair = tree("g", members, (Branch("", -1, 2, 0, RACK),))
+    nodes = [node(name, 3, zone="z", block="b", rack=rack) for name, rack in (("a", "r0"), ("b", "r1"), ("c", "r2"))]
+    nodes += [node("d", 2, zone="z", block="b", rack="r0")]
+    assert reasons(built(nodes, [pair])) == ()
+    # Each rack has room for either part, and 5 GPUs in sum, but not for both on its nodes.
+    used = {f"{rack}{index}": {GPU: 2} for rack in ("x", "y") for index in (1, 2)}
+    broken_up = [node(f"{rack}{index}", 3, zone="z", block="b", rack=rack) for rack in ("x", "y") for index in range(3)]
+    (reason,) = reasons(built(broken_up, [pair], used=used))
+    assert (reason.term, reason.code) == ("required-topology", "NotTogether")
+
+
+def test_an_elastic_gang_is_explained_by_its_minimum() -> None:
+    elastic: Gang = gang("g", 9, minimum=2)
+    assert reasons(built([node("a", 2)], [elastic])) == ()
+    (reason,) = reasons(built([node("a", 1)], [elastic]))
+    assert (reason.needed, reason.offered) == (2000, 1000)
