@@ -103,8 +103,8 @@ def _show(
 
 def _install(bed: Bed) -> None:
     """What an administrator applies, but for the Deployment: the scheduler runs beside the bed."""
-    for part in ("namespace.yaml", "crds", "rbac.yaml"):
-        bed.apply(REPOSITORY / "manifests" / part)
+    parts = (f"--filename={REPOSITORY / 'manifests' / part}" for part in ("namespace.yaml", "crds", "rbac.yaml"))
+    bed.kubectl("apply", "--server-side", *parts)
 
 
 def _submit(

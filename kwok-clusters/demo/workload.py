@@ -234,7 +234,7 @@ def unfit(site: Site) -> Iterator[Gang]:
     )  # fmt: skip
     yield Gang(
         "unknown-level", RESEARCH, 2, n, 2, 5, required="row",
-        waits=Wait("unknown topology level", "Invalid", "row does not exist"),
+        waits=Wait("unknown topology level", "Invalid", "has no level row"),
     )  # fmt: skip
     yield Gang(
         "unknown-queue", "physics", 2, n, 2, 5,
@@ -250,7 +250,7 @@ def unfit(site: Site) -> Iterator[Gang]:
     )  # fmt: skip
     yield Gang(
         "not-supported", RESEARCH, 2, 1, 2, 5, anti_affinity=True,
-        waits=Wait("a rule not modelled yet", "Blocked", "not supported"),
+        waits=Wait("a rule not modelled yet", "Invalid", "podAntiAffinity"),
     )  # fmt: skip
 
 
