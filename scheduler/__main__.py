@@ -62,8 +62,8 @@ def decide(
 ) -> None:
     """Decide a scenario file and print the plan: places, verdicts with their numbers, and proven bounds.
 
-    With --check each scenario is compared with its `expect`, one line each. Exit codes: 0 as expected, 1 a difference, 2 bad
-    input. The format is described in docs/guide/scenarios.md.
+    With --check each scenario is compared with its `expect`, one line each. Exit codes: 0 as expected, 1 a difference,
+    2 bad input. The format is described in docs/guide/scenarios.md.
     """
     from scheduler.entry import decide_files
 

@@ -127,7 +127,7 @@ class Process:
             asyncio.create_task(stop.wait(), name="stop"),
         ]
         code = 0
-        finished, running = await asyncio.wait(
+        finished, _ = await asyncio.wait(
             [part for part in parts if part.get_name() != "sync"], return_when=asyncio.FIRST_COMPLETED
         )
         for part in finished:

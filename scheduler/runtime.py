@@ -1,7 +1,7 @@
 """The asyncio loop: events in, effects out. It owns time; everything that takes long happens elsewhere.
 
-A decision runs in a thread on an immutable snapshot, its solves in another process, so that watches, binds and the lease
-never wait for either.
+A decision runs in a thread on an immutable snapshot, its solves in another process, so that watches, binds and the
+lease never wait for either.
 """
 
 from __future__ import annotations

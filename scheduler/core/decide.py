@@ -84,13 +84,13 @@ def _decide(
     assert not isinstance(places, Unexpandable), f"greedy's own plan does not expand: {places}"
     contended = left_out or any(fits_alone(built, index) for index in unserved)
     if contended:
-        result = yield _request(built, start, budget)
+        result = yield _request(built, start, budget, policy.limits.model_variables)
         improved = _improved(built, start, result)
         if isinstance(improved, Unexpandable):
             # The counts of one class do not fit onto its nodes: take that class apart and solve once more.
             built = split(built, improved.node_class)
             start = place(built.problem)
-            result = yield _request(built, start, budget)
+            result = yield _request(built, start, budget, policy.limits.model_variables)
             improved = _improved(built, start, result)
         solve = SolveEnd("all", result.end, _bounded(start.scores, result), result.variables)
         if improved is not None and not isinstance(improved, Unexpandable):
@@ -172,8 +172,10 @@ def _unserved(built: Built, incumbent: Incumbent) -> list[int]:
     return [index for index, gang in enumerate(built.gangs) if placed[index] < gang.pods]
 
 
-def _request(built: Built, start: Incumbent, budget: SolverBudget) -> SolveRequest:
-    return SolveRequest(built.problem, start, budget.wall_seconds, budget.work, budget.workers, budget.seed)
+def _request(built: Built, start: Incumbent, budget: SolverBudget, variables_max: int) -> SolveRequest:
+    return SolveRequest(
+        built.problem, start, budget.wall_seconds, budget.work, budget.workers, budget.seed, variables_max
+    )
 
 
 def _improved(

@@ -1,7 +1,7 @@
 """Where the API server is and how to prove who we are: in a cluster, or from a kubeconfig.
 
-Static kubeconfig entries are read here: loading the official client costs 1.4 s and 38 MB. An ``exec`` plugin or an auth
-provider is left to the official client in a short-lived child process, which prints the token it gets.
+Static kubeconfig entries are read here: loading the official client costs 1.4 s and 38 MB. An ``exec`` plugin or an
+auth provider is left to the official client in a short-lived child process, which prints the token it gets.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ class Watcher:
             except (aiohttp.ClientError, TimeoutError, OSError):
                 if not self._version[kind]:
                     raise
-                # A broken or silent stream is normal: go on where it ended; all is told again only when that is refused.
+                # A broken or silent stream is normal: go on where it ended; all is told again only if that is refused.
                 await asyncio.sleep(0.2)
                 await self._reachable()
 

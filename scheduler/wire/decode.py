@@ -34,7 +34,6 @@ from scheduler.model.work import (
 from scheduler.wire import names, raw
 from scheduler.wire.pod_shape import pod_shape, template_shape
 
-
 SHAPE_ANNOTATIONS = (names.ANNOTATION_GPU_MODEL, *names.UNMODELLED_ANNOTATIONS)
 SHAPE_TEXTS_MAX = 20_000
 

@@ -1,6 +1,6 @@
 """The raw ceiling: a client that decides nothing and binds every pending pod, round-robin over the nodes.
 
-    python -m tests.bench.bare SERVER CA_FILE CONNECTIONS    (the token on standard input)
+python -m tests.bench.bare SERVER CA_FILE CONNECTIONS    (the token on standard input)
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ async def bind_all(server: str, token: str, ca_file: Path, connections: int) -> 
         async with session.get(f"{server}/api/v1/nodes") as answer:
             nodes = [each["metadata"]["name"] for each in json.loads(await answer.read())["items"]]
         async with session.get(f"{server}/api/v1/pods") as answer:
-            pods = [each["metadata"] for each in json.loads(await answer.read())["items"] if "nodeName" not in each["spec"]]
+            pods = [
+                each["metadata"] for each in json.loads(await answer.read())["items"] if "nodeName" not in each["spec"]
+            ]
         gc.disable()
         todo = iter(enumerate(pods))
 

@@ -1,8 +1,8 @@
-"""Binds per second: the API server's raw ceiling, kube-scheduler and Muster, each in a fresh bed of the same build.
+"""Binds per second: the API server's raw ceiling, kube-scheduler and Muster, each in a fresh bed of one build.
 
-All pods exist before a contender starts; kwok and the auditor do not run meanwhile. Rates are from the first to the last
-bind by the API server's audit log; the time from process start to the last bind stands beside. The auditor judges each of
-Muster's runs afterwards.
+All pods exist before a contender starts; kwok and the auditor do not run meanwhile. Rates are from the first to the
+last bind by the API server's audit log; the time from process start to the last bind stands beside. The auditor judges
+each of Muster's runs afterwards.
 
     python -m tests.bench.bind [--nodes 1000] [--pods 8000] [--gangs 200] [--json FILE]
 """
@@ -10,6 +10,7 @@ Muster's runs afterwards.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -43,6 +44,7 @@ class Run:
     start_to_last_seconds: float
     usage: Usage
     server_cpu_seconds: float
+    gpus: int
     audit: str = ""
 
 
@@ -71,14 +73,14 @@ def nodes_of(count: int) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def prepared(nodes: int, load: list[dict[str, Any]]) -> Iterator[Bed]:
+def prepared(nodes: list[dict[str, Any]], load: list[dict[str, Any]]) -> Iterator[Bed]:
     """A bed with the fleet and the whole load, and nobody scheduling yet."""
     with Bed.up(BedOptions(kwok=False, throughput=True, audit=True)) as bed:
         bed.apply(ROOT / "manifests" / "namespace.yaml")
         bed.apply(ROOT / "manifests" / "crds")
         bed.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         bed.create([queue(), topology((("rack", "topology.muster.dev/rack"), ("host", "kubernetes.io/hostname")))])
-        bed.create(nodes_of(nodes))
+        bed.create(nodes)
         groups = [each for each in load if each["kind"] == "PodGroup"]
         bed.create(groups)
         bed.create([each for each in load if each["kind"] == "Pod"])
@@ -86,12 +88,21 @@ def prepared(nodes: int, load: list[dict[str, Any]]) -> Iterator[Bed]:
         yield bed
 
 
+def gpus_bound(bed: Bed) -> int:
+    """GPUs of all pods that have a node."""
+    pods = json.loads(bed.kubectl("get", "pods", "-o", "json").stdout)["items"]
+    limits = [
+        each["spec"]["containers"][0]["resources"].get("limits", {}) for each in pods if "nodeName" in each["spec"]
+    ]
+    return sum(int(each.get("nvidia.com/gpu", 0)) for each in limits)
+
+
 def cpu_of_server(bed: Bed) -> float:
     return sum(usage(bed.pids()[name]).cpu_seconds for name in ("kube-apiserver", "etcd"))
 
 
 def wait_for(bed: Bed, wanted: int, sample: Callable[[], Usage]) -> tuple[Binds, Usage]:
-    """Until all pods are bound, or nothing was bound for 20 s; the audit log is looked at rarely, to take little CPU."""
+    """Until all pods are bound, or nothing was bound for 20 s; the audit log is looked at rarely, to take no CPU."""
     assert bed.audit_log is not None
     deadline = time.time() + WAIT_SECONDS_MAX
     seen, seen_at = -1, time.time()
@@ -111,7 +122,7 @@ def wait_for(bed: Bed, wanted: int, sample: Callable[[], Usage]) -> tuple[Binds,
     return read_binds(bed.audit_log), taken
 
 
-def run_bare(nodes: int, load: list[dict[str, Any]], wanted: int, connections: int) -> Run:
+def run_bare(nodes: list[dict[str, Any]], load: list[dict[str, Any]], wanted: int, connections: int) -> Run:
     with prepared(nodes, load) as bed:
         before = cpu_of_server(bed)
         started = time.time()
@@ -127,7 +138,8 @@ def run_bare(nodes: int, load: list[dict[str, Any]], wanted: int, connections: i
         assert bed.audit_log is not None
         binds = read_binds(bed.audit_log)
         cpu = cpu_of_server(bed) - before
-    return Run(f"bare client, {connections} connections", binds, wanted, binds.last_seconds - started, taken, cpu)
+        gpus = gpus_bound(bed)
+    return Run(f"bare client, {connections} connections", binds, wanted, binds.last_seconds - started, taken, cpu, gpus)
 
 
 def _or_last(pid: int, last: Usage) -> Usage:
@@ -137,7 +149,7 @@ def _or_last(pid: int, last: Usage) -> Usage:
         return last
 
 
-def run_kube_scheduler(nodes: int, load: list[dict[str, Any]], wanted: int) -> Run:
+def run_kube_scheduler(nodes: list[dict[str, Any]], load: list[dict[str, Any]], wanted: int) -> Run:
     with prepared(nodes, load) as bed:
         before = cpu_of_server(bed)
         started = time.time()
@@ -145,10 +157,11 @@ def run_kube_scheduler(nodes: int, load: list[dict[str, Any]], wanted: int) -> R
         pid = bed.pids()["kube-scheduler"]
         binds, taken = wait_for(bed, wanted, lambda: usage(pid))
         cpu = cpu_of_server(bed) - before
-    return Run("kube-scheduler", binds, wanted, binds.last_seconds - started, taken, cpu)
+        gpus = gpus_bound(bed)
+    return Run("kube-scheduler", binds, wanted, binds.last_seconds - started, taken, cpu, gpus)
 
 
-def run_muster(nodes: int, load: list[dict[str, Any]], wanted: int, name: str, log: Path) -> Run:
+def run_muster(nodes: list[dict[str, Any]], load: list[dict[str, Any]], wanted: int, name: str, log: Path) -> Run:
     with prepared(nodes, load) as bed, log.open("w") as lines:
         before = cpu_of_server(bed)
         started = time.time()
@@ -160,37 +173,41 @@ def run_muster(nodes: int, load: list[dict[str, Any]], wanted: int, name: str, l
             child.terminate()
             child.wait(20)
         cpu = cpu_of_server(bed) - before
+        gpus = gpus_bound(bed)
         audit = subprocess.run(
-            [sys.executable, "-m", "auditor", "check", "--kubeconfig", str(bed.kubeconfig)]
-            + ["--audit-log", str(bed.audit_log), "--min-binds", str(wanted)],
+            [
+                *(sys.executable, "-m", "auditor", "check", "-o", "json"),
+                *("--kubeconfig", str(bed.kubeconfig), "--audit-log", str(bed.audit_log)),
+            ],
             capture_output=True,
             text=True,
             check=False,
             env={**os.environ, "PYTHONPATH": str(ROOT / "kwok-clusters")},
         )
-    verdict = "clean" if audit.returncode == 0 else f"exit {audit.returncode}: {audit.stdout[-2000:]}{audit.stderr[-500:]}"
-    return Run(name, binds, wanted, binds.last_seconds - started, taken, cpu, verdict)
+    verdict = (
+        "clean" if audit.returncode == 0 else f"exit {audit.returncode}: {audit.stdout[-2000:]}{audit.stderr[-500:]}"
+    )
+    return Run(name, binds, wanted, binds.last_seconds - started, taken, cpu, gpus, verdict)
 
 
 def report(title: str, runs: list[Run]) -> dict[str, Any]:
     """Print one load's table and its ratios."""
     ceiling = max(run.binds.per_second for run in runs if run.name.startswith("bare"))
     baseline = next((run for run in runs if run.name == "kube-scheduler"), None)
-    rows = [["contender", "bound", "binds/s", "of ceiling", "start to last bind", "peak MiB", "CPU s", "server CPU s", "auditor"]]
-    for run in runs:
-        rows.append(
-            [
-                run.name,
-                f"{run.binds.count}/{run.wanted}",
-                f"{run.binds.per_second:.0f}",
-                f"{run.binds.per_second / ceiling:.0%}",
-                f"{run.start_to_last_seconds:.1f} s",
-                f"{run.usage.peak_mib:.0f}",
-                f"{run.usage.cpu_seconds:.1f}",
-                f"{run.server_cpu_seconds:.1f}",
-                run.audit or "-",
-            ]
-        )
+    rows = [
+        [
+            "contender",
+            "bound",
+            "binds/s",
+            "of ceiling",
+            "start to last bind",
+            "peak MiB",
+            "CPU s",
+            "server CPU s",
+            "auditor",
+        ]
+    ]
+    rows += [_row(run, ceiling) for run in runs]
     print(f"\n{title}\n{columns(rows)}")
     ratios = {}
     for run in runs:
@@ -201,6 +218,20 @@ def report(title: str, runs: list[Run]) -> dict[str, Any]:
                 ratios[run.name]["of_kube_scheduler"] = ratio
                 print(f"{run.name}: {run.binds.per_second / ceiling:.0%} of the ceiling, {ratio:.1f} x kube-scheduler")
     return {"title": title, "runs": runs, "ratios": ratios}
+
+
+def _row(run: Run, ceiling: float) -> list[str]:
+    return [
+        run.name,
+        f"{run.binds.count}/{run.wanted}",
+        f"{run.binds.per_second:.0f}",
+        f"{run.binds.per_second / ceiling:.0%}",
+        f"{run.start_to_last_seconds:.1f} s",
+        f"{run.usage.peak_mib:.0f}",
+        f"{run.usage.cpu_seconds:.1f}",
+        f"{run.server_cpu_seconds:.1f}",
+        run.audit or "-",
+    ]
 
 
 def main() -> None:
@@ -214,21 +245,29 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         log = Path(folder) / "muster.log"
         results = []
+        nodes = nodes_of(options.nodes)
         count = options.gangs * GANG_SIZE
         loads = [
             (f"{options.pods} one-GPU pods, {options.nodes} nodes", options.pods, "muster", False),
             (f"{count} one-GPU pods, {options.nodes} nodes, ungrouped", count, "muster ungrouped", False),
-            (f"{options.gangs} gangs of {GANG_SIZE}, required rack, {options.nodes} nodes", count, "muster gangs", True),
+            (
+                f"{options.gangs} gangs of {GANG_SIZE}, required rack, {options.nodes} nodes",
+                count,
+                "muster gangs",
+                True,
+            ),
         ]
         for title, wanted, name, grouped in loads:
             ours = gangs(options.gangs, GANG_SIZE, MUSTER, "rack") if grouped else singles(wanted, MUSTER)
             runs = []
             if options.only == "all":
                 plain = singles(wanted, MUSTER)
-                runs += [run_bare(options.nodes, plain, wanted, connections) for connections in (16, 32)]
-                runs.append(run_kube_scheduler(options.nodes, singles(wanted, KUBE_SCHEDULER), wanted))
-            runs.append(run_muster(options.nodes, ours, wanted, name, log))
-            print("\n".join(line for line in log.read_text().splitlines() if "cycle" in line or "error" in line)[-1500:])
+                runs += [run_bare(nodes, plain, wanted, connections) for connections in (16, 32)]
+                runs.append(run_kube_scheduler(nodes, singles(wanted, KUBE_SCHEDULER), wanted))
+            runs.append(run_muster(nodes, ours, wanted, name, log))
+            print(
+                "\n".join(line for line in log.read_text().splitlines() if "cycle" in line or "error" in line)[-1500:]
+            )
             if options.only == "all":
                 results.append(report(title, runs))
             else:

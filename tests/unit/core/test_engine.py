@@ -10,11 +10,13 @@ from scheduler.model import events as ev
 from scheduler.model.policy import Policy
 from scheduler.model.queue import Queue, Quota
 from scheduler.model.resources import GPU
-from scheduler.model.work import MemberSpec
+from scheduler.model.work import MemberSpec, Pod, PodGroup
 from tests.unit.core.world import Bench, group, node, pod, shape
 
+Work = list[Pod | PodGroup]
 
-def gang(name: str, count: int, *, gpus: int = 1, minimum: int | None = None, required: str = "") -> list[object]:
+
+def gang(name: str, count: int, *, gpus: int = 1, minimum: int | None = None, required: str = "") -> Work:
     pods = [pod(f"{name}-{number}", group=name, gpus=gpus) for number in range(count)]
     return [group(name, count if minimum is None else minimum, required=required), *pods]
 
@@ -28,7 +30,7 @@ def test_a_single_pod_is_bound_with_uid_and_version() -> None:
 
 def test_nothing_is_asked_for_before_leading_and_synced() -> None:
     engine = Engine(Policy())
-    seen = [ev.NodeSeen(node("n1")), ev.QueueSeen(Queue("default")), ev.PodSeen(pod("a"))]
+    seen: list[ev.Event] = [ev.NodeSeen(node("n1")), ev.QueueSeen(Queue("default")), ev.PodSeen(pod("a"))]
     assert engine.handle(seen, 1.0) == []
     assert engine.handle([ev.Leading(1)], 1.0) == []
     assert [type(each) for each in engine.handle([ev.Synced()], 1.0)] == [ef.Decide]

@@ -14,6 +14,7 @@ from scheduler.model.plan import Cause, Refusal, Verdict
 from scheduler.model.policy import Limits, VerdictPace
 from scheduler.model.queue import Queue, Quota
 from scheduler.model.resources import GPU
+from scheduler.model.shape import Shape
 from scheduler.model.work import Branch, Gang, GangKey, Member
 from tests.unit.core.world import shape
 
@@ -21,7 +22,7 @@ RESOURCES = ("cpu", GPU)
 ONE_GPU, TWO_GPUS = shape(1), shape(2)
 
 
-def use(cpu: int, gpu: int) -> np.ndarray:  # type: ignore[type-arg]
+def use(cpu: int, gpu: int) -> np.ndarray:
     return np.array([cpu, gpu], dtype=np.int64)
 
 
@@ -61,10 +62,10 @@ def test_work_is_not_admitted(queues: list[Queue], name: str, code: str) -> None
     assert trouble.code == code
 
 
-def gang(name: str, priority: int = 0, arrived: float = 0.0, *, single: bool = False, of: object = ONE_GPU) -> Gang:
+def gang(name: str, priority: int = 0, arrived: float = 0.0, *, single: bool = False, of: Shape = ONE_GPU) -> Gang:
     return Gang(
         GangKey(name), name, "q", priority, arrived, (Member("m", of, 1, 1),), (Branch("", -1, 1),), single=single
-    )  # type: ignore[arg-type]
+    )
 
 
 def test_priority_then_age_then_name() -> None:

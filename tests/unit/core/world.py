@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 import msgspec
 
@@ -20,6 +21,8 @@ from scheduler.model.resources import GPU, from_quantities
 from scheduler.model.shape import Shape
 from scheduler.model.topology import Level, Topology, TopologyAsk
 from scheduler.model.work import Pod, PodGroup
+
+E = TypeVar("E")
 
 TALKATIVE = Policy(verdicts=VerdictPace(first_seconds=0.0, writes_per_second=1000.0))
 
@@ -128,7 +131,7 @@ class Bench:
         self.groups[name] = msgspec.structs.replace(self.groups[name], version=version, **changes)
         return ev.PodGroupSeen(self.groups[name])
 
-    def performed(self, kind: type[Effect]) -> list[Effect]:
+    def performed(self, kind: type[E]) -> list[E]:
         return [effect for effect in self.done if isinstance(effect, kind)]
 
     def nodes_of(self, *names: str) -> list[str]:
