@@ -34,6 +34,7 @@ ARROWS: dict[Phase, dict[Phase, str]] = {
         Phase.BINDING: "its decision was committed and nothing is left to prepare",
         Phase.RUNNING: "somebody else bound its pods",
         Phase.DONE: "its pods finished without us",
+        Phase.RELEASING: "it was withdrawn while its decision was being committed",
     },
     Phase.ASSIGNED: {
         Phase.QUEUED: "its commit was refused",
