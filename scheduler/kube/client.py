@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
 import aiohttp
+from yarl import URL
 
 from scheduler.kube.credentials import Credentials
 from scheduler.wire.requests import JSON, Request
 
 REQUEST_SECONDS = 4.0
 """Shorter than lease duration less renew deadline (15 s - 10 s), so that no request outlives our lease."""
+
+TOKEN_SECONDS = 60.0
 
 _TIMEOUT = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
 
@@ -34,6 +38,8 @@ class ApiClient:
         self._session: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
         self._urgent: aiohttp.ClientSession | None = None
+        self._headers: dict[str, str] = {}
+        self._read_at = float("-inf")
         self.calls = 0
 
     async def __aenter__(self) -> Self:
@@ -62,12 +68,11 @@ class ApiClient:
         session = self._urgent if urgent else self._session
         assert session is not None
         self.calls += 1
-        headers = self._credentials.headers()
-        headers["Content-Type"] = request.content_type
+        headers = {**self._authorization(), "Content-Type": request.content_type}
         try:
             async with session.request(
                 request.method,
-                self._credentials.server + request.path,
+                URL(self._credentials.server + request.path, encoded=True),
                 data=request.body or None,
                 headers=headers,
                 timeout=_TIMEOUT,
@@ -75,6 +80,13 @@ class ApiClient:
                 return answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as trouble:
             raise UnreachableError(f"{type(trouble).__name__}: {trouble}") from trouble
+
+    def _authorization(self) -> dict[str, str]:
+        """The headers that say who we are, read again now and then because service account tokens rotate."""
+        now = monotonic()
+        if now - self._read_at > TOKEN_SECONDS:
+            self._headers, self._read_at = self._credentials.headers(), now
+        return self._headers
 
     async def get(self, path: str) -> tuple[int, bytes]:
         return await self.send(Request("GET", path, b"", JSON), urgent=True)
@@ -86,6 +98,6 @@ class ApiClient:
         self.calls += 1
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=quiet_seconds)
         async with self._streams.get(
-            self._credentials.server + path, headers=self._credentials.headers(), timeout=timeout
+            self._credentials.server + path, headers=self._authorization(), timeout=timeout
         ) as answer:
             yield answer

@@ -25,7 +25,7 @@ class CredentialsError(Exception):
 
 
 class Credentials(NamedTuple):
-    """``token_file`` is read again at every start of a connection, because service account tokens rotate."""
+    """``token_file`` wins over ``token``; it has to be read again now and then, because such tokens rotate."""
 
     server: str
     ssl_context: ssl.SSLContext | bool

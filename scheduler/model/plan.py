@@ -28,7 +28,7 @@ class Refusal(msgspec.Struct, frozen=True):
     """One reason as facts; sentences are made in one module when somebody reads.
 
     ``term`` is the rule's name, ``code`` its case. ``needed`` and ``offered`` are amounts of ``resource`` (smallest
-    unit; empty: pods), ``where`` the domain, node count or queue that was looked at. ``counts`` are (reason, nodes) pairs.
+    unit; empty: pods), ``where`` the domain, nodes or queue that was looked at. ``counts`` are (reason, nodes) pairs.
     """
 
     term: str
