@@ -26,6 +26,7 @@ ARROWS: dict[Phase, dict[Phase, str]] = {
         Phase.RUNNING: "a successor finds it running",
         Phase.DEGRADED: "a successor finds it hurt",
         Phase.DONE: "its pods were finished before we looked",
+        Phase.RELEASING: "a successor finds a record that no longer stands",
     },
     Phase.QUEUED: {
         Phase.INCOMPLETE: "pods were deleted while it waited",
