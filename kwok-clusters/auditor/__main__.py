@@ -72,7 +72,7 @@ def _check(options: argparse.Namespace) -> int:
     now = max((event.at for event in events), default=0.0)
     if options.audit_log:
         events += read_audit_log(options.audit_log)
-    return _conclude(judge(ordered(events), now, _settings(options)), options)
+    return _conclude(judge(ordered(events), now, _settings(options)), options, with_found=not options.recording)
 
 
 async def _write_recording(cluster: Cluster, path: Path, stop: asyncio.Event) -> None:
@@ -109,20 +109,23 @@ def _tell(finding: Finding) -> None:
 
 def _settings(options: argparse.Namespace) -> Settings:
     users = frozenset(options.scheduler_user) or Settings().scheduler_users
+    # What is listed once is taken for settled: it has no time in which a gang could still be completed.
+    is_listing = options.run is _check and not options.recording
+    grace_seconds = 0.0 if is_listing else Settings().grace_seconds
     return Settings(
         scheduler_name=options.scheduler_name,
         scheduler_users=users,
-        grace_seconds=options.grace_seconds,
+        grace_seconds=grace_seconds if options.grace_seconds is None else options.grace_seconds,
         reaction_seconds=options.reaction_seconds,
     )
 
 
-def _conclude(report: Report, options: argparse.Namespace) -> int:
+def _conclude(report: Report, options: argparse.Namespace, with_found: bool = False) -> int:
     text = report.to_json().decode() if options.output == "json" else report.to_text()
     print(text)
     if options.report:
         options.report.write_bytes(report.to_json())
-    if too_little := report.too_little(options.min_binds):
+    if too_little := report.too_little(options.min_binds, with_found):
         print(f"auditor: {too_little}", file=sys.stderr)
     return 1 if report.violations or too_little else 0
 
@@ -135,8 +138,8 @@ def _parser() -> argparse.ArgumentParser:
     defaults, users = Settings(), ", ".join(sorted(Settings().scheduler_users))
     add = judging.add_argument
     add("--audit-log", type=Path, metavar="FILE", help="the API server's audit log, as second source")
-    add("--grace-seconds", type=float, default=defaults.grace_seconds, metavar="N",
-        help="how long a gang may be bound in part (default: %(default)g)")  # fmt: skip
+    add("--grace-seconds", type=float, metavar="N",
+        help=f"how long a gang may be in part (default: {defaults.grace_seconds:g}, in a listing 0)")  # fmt: skip
     add("--reaction-seconds", type=float, default=defaults.reaction_seconds, metavar="N",
         help="how long it may act on what others have just changed (default: %(default)g)")  # fmt: skip
     add("--scheduler-name", default=defaults.scheduler_name, metavar="NAME",

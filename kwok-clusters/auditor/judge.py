@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from auditor.events import Event, Requested
-from auditor.facts import Bound, Elapsed, Fact, Finished, RecordWritten
+from auditor.facts import Bound, Elapsed, Fact, Finished, RecordWritten, Started
 from auditor.promises import Promise, promises
 from auditor.report import Finding, Report, Seen
 from auditor.settings import Settings
@@ -15,6 +15,7 @@ from auditor.world import World
 class _Counts:
     events: int = 0
     binds: int = 0
+    found: int = 0
     records: int = 0
     requests: int = 0
     revisions: list[int] = field(default_factory=list)
@@ -60,6 +61,8 @@ class Judge:
             match fact:
                 case Bound(pod=pod) if pod.ours:
                     self._counts.binds += 1
+                case Started():
+                    self._counts.found = sum(1 for pod in self._world.pods.values() if pod.ours and pod.node)
                 case RecordWritten():
                     self._counts.records += 1
             for promise in self._promises:
@@ -73,6 +76,7 @@ class Judge:
             events=counts.events,
             pods=len(world.pods),
             binds=counts.binds,
+            found=counts.found,
             gangs=sum(1 for gang in world.book.gangs.values() if gang.group is not None or gang.pods),
             records=counts.records,
             nodes=len(world.nodes),

@@ -28,11 +28,15 @@ class Finding(Struct, frozen=True, rename="camel"):
 
 
 class Seen(Struct, frozen=True, rename="camel"):
-    """What the judgement rests on, so that "0 violations" over nothing is visible."""
+    """What the judgement rests on, so that "0 violations" over nothing is visible.
+
+    ``binds`` were seen to happen; ``found`` are pods that were bound already when the audit began.
+    """
 
     events: int = 0
     pods: int = 0
     binds: int = 0
+    found: int = 0
     gangs: int = 0
     records: int = 0
     nodes: int = 0
@@ -48,11 +52,12 @@ class Report(Struct, frozen=True, rename="camel"):
     violations: list[Finding]
     notes: list[Finding]
 
-    def too_little(self, binds_min: int) -> str:
-        """Why the audit saw too little to mean anything, or an empty string."""
-        if self.seen.binds >= binds_min:
+    def too_little(self, binds_min: int, with_found: bool = False) -> str:
+        """Why the audit saw too little to mean anything, or an empty string. A listing has but what it found."""
+        binds = self.seen.binds + (self.seen.found if with_found else 0)
+        if binds >= binds_min:
             return ""
-        return f"the auditor saw {self.seen.binds} binds, fewer than the {binds_min} it was told to expect"
+        return f"the auditor saw {binds} binds, fewer than the {binds_min} it was told to expect"
 
     @classmethod
     def from_json(cls, written: bytes) -> "Report":
@@ -66,7 +71,7 @@ class Report(Struct, frozen=True, rename="camel"):
         seen = self.seen
         rests_on = (
             f"{seen.events} events (resource versions {seen.revision_first}..{seen.revision_last}), "
-            f"{seen.nodes} nodes, {seen.pods} pods, {seen.binds} binds, {seen.gangs} gangs, "
+            f"{seen.nodes} nodes, {seen.pods} pods, {seen.binds} binds ({seen.found} found bound), {seen.gangs} gangs, "
             f"{seen.records} commit records, {seen.requests} audited requests"
         )
         return "\n".join(

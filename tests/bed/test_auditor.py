@@ -61,6 +61,11 @@ def test_pods_of_other_schedulers_take_room_but_break_no_promise() -> None:
     ]
 
 
+def test_a_pod_that_was_created_with_a_node_was_not_put_there_by_the_scheduler() -> None:
+    story = Story().node("n0", gpus=1).pod("a").bind("n0", "a").pod("b", nodeName="n0")
+    assert (story.violations(), len(story.notes())) == ([], 1)
+
+
 def test_a_node_that_shrinks_is_a_note_and_so_is_the_bind_that_could_not_know() -> None:
     story = Story().node("n0", gpus=2).pod("a").bind("n0", "a").node("n0", gpus=1).pod("b").bind("n0", "b")
     assert (story.violations(), len(story.notes())) == ([], 1)

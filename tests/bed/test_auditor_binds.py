@@ -130,6 +130,15 @@ def test_the_schedulers_own_condition_is_evidence_without_an_audit_log() -> None
     assert beneficiary(victims=("v",)).leave("v", evicted=True).violations() == []
 
 
+def test_a_record_may_name_a_pod_that_others_have_begun_to_remove() -> None:
+    story = beneficiary(victims=()).leave("v").record("b", {"n0": 1}, victims=("v",)).asked("evict", "v")
+    assert story.violations() == []
+
+
+def test_a_request_long_after_a_pod_was_gone_is_not_about_it() -> None:
+    assert beneficiary(victims=()).leave("v").gone("v").wait(60).asked("evict", "v", uid="").violations() == []
+
+
 def test_a_request_is_joined_with_the_pod_of_that_name_that_left_then() -> None:
     story = beneficiary(victims=("v",)).asked("evict", "v").leave("v").gone("v").wait(100)
     assert story.pod("v").leave("v").gone("v").violations() == []

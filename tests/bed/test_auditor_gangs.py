@@ -43,6 +43,25 @@ def test_a_gang_that_others_hurt_is_degraded_which_is_a_note() -> None:
     assert "degraded: others took 1 of its pods: 1 pods bound" in story.notes()[0]
 
 
+def test_a_gang_that_others_hurt_while_it_is_bound_is_a_note_too() -> None:
+    story = gang_of_two().record("g", TWO_NODES).bind("n0", "g-0").leave("g-1").gone("g-1").wait(11)
+    assert (story.violations(), len(story.notes())) == ([], 1)
+
+
+def test_a_minimum_that_others_raise_is_a_note() -> None:
+    story = gang_of_two().record("g", TWO_NODES).bind("n0", "g-0").bind("n1", "g-1").group("g", minMember=3).wait(11)
+    assert story.violations() == []
+    assert "degraded: 2 pods bound, but 2 of a minimum of 3 present" in story.notes()[0]
+
+
+def test_taking_more_from_a_gang_that_others_hurt_is_a_violation() -> None:
+    story = Story().node("n0").group("g", minMember=3).pods(3, "g").record("g", {"n0": 3})
+    story.bind("n0", "g-0", "g-1", "g-2").leave("g-2").gone("g-2")
+    story.group("b", minMember=1).pod("b-0", "b").record("b", {"n0": 1}, victims=("g-1",)).leave("g-1").gone("g-1")
+    story.bind("n0", "b-0").wait(11)
+    assert "1 of a minimum of 3 present" in story.violations()[0]
+
+
 def test_a_gang_that_the_scheduler_halves_is_a_violation() -> None:
     story = gang_of_two().record("g", TWO_NODES).bind("n0", "g-0").bind("n1", "g-1")
     story.group("b", minMember=1).pod("b-0", "b").record("b", {"n1": 1}, victims=("g-1",)).leave("g-1").gone("g-1")
@@ -52,7 +71,7 @@ def test_a_gang_that_the_scheduler_halves_is_a_violation() -> None:
 
 def test_succeeded_members_count_as_present() -> None:
     story = gang_of_two().record("g", TWO_NODES).bind("n0", "g-0").bind("n1", "g-1").phase("Succeeded", "g-0")
-    assert story.gone("g-0").wait(60).violations() == []
+    assert (story.gone("g-0").wait(60).violations(), story.notes()) == ([], [])
 
 
 MEMBERS = [{"name": "leader", "count": 1}, {"name": "worker", "count": 4, "minCount": 2}]

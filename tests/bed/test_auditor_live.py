@@ -182,7 +182,7 @@ def test_a_recording_gives_the_same_report_afterwards(bed: Bed, nodes: list[str]
 def test_a_listing_alone_shows_what_is_over_committed_now(
     bed: Bed, nodes: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["check", "--kubeconfig", str(bed.kubeconfig), "--grace-seconds", "0", "-o", "json"]
+    arguments = ["check", "--kubeconfig", str(bed.kubeconfig), "-o", "json", "--min-binds", "1"]
     bed.create([pod("a8", gpus=8), pod("b8", gpus=1)])
     bind(bed, ("a8", nodes[0]))
     assert main(arguments) == 0
@@ -190,6 +190,16 @@ def test_a_listing_alone_shows_what_is_over_committed_now(
     capsys.readouterr()
     assert main(arguments) == 1
     assert [v["promise"] for v in json.loads(capsys.readouterr().out)["violations"]] == ["over-commit"]
+
+
+def test_a_listing_alone_shows_a_gang_that_is_bound_in_part(
+    bed: Bed, nodes: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    gang(bed, "half", pods=2, gpus=1)
+    commit(bed, "half", {nodes[1]: 2})
+    bind(bed, ("half-0", nodes[1]))
+    assert main(["check", "--kubeconfig", str(bed.kubeconfig), "--audit-log", str(bed.audit_log)]) == 1
+    assert "podgroup default/half: 1 pods bound, but 1 of a minimum of 2 present" in capsys.readouterr().out
 
 
 def test_the_audit_log_tells_bindings_with_uid_and_node(bed: Bed, nodes: list[str]) -> None:
