@@ -137,12 +137,26 @@ def _lacking(built: Built, index: int, branch: int, domains: Domains, names: tup
     order = by_scarcity(built.problem.resources)
     scarcest = next((column for column in order if total[column] > 0), 0)
     best = int(np.lexsort((-offered[:, scarcest], -pods))[0])
-    counts = (("pods-needed", pods_needed), ("pods-fit", int(pods[best])))
+    counts: tuple[tuple[str, int], ...] = (("pods-needed", pods_needed), ("pods-fit", int(pods[best])))
     for column in order:
         if offered[best, column] < total[column]:
             needed, has = int(total[column]), int(offered[best, column])
             return Refusal("", "NotEnough", needed, has, built.problem.resources[column], names[best], counts)
+    counts += _pieces(built, gang, needs, scarcest, free[codes == best])
     return Refusal("", "Fragmented", pods_needed, int(pods[best]), where=names[best], counts=counts)
+
+
+def _pieces(
+    built: Built, gang: GangAsk, needs: Mapping[int, int], resource: int, free: NDArray[np.int64]
+) -> tuple[tuple[str, int], ...]:
+    """Enough in sum, but not in one piece: what one pod asks for, beside the most that any one node has free."""
+    name = built.problem.resources[resource]
+    asked = max(gang.members[member].request[resource] for member in needs)
+    return (
+        (f"one-pod:{name}", asked),
+        (f"best-node:{name}", int(free[:, resource].max())),
+        (f"in-sum:{name}", int(free[:, resource].sum())),
+    )
 
 
 def _fits(free: NDArray[np.int64], request: tuple[int, ...]) -> NDArray[np.int64]:

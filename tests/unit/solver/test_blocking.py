@@ -53,6 +53,13 @@ def test_enough_in_sum_but_in_pieces() -> None:
     used = {name: {GPU: 1} for name in ("a", "b", "c")}
     (reason,) = reasons(built([node("a"), node("b"), node("c")], [gang("g", 2, 8)], used=used))
     assert (reason.term, reason.code, reason.needed, reason.offered) == ("capacity", "Fragmented", 2, 0)
+    assert dict(reason.counts) == {
+        "pods-needed": 2,
+        "pods-fit": 0,
+        f"one-pod:{GPU}": 8000,
+        f"best-node:{GPU}": 7000,
+        f"in-sum:{GPU}": 21_000,
+    }
 
 
 def test_one_rack_short_names_the_best_rack_and_what_it_has() -> None:
