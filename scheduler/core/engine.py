@@ -340,6 +340,10 @@ class Engine:
                 else:
                     self._see_single(pod)
             return
+        if isinstance(effect, ef.MarkPod) and (failure.status in (0, 429) or failure.status >= 500):
+            pod = self.store.pods.get(effect.uid)
+            if pod is not None:
+                self._voice.unsay(group_key(pod.namespace, pod.group) if pod.group else single_key(pod.uid))
         if isinstance(effect, ef.WriteQueueConditions):
             self._queue_conditions.pop(effect.name, None)
         key = _group_of(effect)

@@ -58,6 +58,13 @@ class Voice:
         self._sayings.pop(key, None)
         self._unsaid.pop(key, None)
 
+    def unsay(self, key: GangKey) -> None:
+        """The words were lost on their way: they are due again."""
+        saying = self._sayings.get(key)
+        if saying is not None:
+            saying.said_cause = saying.said_text = ""
+            self._unsaid[key] = None
+
     def of(self, key: GangKey) -> Saying | None:
         return self._sayings.get(key)
 
