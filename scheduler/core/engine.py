@@ -76,6 +76,7 @@ class Engine:
 
     def handle(self, events: Iterable[Event], now_seconds: float) -> list[Effect]:
         """Apply events and say what is to be done. Order within a kind is the order of the watch."""
+        self._now_seconds = now_seconds
         effects: list[Effect] = []
         for event in events:
             effects += self._apply(event, now_seconds)
@@ -267,12 +268,12 @@ class Engine:
         for name, queue in self.store.queues.items():
             trouble = troubles.get(name)
             wanted = ("Valid", "") if trouble is None else (trouble.code, sentence(trouble))
-            stands = next(((each.reason, each.message) for each in queue.conditions if each.type == "Valid"), None)
+            stands = next(((each.reason, each.message) for each in queue.conditions if each.type == "Ready"), None)
             if wanted in (stands, self._queue_conditions.get(name)):
                 continue
             self._queue_conditions[name] = wanted
             status = "True" if trouble is None else "False"
-            condition = Condition("Valid", status, wanted[0], wanted[1], self._now_seconds)
+            condition = Condition("Ready", status, wanted[0], wanted[1], self._now_seconds)
             effects.append(ef.WriteQueueConditions(name, queue.version, queue.generation, (condition,)))
         return effects
 
@@ -353,7 +354,6 @@ class Engine:
     def _tick(self, now_seconds: float) -> list[Effect]:
         if not self.acting:
             return []
-        self._now_seconds = now_seconds
         effects: list[Effect] = [*self._binder.due(now_seconds), *self._gangs.tick(now_seconds), *self._queue_words()]
         for key in self._voice.due(now_seconds):
             saying = self._voice.of(key)
