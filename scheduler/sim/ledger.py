@@ -50,8 +50,7 @@ class Ledger:
         """By records, for pods that are not bound there yet."""
         total: Amounts = Counter()
         for group in self._objects.all("podgroups"):
-            unbound = spots(group) - self.taken(group)
-            for (member, where), count in unbound.items():
+            for (member, where), count in self.owed(group).items():
                 if where == node:
                     for resource, value in self.member_request(group, member).items():
                         total[resource] += value * count
@@ -77,6 +76,12 @@ class Ledger:
             if node and pod["status"].get("phase") != "Failed":
                 found[(member_of(pod, group), node)] += 1
         return found
+
+    def owed(self, group: Object) -> Spots:
+        """Recorded places that no pod has taken yet. A deleted gang is owed nothing: none of its pods will come."""
+        if "deletionTimestamp" in group["metadata"]:
+            return Counter()
+        return spots(group) - self.taken(group)
 
     def member_request(self, group: Object, member: str) -> Amounts:
         """From the member's template, else from one of its pods."""
@@ -108,7 +113,7 @@ class Ledger:
                 total.update(self.request(pod))
         for group in groups.values():
             if self.queue_of(group) == queue:
-                for (member, _), count in (spots(group) - self.taken(group)).items():
+                for (member, _), count in self.owed(group).items():
                     for resource, value in self.member_request(group, member).items():
                         total[resource] += value * count
         return total
