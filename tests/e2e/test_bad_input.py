@@ -1,0 +1,163 @@
+"""Bad input, row by row: a clear message where its author looks, nothing lost, and healthy work beside it runs.
+
+The rows stand in `bad_input.py`. One scheduler, with a short patience, lives through all of them.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.e2e.bad_input import BAD_STARTS, BAD_WORK, BadWork
+from tests.e2e.cluster import KINDS_PATH, PODS, QUEUES, Cluster, condition
+from tests.e2e.raw_api import CRDS
+from tests.e2e.scheduler_process import SchedulerProcess
+from tests.e2e.work import Document, gang, group, members, pod, queue
+
+pytestmark = pytest.mark.cluster
+
+ROOT = Path(__file__).resolve().parents[2]
+TROUBLES = ROOT / "docs" / "reference" / "troubles.md"
+POLICY = """
+name: e2e
+verdicts: {first_seconds: 0.1, repeat_seconds: 1.0, writes_per_second: 100.0}
+patience: {incomplete_warning_seconds: 1.0}
+"""
+
+
+@pytest.fixture(scope="module")
+def scheduler_arguments(tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
+    path: Path = tmp_path_factory.mktemp("policy") / "policy.yaml"
+    path.write_text(POLICY)
+    return ("--policy", str(path))
+
+
+@pytest.fixture(autouse=True)
+def empty_fleet(cluster: Cluster, scheduler: SchedulerProcess) -> Iterator[None]:
+    yield
+    cluster.clear()
+
+
+def assert_healthy_work_runs(cluster: Cluster, name: str = "healthy") -> None:
+    cluster.create(*gang(name, 2, gpus=1, topology={"required": "rack"}))
+    cluster.until_running(name)
+
+
+def pod_waits(cluster: Cluster, name: str, said: str) -> Document:
+    """The condition PodScheduled=False of a pod, once it says this."""
+
+    def look() -> Document:
+        found = cluster.get(f"{PODS}/{name}")
+        assert found is not None, f"pod {name} does not exist"
+        return condition(found["status"], "PodScheduled")
+
+    return cluster.until(look, lambda waits: waits.get("status") == "False" and said in waits.get("message", ""))
+
+
+@pytest.mark.parametrize("row", BAD_WORK, ids=lambda row: row.id)
+def test_bad_work_is_told_and_the_rest_runs(cluster: Cluster, row: BadWork) -> None:
+    cluster.create(*row.around, *row.work)
+    assert_healthy_work_runs(cluster)
+    if row.name:
+        status = cluster.until(
+            lambda: cluster.status(row.name),
+            lambda status: row.said in (status.get("verdict") or {}).get("message", ""),
+        )
+        assert status["verdict"]["cause"] == row.cause
+        assert status["verdict"]["facts"]
+        assert status["scheduled"] == 0
+        assert condition(status, "Accepted")["status"] == ("False" if row.cause == "Invalid" else "True")
+        assert row.said in condition(status, "Scheduled")["message"]
+    assert pod_waits(cluster, row.told, row.said)["reason"] == row.reason
+    if not row.name:
+        cluster.until(lambda: cluster.told(row.told), lambda told: any(row.said in note for note in told))
+    assert cluster.node_of(row.told) == ""
+    assert "assignment" not in (cluster.status(row.name) if row.name else {})
+    for document in row.around:
+        cluster.delete(f"{QUEUES}/{document['metadata']['name']}")
+
+
+def test_every_row_is_in_the_documentation() -> None:
+    """Users find each message, with its cause and remedy."""
+    documented = re.sub(r"\s+", " ", TROUBLES.read_text())
+    rows = {row.id: row.said for row in (*BAD_WORK, *BAD_STARTS)}
+    missing = [name for name in rows if f'<a id="{name}"></a>' not in documented]
+    assert not missing, f"{TROUBLES.name} has no anchor for {missing}"
+
+
+# -- what is bad only among other objects, or for a while ------------------------------------------------------------
+
+
+def test_a_queue_with_a_cycle_above_it_says_so_itself(cluster: Cluster) -> None:
+    cluster.create(queue("ring-a", parent="ring-b"), queue("ring-b", parent="ring-a"), queue("lost", parent="gone"))
+
+    def ready(name: str) -> Document:
+        return condition((cluster.get(f"{QUEUES}/{name}") or {}).get("status") or {}, "Ready")
+
+    ring = cluster.until(lambda: ready("ring-a"), lambda found: found.get("status") == "False")
+    assert (ring["reason"], ring["message"]) == (
+        "ParentCycle",
+        "the parents of its queue form a cycle: ring-a -> ring-b -> ring-a",
+    )
+    lost = cluster.until(lambda: ready("lost"), lambda found: found.get("status") == "False")
+    assert (lost["reason"], lost["message"]) == ("UnknownParent", "queue lost: gone does not exist (named as parent)")
+    cluster.until(lambda: ready("default"), lambda found: found.get("status") == "True")
+    answer = cluster.api.merge(f"{QUEUES}/ring-b", {"spec": {"parent": None}})
+    assert answer.code == 200, answer.message
+    cluster.until(lambda: ready("ring-a"), lambda found: found.get("status") == "True")
+    for name in ("ring-a", "ring-b", "lost"):
+        cluster.delete(f"{QUEUES}/{name}")
+
+
+def test_without_any_queue_work_waits_until_there_is_one(cluster: Cluster) -> None:
+    cluster.delete(f"{QUEUES}/default")
+    cluster.create(*gang("homeless", 2), pod("stray"))
+    said = "it names no queue, its namespace has no default queue and there is no queue named default"
+    cluster.until_verdict("homeless", said)
+    pod_waits(cluster, "stray", said)
+    cluster.create(queue("default"))
+    cluster.until_running("homeless")
+    cluster.until_bound("stray")
+
+
+def test_a_gang_that_stays_incomplete_is_warned_about_once(cluster: Cluster) -> None:
+    cluster.create(group("slow", minMember=3), *members("slow", 2))
+    said = "FailedScheduling: 2 of at least 3 pods exist"
+    cluster.until(lambda: cluster.told("slow"), lambda told: said in told)
+    cluster.create(*members("slow", 1, first=2))
+    cluster.until_running("slow")
+    assert cluster.told("slow").count(said) == 1
+
+
+def test_bad_work_that_is_mended_runs(cluster: Cluster) -> None:
+    cluster.create(*gang("mended", 2, topology={"required": "row"}))
+    cluster.until_verdict("mended", "row")
+    answer = cluster.api.merge(f"{KINDS_PATH}/namespaces/default/podgroups/mended", {"spec": {"topology": None}})
+    assert answer.code == 200, answer.message
+    cluster.until_running("mended")
+    assert condition(cluster.status("mended"), "Accepted")["status"] == "True"
+
+
+def test_an_object_of_another_shape_is_skipped_and_logged_once(cluster: Cluster, scheduler: SchedulerProcess) -> None:
+    """Somebody installed another version of our CRD: what it lets through must not stop anything."""
+    path = CRDS / "topologies.yaml"
+    foreign = yaml.safe_load(path.read_text())
+    for version in foreign["spec"]["versions"]:
+        version["schema"] = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    cluster.bed.apply(yaml.safe_dump(foreign))
+    strange = {"apiVersion": "muster.dev/v1alpha1", "kind": "Topology", "metadata": {"name": "strange"}}
+
+    def created() -> bool:
+        # The server goes on checking by the old schema for a moment.
+        answer = cluster.api.put(f"{KINDS_PATH}/topologies/strange", {**strange, "spec": {"levels": "racks"}})
+        return answer.code == 201
+
+    cluster.until(created, bool)
+    scheduler.wait_until_said("object skipped")
+    assert_healthy_work_runs(cluster)
+    assert scheduler.metric("objects_malformed_total") == 1
+    assert scheduler.said.count("object skipped") == 1
+    cluster.delete(f"{KINDS_PATH}/topologies/strange")
+    cluster.bed.apply(path)

@@ -1,0 +1,147 @@
+"""What dies in the middle of binding a gang of 64 pods costs nothing: no place is lost, no pod is bound twice.
+
+Every story runs under the auditor and starts on an empty fleet of 128 GPUs. The scheduler has one connection for its
+effects, so that there is a middle to be killed in.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from auditor import Audit
+from testbed import Bed, BedOptions
+from testbed.fixtures import MakeBed
+
+from tests.e2e.cluster import LEASE, Cluster
+from tests.e2e.scheduler_process import SchedulerProcess
+from tests.e2e.work import gang
+
+pytestmark = pytest.mark.cluster
+
+PODS = 64
+TRIES_MAX = 5
+LEASE_SECONDS = 5
+FLEET = Path(__file__).parent / "fleets" / "racks-4.yaml"
+
+Start = Callable[..., SchedulerProcess]
+
+
+@pytest.fixture(scope="module")
+def bed(make_bed: MakeBed) -> Bed:
+    return make_bed(BedOptions(fleet=FLEET, audit=True))
+
+
+@pytest.fixture(autouse=True)
+def start(cluster: Cluster, audit: Audit, tmp_path: Path) -> Iterator[Start]:
+    """Starts schedulers by identity; they end with the test, and then the fleet is empty again."""
+    with ExitStack() as stack:
+
+        def start(identity: str = "one") -> SchedulerProcess:
+            arguments = ("--connections", "1", "--lease-duration-seconds", str(LEASE_SECONDS))
+            process = SchedulerProcess(cluster.scheduler_kubeconfig, tmp_path / f"{identity}.log", identity, arguments)
+            stack.enter_context(process).wait_until_ready()
+            return process
+
+        yield start
+        cluster.clear()
+
+
+def begun(cluster: Cluster) -> tuple[str, Counter[str]]:
+    """A gang of which some pods are bound and others not, with its commit record as it stood then.
+
+    Binding may be over before we look; then that gang makes room for another try.
+    """
+    for number in range(TRIES_MAX):
+        name = f"large-{number}"
+        cluster.create(*gang(name, PODS, topology={"required": "block"}))
+        bound = cluster.until(lambda name=name: len(cluster.nodes_of(name)), lambda bound: bound > 0)
+        if bound < PODS:
+            return name, cluster.recorded(name)
+        cluster.clear()
+    pytest.fail(f"binding was always over before it could be seen, {TRIES_MAX} times")
+
+
+def assert_completed(cluster: Cluster, name: str, recorded: Counter[str]) -> None:
+    """The gang runs whole, on the nodes of the record that was read in the middle."""
+    cluster.until_running(name)
+    assert recorded.total() == PODS
+    assert Counter(cluster.nodes_of(name).values()) == recorded == cluster.recorded(name)
+
+
+def test_a_killed_scheduler_finishes_its_gang_on_the_recorded_nodes(start: Start, cluster: Cluster) -> None:
+    scheduler = start()
+    name, recorded = begun(cluster)
+    scheduler.kill()
+    bound_before = cluster.nodes_of(name)
+    assert 0 < len(bound_before) < PODS
+    # Work that comes while nobody schedules waits for the successor, and so does room that somebody else might take.
+    cluster.create(*gang("meanwhile", 8, gpus=8))
+    scheduler.restart()
+    assert_completed(cluster, name, recorded)
+    cluster.until_running("meanwhile")
+    after = cluster.nodes_of(name)
+    assert {pod: after[pod] for pod in bound_before} == bound_before
+    assert cluster.status(name)["scheduled"] == PODS
+
+
+def test_a_scheduler_killed_again_and_again_gets_there(start: Start, cluster: Cluster) -> None:
+    scheduler = start()
+    name, recorded = begun(cluster)
+    for _ in range(3):
+        bound = len(cluster.nodes_of(name))
+        scheduler.kill()
+        scheduler.start()
+        cluster.until(
+            lambda bound=bound: len(cluster.nodes_of(name)), lambda now, bound=bound: now > bound or now == PODS
+        )
+    assert_completed(cluster, name, recorded)
+
+
+def test_a_scheduler_told_to_stop_leaves_at_once_and_its_successor_goes_on(start: Start, cluster: Cluster) -> None:
+    scheduler = start()
+    name, recorded = begun(cluster)
+    assert scheduler.terminate() == 0
+    scheduler.start()
+    assert_completed(cluster, name, recorded)
+
+
+def test_a_killed_solver_worker_costs_nothing(start: Start, cluster: Cluster) -> None:
+    scheduler = start()
+    name, recorded = begun(cluster)
+    killed = scheduler.kill_solver_worker()
+    cluster.create(*gang("beside", 8, gpus=4))
+    assert_completed(cluster, name, recorded)
+    cluster.until_running("beside")
+    scheduler.wait_until(lambda: scheduler.solver_workers() not in ([], [killed]), "with a solver worker again")
+
+
+def test_an_api_server_that_goes_away_in_the_middle_is_waited_for(start: Start, cluster: Cluster) -> None:
+    scheduler = start()
+    name, recorded = begun(cluster)
+    cluster.bed.stop_component("kube-apiserver")
+    scheduler.wait_until_said("API server away")
+    cluster.bed.start_component("kube-apiserver")
+    assert_completed(cluster, name, recorded)
+    cluster.create(*gang("afterwards", 8, gpus=4))
+    cluster.until_running("afterwards")
+
+
+def test_of_two_schedulers_one_acts_and_the_other_takes_over(start: Start, cluster: Cluster) -> None:
+    leader = start("one")
+    leader.wait_until_leading()
+    second = start("two")
+    name, recorded = begun(cluster)
+    assert (leader.metric("effects_total") or 0) > 0
+    assert (second.metric("leading"), second.metric("effects_total")) == (0, 0)
+    leader.kill()
+    killed_at = time.monotonic()
+    second.wait_until_leading()
+    # A lease is judged by when its last renewal was seen, and looked at every so often.
+    assert time.monotonic() - killed_at < 2 * LEASE_SECONDS
+    assert_completed(cluster, name, recorded)
+    lease = cluster.get(LEASE)
+    assert lease is not None
+    assert lease["spec"]["holderIdentity"] == "two"
