@@ -179,7 +179,7 @@ def _gang(
         if not count:
             continue
         spec = stated.get(name)
-        least = 0 if spec is None or spec.minimum is None or group.min_member is not None else spec.minimum
+        least = _least(group, spec)
         least = min(count, max(0, least - placed.get(name, 0)))
         members.append(Member(name, shape, count, least, index[_branch_name(name, stated, index)]))
     return Gang(
@@ -193,6 +193,15 @@ def _gang(
         preemptible=group.preemptible,
         held=held,
     )
+
+
+def _least(group: PodGroup, spec: MemberSpec | None) -> int:
+    """Pods of one member that must be there: its minCount; where nothing else says how many are enough, its count."""
+    if spec is None:
+        return 0
+    if spec.minimum is not None:
+        return spec.minimum
+    return spec.count or 0 if group.min_member is None and not group.sub_groups else 0
 
 
 def _branch_name(member: str, stated: Mapping[str, MemberSpec], index: Mapping[str, int]) -> str:

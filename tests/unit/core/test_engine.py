@@ -209,6 +209,19 @@ def test_templates_are_decided_before_their_pods_exist() -> None:
     assert len(bench.performed(ef.Bind)) == 2
 
 
+def test_a_member_without_a_minimum_is_needed_in_full() -> None:
+    members = (MemberSpec("a", 4, 2, shape()), MemberSpec("b", 2, None, shape(2)))
+    bench = Bench(node("n1", 5))
+    bench.see(msgspec.structs.replace(group("g", 0, members=members), min_member=None))
+    bench.tick()
+    assert not bench.performed(ef.Commit), "4 pods of a alone are not enough: b is needed too"
+    bench.tell(ev.NodeSeen(node("n1", 6)))
+    bench.tick()
+    (commit,) = bench.performed(ef.Commit)
+    counts = {place.member: sum(each.count for each in place.nodes) for place in commit.assignment.places}
+    assert counts == {"a": 2, "b": 2}
+
+
 def test_a_record_whose_pods_never_come_is_released() -> None:
     bench = Bench(node("n1"))
     bench.see(group("g", 2, members=(MemberSpec("main", 2, None, shape()),)))
