@@ -49,13 +49,22 @@ class Elector:
         self._seen: tuple[str, str] = ("", "")
         self._seen_at = 0.0
         self._renewed_at = 0.0
+        self._refusal = ""
         self.leading = False
 
     async def run(self) -> None:
+        """Until cancelled. A right that is missing for a whole lease duration raises LeaseRefusedError; a server that has
+        just started also refuses what it will allow once it has read its rules."""
+        allowed_at = monotonic()
         while True:
             started = monotonic()
+            self._refusal = ""
             held = await self._try()
             now = monotonic()
+            if not self._refusal:
+                allowed_at = now
+            elif now - allowed_at > self._settings.duration_seconds:
+                raise LeaseRefusedError(self._refusal)
             if held:
                 self._renewed_at = started
             elif self.leading and now - self._renewed_at > self._settings.renew_deadline_seconds:
@@ -118,9 +127,7 @@ class Elector:
     def _refuse(self, status: int, body: bytes) -> None:
         said = body[:300].decode(errors="replace")
         if status in (401, 403):
-            raise LeaseRefusedError(
-                f"no permission on the lease {self._settings.namespace}/{self._settings.name}: {said}"
-            )
+            self._refusal = f"no permission on the lease {self._settings.namespace}/{self._settings.name}: {said}"
         if status != 409:
             self._log.warning("lease refused", status=status, answer=said)
 
