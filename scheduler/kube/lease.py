@@ -53,8 +53,8 @@ class Elector:
         self.leading = False
 
     async def run(self) -> None:
-        """Until cancelled. A right that is missing for a whole lease duration raises LeaseRefusedError; a server that has
-        just started also refuses what it will allow once it has read its rules."""
+        """Until cancelled, or until a right was missing for a whole lease duration (LeaseRefusedError): a server that
+        has just started also refuses what it will allow once it has read its rules."""
         allowed_at = monotonic()
         while True:
             started = monotonic()
