@@ -27,6 +27,8 @@ from scheduler.wire.requests import JSON, MERGE, Request
 RESTART_SECONDS = 2.0
 """How long a successor takes to notice that the lease is free."""
 
+BOOKMARK_SECONDS = 60.0
+
 Interrupt = Callable[[Process, Effect, Moment], bool]
 
 
@@ -58,6 +60,7 @@ class Simulation:
         self.server.objects.listeners.append(self._note)
         self.ask("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
         self.clock.after(1.0, self._look)
+        self.clock.after(BOOKMARK_SECONDS, self._bookmark)
 
     # -- what users do ---------------------------------------------------------------------------------------------
 
@@ -129,6 +132,10 @@ class Simulation:
     def _look(self) -> None:
         self.auditor.look()
         self.clock.after(1.0, self._look)
+
+    def _bookmark(self) -> None:
+        self.server.bookmark()
+        self.clock.after(BOOKMARK_SECONDS, self._bookmark)
 
     def _note(self, change: Change) -> None:
         meta = change.object["metadata"]

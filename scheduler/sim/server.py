@@ -40,6 +40,7 @@ class ApiServer:
         self.clock = clock
         self._schemas = schemas or {}
         self.objects = Objects(clock)
+        self._watches: list[Watch] = []
         self.on_request: list[Callable[[str, Request, Answer], None]] = []
 
     def handle(self, request: Request, user: str) -> Answer:
@@ -54,8 +55,21 @@ class ApiServer:
         return answer
 
     def watch(self, path: str, deliver: Deliver) -> Watch:
-        """Open a stream; `Refused` when the real server would not have opened it."""
-        return Watch(self.objects, route(path), deliver)
+        """Open a stream; `Refused` when the real server would not have opened it. An empty line is its end."""
+        opened = Watch(self.objects, route(path), deliver)
+        self._watches = [each for each in self._watches if each.is_open] + [opened]
+        return opened
+
+    def bookmark(self) -> None:
+        """Tell every stream that asked for it up to which version it is current."""
+        for watch in self._watches:
+            watch.bookmark()
+
+    def restart(self) -> None:
+        """As when the process is replaced: every stream ends, and the past can not be watched any more."""
+        self.objects.forget_history()
+        for watch in self._watches:
+            watch.end()
 
     def _dispatch(self, target: Route, request: Request, user: str) -> tuple[int, Object]:
         body = msgspec.json.decode(request.body) if request.body else {}

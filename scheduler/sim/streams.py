@@ -11,7 +11,8 @@ from scheduler.sim.server import ApiServer
 from scheduler.sim.watch import Watch
 from scheduler.wire.decode import Bookmark, Decoder, Malformed, StreamError
 
-WATCH_LIST = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+WATCH = "watch=1&allowWatchBookmarks=true"
+WATCH_LIST = f"{WATCH}&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
 REOPEN_SECONDS = 0.5
 
 _PATHS = {
@@ -42,7 +43,7 @@ class Stream:
         """From the last version seen, or with a list of everything when there is none."""
         self._opened += 1
         opened = self._opened
-        query = WATCH_LIST if not self._version else f"watch=1&resourceVersion={self._version}"
+        query = WATCH_LIST if not self._version else f"{WATCH}&resourceVersion={self._version}"
         if not self._version:
             self._listed = {}
         path = f"{_PATHS[self.kind]}?{query}"
@@ -61,6 +62,11 @@ class Stream:
 
     def _hear(self, opened: int, line: bytes) -> None:
         if opened != self._opened or self._owner.dead():
+            return
+        if not line:
+            if self._listed is not None:
+                self._version = ""  # ended within its list: what came of it does not count as one
+            self._reopen()
             return
         seen, version = self._owner.decoder.line(self.kind, line)
         match seen:

@@ -51,15 +51,28 @@ class Watch:
         self._namespace = route.namespace
         self._selector = Selector.parse(route.query.get("fieldSelector", ""))
         self._deliver = deliver
+        self._bookmarks = route.query.get("allowWatchBookmarks") == "true"
         self._open(route.query)
 
+    @property
+    def is_open(self) -> bool:
+        return self._hear in self._objects.listeners
+
     def close(self) -> None:
-        if self._hear in self._objects.listeners:
+        """The client has gone."""
+        if self.is_open:
             self._objects.listeners.remove(self._hear)
+
+    def end(self) -> None:
+        """The server ends the stream."""
+        if self.is_open:
+            self.close()
+            self._deliver(b"")
 
     def bookmark(self) -> None:
         """Say that the stream is current up to now, as the real server does about once a minute."""
-        self._deliver(self._line("BOOKMARK", self._bookmark_object({})))
+        if self.is_open and self._bookmarks:
+            self._deliver(self._line("BOOKMARK", self._bookmark_object({})))
 
     def _open(self, query: Mapping[str, str]) -> None:
         since = query.get("resourceVersion", "")
@@ -73,7 +86,7 @@ class Watch:
             for each in self._objects.all(self._kind.plural, self._namespace):
                 if self._selector.matches(each):
                     self._deliver(self._line("ADDED", each))
-            if initial and query.get("allowWatchBookmarks") == "true":
+            if initial and self._bookmarks:
                 self._deliver(self._line("BOOKMARK", self._bookmark_object({"k8s.io/initial-events-end": "true"})))
         elif int(since) < self._objects.oldest_version:
             # The request has been accepted by now, so the refusal comes as a line of the stream.

@@ -23,6 +23,7 @@ class Size(msgspec.Struct, frozen=True):
     node_failures: int = 1
     deletions: int = 2
     deaths: int = 2
+    server_restarts: int = 1
 
 
 def populate(world: Simulation, seed: int, size: Size | None = None) -> None:
@@ -52,6 +53,8 @@ class _Population:
             self._later(self._deletion(self._chance.one_of(names)))
         for _ in range(self._size.deaths):
             self._later(lambda: self._world.processes[-1].die())
+        for _ in range(self._size.server_restarts):
+            self._later(self._world.server.restart)
 
     def _later(self, happen: Callable[[], None]) -> None:
         self._world.clock.after(self._chance.seconds((1.0, self._size.seconds)), happen)
