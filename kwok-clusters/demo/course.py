@@ -1,9 +1,12 @@
 """The course of the show: bed, scheduler, auditor, two waves of work, judgement."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from auditor import Audit, auditing
 from testbed import Bed, BedOptions
@@ -29,6 +32,7 @@ TEMPLATED_PODS_AFTER_SECONDS = 3.0
 SETTLE_SECONDS = 1.0
 """Time for a bind too many to show itself."""
 LOOK_SECONDS = 0.1
+CREATED_AT_ONCE = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +86,8 @@ def _show(
     """Submit, wait, print the tables; returns what is not as it should be."""
     screen.say("the objects and access rules of manifests/; scheduler and auditor as processes of their own")
     gangs, singles = (sum(len(getattr(wave, kind)) for wave in waves) for kind in ("gangs", "singles"))
-    asked = asked_gpus(waves)
-    screen.say(
-        f"submitting {gangs} gangs and {singles} single pods that ask for {asked:,} GPUs, "
-        f"{asked / fleet.gpu_count():.0%} of the fleet"
-    )
+    asked = " and then ".join(f"{asked_gpus(wave) / fleet.gpu_count():.0%}" for wave in waves)
+    screen.say(f"submitting {gangs} gangs and {singles} single pods that ask for {asked} of all GPUs")
     judge = Judge(waves)
     with screen.live():
         _submit(bed, waves, judge, observer, scheduler, screen)
@@ -124,16 +125,28 @@ def _submit(
                 return
             time.sleep(LOOK_SECONDS)
 
+    def create(objects: Sequence[dict[str, Any]]) -> None:
+        # Piece by piece, so that an interruption does not have to wait for the rest.
+        with ThreadPoolExecutor(1) as executor:
+            for start in range(0, len(objects), CREATED_AT_ONCE):
+                creating = executor.submit(bed.create, objects[start : start + CREATED_AT_ONCE])
+                look_until(partial(_is_done, creating), WAIT_SECONDS_MAX)
+                creating.result()
+
     first, *later = waves
-    bed.create(list(first.objects()))
+    create(list(first.objects()))
     look_until(lambda _: False, TEMPLATED_PODS_AFTER_SECONDS)
-    bed.create([pod for gang in first.gangs if gang.templated for pod in gang.pod_objects()])
+    create([pod for gang in first.gangs if gang.templated for pod in gang.pod_objects()])
     alone = Judge([first])
     look_until(lambda _: _is_bound(alone, observer), FIRST_WAVE_SECONDS_MAX)
     for wave in later:
-        bed.create(list(wave.objects()))
+        create(list(wave.objects()))
     look_until(lambda progress: progress.complete, WAIT_SECONDS_MAX)
     look_until(lambda _: False, SETTLE_SECONDS)
+
+
+def _is_done(future: Future[Any], _progress: Progress) -> bool:
+    return future.done()
 
 
 def _is_bound(judge: Judge, observer: Observer) -> bool:

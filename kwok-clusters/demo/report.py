@@ -45,13 +45,16 @@ def _figures_table(figures: Figures, memory_bytes: tuple[int, int], audit: Repor
     row("elastic gangs", f"{gangs} at their minimum, {surplus} more pods where there was room")
     lead_seconds, delay = figures.ahead
     if delay is not None:
-        row("planned ahead", f"1 gang had its places {lead_seconds:.1f} s before its pods existed: {_spread(delay)}")
+        ahead = f"{lead_seconds:.1f} s before" if lead_seconds > 0 else "only after"
+        text = (
+            f"1 gang had its places {ahead} its first pod existed; last bind {delay.largest:.2f} s after its last pod"
+        )
+        row("planned by its template", text)
     for number, (gang_seconds, single_seconds) in enumerate(
-        zip(figures.gang_seconds, figures.single_seconds, strict=True)
+        zip(figures.gang_seconds, figures.single_seconds, strict=True), start=1
     ):
-        when = "room for all" if number == 0 else "waiting for room"
-        row(f"time to gang, {when}", _spread(gang_seconds))
-        row(f"time to pod, {when}", _spread(single_seconds))
+        row(f"time to gang, wave {number}", _spread(gang_seconds))
+        row(f"time to pod, wave {number}", _spread(single_seconds))
     row(
         "pods per second",
         f"{figures.pods_per_second:,.0f} over the first wave, {figures.busiest_second:,} in the best second",

@@ -1,7 +1,7 @@
 """What is submitted: queues, a topology, gangs of many kinds and single pods, sized to the fleet at hand."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median_low
 from typing import Any
@@ -293,7 +293,7 @@ def pod_object(name: str, namespace: str, gpus: int, run_seconds: int) -> dict[s
     }
 
 
-def asked_gpus(waves: Sequence[Wave]) -> int:
-    """The GPUs of all work that should run."""
-    gangs = sum(gang.pods * gang.gpus for wave in waves for gang in wave.gangs if gang.waits is None)
-    return gangs + sum(single.gpus for wave in waves for single in wave.singles if single.waits is None)
+def asked_gpus(wave: Wave) -> int:
+    """The GPUs of all work of a wave that should run."""
+    gangs = sum(gang.pods * gang.gpus for gang in wave.gangs if gang.waits is None)
+    return gangs + sum(single.gpus for single in wave.singles if single.waits is None)
