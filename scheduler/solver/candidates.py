@@ -26,7 +26,7 @@ def free_gangs(problem: Problem, uppers: list[list[Uppers]], start: Incumbent, v
     Work that has no place yet comes first, in rank order, in turns with placed work from the other end of the ranking:
     that is what it could take the place of. Nothing is free where no two gangs would fit.
     """
-    sizes = [_variables(gang, own) for gang, own in zip(problem.gangs, uppers, strict=True)]
+    sizes = [_variables(problem, gang, own) for gang, own in zip(problem.gangs, uppers, strict=True)]
     if sum(sizes) <= variables_max:
         return set(range(len(problem.gangs)))
     placed = [0] * len(problem.gangs)
@@ -45,10 +45,15 @@ def free_gangs(problem: Problem, uppers: list[list[Uppers]], start: Incumbent, v
     return free
 
 
-def _variables(gang: GangAsk, uppers: list[Uppers]) -> int:
-    """Counts, and about as many flags again where domains are chosen or counted."""
-    counts = sum(int(np.count_nonzero(upper)) for upper in uppers)
-    return counts * (1 + sum((ask.required >= 0) + (ask.preferred >= 0) for ask in gang.branches))
+def _variables(problem: Problem, gang: GangAsk, uppers: list[Uppers]) -> int:
+    """Counts, a flag per branch, and a flag per domain where one is chosen or counted."""
+    number = len(gang.branches) + sum(int(np.count_nonzero(upper)) for upper in uppers)
+    for branch, ask in enumerate(gang.branches):
+        levels = [level for level in (ask.required, ask.preferred) if level >= 0]
+        if levels:
+            used = np.any([uppers[member] > 0 for member in members_below(gang, branch)], axis=0)
+            number += sum(len(np.unique(problem.class_domain[used, level])) for level in levels)
+    return number
 
 
 def _of_gang(problem: Problem, gang: GangAsk, known: dict[tuple[tuple[int, ...], bytes], Uppers]) -> list[Uppers]:

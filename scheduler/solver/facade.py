@@ -17,6 +17,7 @@ from ortools.sat.python import cp_model
 from scheduler.solver.posting import Terms, Variable
 
 _POLL_SECONDS = 0.02
+_NO_LOWER_BOUND = -(2**63)
 _OPTIMAL, _FEASIBLE, _UNKNOWN = "optimal", "feasible", "unknown"
 
 
@@ -49,35 +50,45 @@ class Ended:
 
 
 class Cp:
-    """A model under construction: integer variables from zero up, linear inequalities, one objective at a time."""
+    """A model under construction: integer variables, linear inequalities, one objective at a time.
+
+    Written straight into the model's protobuf message: a model has ten thousands of terms, and an expression object for
+    each would take longer than many a search.
+    """
 
     def __init__(self) -> None:
         self._model = cp_model.CpModel()
-        self._variables: list[Any] = []
+        self._proto = self._model.proto
         self._uppers: list[int] = []
 
     def __len__(self) -> int:
-        return len(self._variables)
+        return len(self._uppers)
 
     def variable(self, upper: int, lower: int = 0) -> Variable:
-        self._variables.append(self._model.new_int_var(lower, upper, ""))
+        self._proto.variables.add().domain.extend((lower, upper))
         self._uppers.append(upper)
-        return Variable(len(self._variables) - 1)
+        return Variable(len(self._uppers) - 1)
 
     def upper(self, variable: Variable) -> int:
         return self._uppers[variable]
 
     def at_most(self, terms: Terms, bound: int) -> None:
-        self._model.add(self._sum(terms) <= bound)
+        """Posts sum(terms) <= bound; a variable stands in ``terms`` at most once."""
+        linear = self._proto.constraints.add().linear
+        linear.vars.extend([variable for _, variable in terms])
+        linear.coeffs.extend([coefficient for coefficient, _ in terms])
+        linear.domain.extend((_NO_LOWER_BOUND, bound))
 
     def minimise(self, terms: Terms) -> None:
-        self._model.minimize(self._sum(terms))
+        self._proto.clear_objective()
+        self._proto.objective.vars.extend([variable for _, variable in terms])
+        self._proto.objective.coeffs.extend([coefficient for coefficient, _ in terms])
 
     def hint(self, values: Sequence[int]) -> None:
         """Values of all variables, from which the search starts."""
-        self._model.clear_hints()  # type: ignore[no-untyped-call]
-        for variable, value in zip(self._variables, values, strict=True):
-            self._model.add_hint(variable, value)
+        self._proto.clear_solution_hint()
+        self._proto.solution_hint.vars.extend(range(len(self)))
+        self._proto.solution_hint.values.extend(values)
 
     def search(self, limits: Limits, stop: Callable[[], bool]) -> Iterator[Found | Ended]:
         """Solutions as they are found, at last how it ended. RuntimeError when CP-SAT refuses the model.
@@ -99,10 +110,6 @@ class Cp:
             raise RuntimeError(f"CP-SAT says {solver.status_name(status)} of a model that holds nothing at all")
         end = {cp_model.OPTIMAL: _OPTIMAL, cp_model.FEASIBLE: _FEASIBLE}.get(status, _UNKNOWN)
         yield Ended(end, round(solver.best_objective_bound), solver.wall_time, solver.response_proto.deterministic_time)
-
-    def _sum(self, terms: Terms) -> Any:
-        variables = [self._variables[variable] for _, variable in terms]
-        return cp_model.LinearExpr.weighted_sum(variables, [coefficient for coefficient, _ in terms])
 
 
 def _next(
@@ -140,6 +147,7 @@ def _solver(limits: Limits) -> Any:
     parameters.random_seed = limits.seed
     # The relaxation of domains and gangs is what bounds these models.
     parameters.linearization_level = 2
+    parameters.max_presolve_iterations = 1
     # With a complete hint of a large model, probing and symmetry detection cost more than they bring.
     parameters.cp_model_probing_level = 0
     parameters.symmetry_level = 0

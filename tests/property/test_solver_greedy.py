@@ -14,7 +14,7 @@ from scheduler.solver.greedy import place
 from tests.property.solver_worlds import World, worlds
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(worlds())
 @pytest.mark.parametrize("node_score", ["pack", "spread"])
 def test_no_rule_is_broken(node_score: str, world: World) -> None:
@@ -24,7 +24,7 @@ def test_no_rule_is_broken(node_score: str, world: World) -> None:
     assert incumbent.scores == scores(built.problem, incumbent.puts)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(worlds())
 @pytest.mark.parametrize("node_score", ["pack", "spread"])
 def test_counts_expand_to_nodes_within_their_true_free_amounts(node_score: str, world: World) -> None:
@@ -34,7 +34,7 @@ def test_counts_expand_to_nodes_within_their_true_free_amounts(node_score: str, 
     _assert_fits(built, places)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(worlds())
 def test_placing_twice_gives_the_same(world: World) -> None:
     assert place(world.build().problem) == place(world.build().problem)

@@ -24,7 +24,7 @@ def _solved(problem: Problem) -> list[SolveResult]:
     return list(solve(SolveRequest(problem, place(problem), wall_seconds=20.0)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(worlds())
 def test_every_answer_obeys_the_rules_and_beats_the_one_before(world: World) -> None:
     problem = world.build().problem

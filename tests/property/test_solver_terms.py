@@ -82,7 +82,7 @@ def _best(model: PlacementModel | None, terms: Terms) -> int | None:
     return sum(coefficient * found[-1].values[variable] for coefficient, variable in terms)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(placements())
 @pytest.mark.parametrize("rule", [name for name in RULES if name != "capacity"])
 def test_a_rule_allows_what_its_check_allows(rule: str, placement: Drawn) -> None:
@@ -93,7 +93,7 @@ def test_a_rule_allows_what_its_check_allows(rule: str, placement: Drawn) -> Non
     assert allowed == (RULES[rule].broken(problem, puts) == [])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(placements())
 def test_capacity_allows_what_stands_on_nodes_and_nothing_above_the_sums(
     placement: Drawn,
@@ -109,7 +109,7 @@ def test_capacity_allows_what_stands_on_nodes_and_nothing_above_the_sums(
         assert allowed
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(placements())
 @pytest.mark.parametrize("goal", list(GOALS))
 def test_a_goal_counts_what_its_cost_counts(goal: str, placement: Drawn) -> None:

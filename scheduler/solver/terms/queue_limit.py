@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import gcd
 
 from scheduler.model.plan import Refusal
 from scheduler.solver.posting import Posting, Variable
@@ -23,7 +24,8 @@ def post(model: Posting) -> None:
                     for member, each in enumerate(problem.gangs[index].members):
                         amount = each.request[resource]
                         terms += [(amount, count) for _, count in model.counts(index, member) if amount > 0]
-                model.at_most(terms, room)
+                step = gcd(*(amount for amount, _ in terms)) or 1
+                model.at_most([(amount // step, count) for amount, count in terms], room // step)
 
 
 def _is_below(problem: Problem, queue: int, ancestor: int) -> bool:
