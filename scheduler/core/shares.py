@@ -27,7 +27,11 @@ class QueueTree(msgspec.Struct, frozen=True):
 
 
 class Share(msgspec.Struct, frozen=True):
-    """What one queue may still take, per resource column in smallest units (-1: unlimited), and its parent's name."""
+    """What one queue may still take, per resource column in smallest units (-1: unlimited), and its parent's name.
+
+    The parent is empty at the top and wherever it cannot be followed: it does not exist, or leads into a cycle. So
+    whoever walks up the shares arrives.
+    """
 
     parent: str
     room: tuple[int, ...]
@@ -50,7 +54,9 @@ def shares(tree: QueueTree, use: Mapping[str, Matrix]) -> dict[str, Share]:
             UNLIMITED if bound == UNLIMITED else max(0, bound - int(used))
             for bound, used in zip(limit, totals[name], strict=True)
         )
-        found[name] = Share(queue.parent if queue.parent in tree.queues else "", room, tuple(limit))
+        cyclic = tree.queues[_line(tree.queues, name)[-1]].parent in tree.queues
+        parent = queue.parent if queue.parent in tree.queues and not cyclic else ""
+        found[name] = Share(parent, room, tuple(limit))
     return found
 
 
