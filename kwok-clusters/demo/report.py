@@ -46,18 +46,19 @@ def _figures_table(figures: Figures, memory_bytes: tuple[int, int], audit: Repor
     lead_seconds, delay = figures.ahead
     if delay is not None:
         ahead = f"{lead_seconds:.1f} s before" if lead_seconds > 0 else "only after"
-        text = (
-            f"1 gang had its places {ahead} its first pod existed; last bind {delay.largest:.2f} s after its last pod"
+        row(
+            "planned by template",
+            f"places {ahead} its first pod existed, last bind {delay.largest:.2f} s after its last",
         )
-        row("planned by its template", text)
     for number, (gang_seconds, single_seconds) in enumerate(
         zip(figures.gang_seconds, figures.single_seconds, strict=True), start=1
     ):
         row(f"time to gang, wave {number}", _spread(gang_seconds))
         row(f"time to pod, wave {number}", _spread(single_seconds))
+    created, bound = figures.wave_pods_per_second
     row(
-        "pods per second",
-        f"{figures.pods_per_second:,.0f} over the first wave, {figures.busiest_second:,} in the best second",
+        "pods per second, wave 1",
+        f"{created:,.0f} created, {bound:,.0f} bound; {figures.busiest_second:,} in the best second",
     )
     own, worker = (each / MEBIBYTE for each in memory_bytes)
     row("scheduler's peak memory", f"{own:,.0f} MiB, its solver worker {worker:,.0f} MiB")

@@ -78,7 +78,7 @@ class Figures:
     progress: Progress
     gang_seconds: tuple[Spread | None, ...]
     single_seconds: tuple[Spread | None, ...]
-    pods_per_second: float
+    wave_pods_per_second: tuple[float, float]
     busiest_second: int
     domains: tuple[Domains, ...]
     surplus: tuple[int, int]
@@ -121,7 +121,7 @@ class Judge:
             progress=self.progress(seen),
             gang_seconds=tuple(Spread.of(_gang_seconds(seen, wave.gangs)) for wave in self.waves),
             single_seconds=tuple(Spread.of(_single_seconds(seen, wave.singles)) for wave in self.waves),
-            pods_per_second=_rate(seen, self.waves[0]),
+            wave_pods_per_second=_rates(seen, self.waves[0]),
             busiest_second=max(per_second.values(), default=0),
             domains=tuple(self._domains(seen)),
             surplus=self._surplus(seen),
@@ -241,15 +241,15 @@ def _single_seconds(seen: Sightings, singles: Iterable[Single]) -> list[float]:
     return [pod.bound_at - pod.created_at for pod in pods if pod is not None and pod.node]
 
 
-def _rate(seen: Sightings, wave: Wave) -> float:
-    """Binds per second of one wave from its first to its last, without gangs whose pods were created later."""
-    keys = {(gang.namespace, gang.name) for gang in wave.gangs if not gang.templated}
-    names = {(single.namespace, single.name) for single in wave.singles}
-    moments = [
-        pod.bound_at
-        for key, pod in seen.pods.items()
-        if pod.node and (key in names or (pod.namespace, pod.gang) in keys)
-    ]
+def _rates(seen: Sightings, wave: Wave) -> tuple[float, float]:
+    """Pods created and bound per second of one wave, without gangs whose pods were created later."""
+    keys = {(gang.namespace, gang.name) for gang in wave.gangs if not gang.templated and gang.waits is None}
+    names = {(single.namespace, single.name) for single in wave.singles if single.waits is None}
+    pods = [pod for key, pod in seen.pods.items() if key in names or (pod.namespace, pod.gang) in keys]
+    return _per_second([pod.created_at for pod in pods]), _per_second([pod.bound_at for pod in pods if pod.node])
+
+
+def _per_second(moments: Sequence[float]) -> float:
     span_seconds = max(moments, default=0.0) - min(moments, default=0.0)
     return len(moments) / span_seconds if span_seconds > 0 else 0.0
 
