@@ -46,7 +46,6 @@ class _Patience(_Strict):
     incomplete_warning_seconds: float = Field(Patience().incomplete_warning_seconds, ge=0)
     pods_missing_seconds: float = Field(Patience().pods_missing_seconds, ge=0)
     bind_retry_seconds: float = Field(Patience().bind_retry_seconds, gt=0)
-    bind_retry_limit: int = Field(Patience().bind_retry_limit, ge=0)
 
 
 def _known(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
@@ -66,7 +65,6 @@ class _File(_Strict):
     limits: _Limits = _Limits()
     verdicts: _Verdicts = _Verdicts()
     patience: _Patience = _Patience()
-    default_preemptible: bool = True
 
     @field_validator("filters")
     @classmethod
@@ -127,7 +125,6 @@ def load(path: Path) -> Policy:
         limits=Limits(**file.limits.model_dump()),
         verdicts=VerdictPace(**file.verdicts.model_dump()),
         patience=Patience(**file.patience.model_dump()),
-        default_preemptible=file.default_preemptible,
     )
 
 

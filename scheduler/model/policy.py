@@ -37,7 +37,6 @@ class Patience(msgspec.Struct, frozen=True):
     incomplete_warning_seconds: float = 60.0
     pods_missing_seconds: float = 60.0
     bind_retry_seconds: float = 1.0
-    bind_retry_limit: int = 5
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -59,4 +58,3 @@ class Policy(msgspec.Struct, frozen=True):
     limits: Limits = Limits()
     verdicts: VerdictPace = VerdictPace()
     patience: Patience = Patience()
-    default_preemptible: bool = True

@@ -31,7 +31,6 @@ class PolicyForm(Form):
     goals: tuple[str, ...] | None = None
     node_score: str | None = None
     value_resource: str | None = None
-    default_preemptible: bool | None = None
     after_loss: Literal["mayFallBelow", "mayNot"] | None = None
     reclaim_rule: Literal["default", "kueue-fair", "kai"] | None = None
     fair_rules: tuple[Literal["FinalShare", "InitialShare"], ...] | None = None
