@@ -24,6 +24,13 @@ def test_a_resource_that_cannot_bind_does_not_split_classes() -> None:
     assert scarce.problem.class_count == 2
 
 
+def test_a_cut_leaves_room_for_the_hungriest_shape() -> None:
+    modest, hungry = gang("m", 99, cpus=1), gang("h", 99, cpus=4)
+    case = built([node("a", 8, 30), node("b", 8, 31)], [modest, hungry])
+    assert case.problem.class_free[:, 0].tolist() == [30_000, 31_000]
+    assert built([node("a", 8, 32), node("b", 8, 64)], [modest, hungry]).problem.class_free[:, 0].tolist() == [32_000]
+
+
 def test_amounts_below_the_granularity_of_requests_do_not_split_classes() -> None:
     nodes = [node("a", 0, 9), node("b", 0, 10)]
     assert built(nodes, [gang("g", 99, 0, cpus=4)]).problem.class_count == 1
