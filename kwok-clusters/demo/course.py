@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from auditor import Audit, auditing
-from testbed import Bed, BedOptions
+from testbed import Bed, BedError, BedOptions
 from testbed.fleet import Fleet, load_fleet
 from testbed.locations import REPOSITORY, beds_folder
 from testbed.progress import Progress as BuildProgress
@@ -32,6 +32,7 @@ TEMPLATED_PODS_AFTER_SECONDS = 3.0
 SETTLE_SECONDS = 1.0
 """Time for a bind too many to show itself."""
 LOOK_SECONDS = 0.1
+SERVED_SECONDS_MAX = 20.0
 CREATED_AT_ONCE = 150
 
 
@@ -106,6 +107,13 @@ def _install(bed: Bed) -> None:
     """What an administrator applies, but for the Deployment: the scheduler runs beside the bed."""
     parts = (f"--filename={REPOSITORY / 'manifests' / part}" for part in ("namespace.yaml", "crds", "rbac.yaml"))
     bed.kubectl("apply", "--server-side", *parts)
+    deadline = time.monotonic() + SERVED_SECONDS_MAX
+    # A kind that is established is not served at once.
+    kinds = ",".join(f"{path.stem}.muster.dev" for path in (REPOSITORY / "manifests" / "crds").glob("*.yaml"))
+    while (asked := bed.kubectl("get", kinds, "--all-namespaces", check=False)).returncode != 0:
+        if time.monotonic() > deadline:
+            raise BedError(f"the custom resources are not served: {asked.stderr.strip()}")
+        time.sleep(LOOK_SECONDS)
 
 
 def _submit(
