@@ -81,8 +81,11 @@ class Gangs:
 
     def see_group(self, group: PodGroup) -> None:
         key = group.key
-        state = self._state(key)
         before = self._store.groups.get(key)
+        if before is not None and before.uid != group.uid:
+            self.lose_group(key)
+            before = None
+        state = self._state(key)
         self._store.groups[key] = group
         state.version = newer(state.version, group.version)
         if before is None or before.generation != group.generation:
@@ -111,11 +114,13 @@ class Gangs:
             state.record = seen
 
     def lose_group(self, key: GangKey) -> None:
+        """It is gone. A namesake may follow, or be here already: nothing said or done counts for it but its pods."""
         self._store.groups.pop(key, None)
         state = self._states.get(key)
         if state is not None:
-            state.record = state.committing = state.withdrawn = None
-            state.resolved = None
+            self._states[key] = GangState(loose=state.loose)
+        self.pending.pop(key, None)
+        self._voice.drop(key)
         self.touch(key)
 
     def forget_flights(self) -> None:
