@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from scheduler.model.plan import Cause, Refusal, Verdict
+from scheduler.model.resources import quantity_text
 from scheduler.model.shape import Shape
 from scheduler.model.work import Branch, Gang, Member, MemberSpec, Place, Pod, PodGroup, single_key
 
@@ -107,7 +108,8 @@ def template_difference(template: Shape | None, observed: Shape) -> str:
     wanted, found = dict(template.requests), dict(observed.requests)
     for name in sorted({*wanted, *found}):
         if wanted.get(name, 0) != found.get(name, 0):
-            return f"requests {found.get(name, 0)} of {name}, its template {wanted.get(name, 0)}"
+            has, says = quantity_text(name, found.get(name, 0)), quantity_text(name, wanted.get(name, 0))
+            return f"requests {has} of {name}, its template {says}"
     if template.node_selector != observed.node_selector:
         return "its nodeSelector differs from its template's"
     if template.node_affinity != observed.node_affinity:
