@@ -8,7 +8,9 @@ import msgspec
 
 from scheduler.sim import manifests
 from scheduler.sim.chance import Chance
+from scheduler.sim.objects import Object
 from scheduler.sim.run import Simulation
+from scheduler.wire.names import LABEL_POD_GROUP
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -22,6 +24,7 @@ class Size(msgspec.Struct, frozen=True):
     run_seconds: tuple[int, int] = (5, 40)
     node_failures: int = 1
     deletions: int = 2
+    losses: int = 3
     deaths: int = 2
     server_restarts: int = 1
 
@@ -51,6 +54,8 @@ class _Population:
             self._later(self._failure(self._chance.one_of(nodes)))
         for _ in range(self._size.deletions):
             self._later(self._deletion(self._chance.one_of(names)))
+        for loss in range(self._size.losses):
+            self._later(self._loss(self._chance.one_of(names), f"again{loss}"))
         for _ in range(self._size.deaths):
             self._later(lambda: self._world.processes[-1].die())
         for _ in range(self._size.server_restarts):
@@ -105,6 +110,22 @@ class _Population:
 
         return fail
 
+    def _loss(self, gang: str, suffix: str) -> Callable[[], None]:
+        """A pod of a running gang is deleted by hand; its controller makes another one."""
+
+        def lose() -> None:
+            running = [pod for pod in self._world.server.objects.all("pods") if _runs_in(pod, gang)]
+            if not running:
+                return
+            lost = running[0]
+            self._world.remove("pods", lost["metadata"]["name"])
+            meta = {**lost["metadata"], "name": f"{lost['metadata']['name']}-{suffix}"}
+            spec = {key: value for key, value in lost["spec"].items() if key != "nodeName"}
+            replacement = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+            self._world.clock.after(1.0, lambda: self._world.add(replacement))
+
+        return lose
+
     def _deletion(self, gang: str) -> Callable[[], None]:
         """Its owner takes a gang away with its pods, in whatever state it is by then."""
 
@@ -117,3 +138,9 @@ class _Population:
             self._world.remove("podgroups", gang)
 
         return delete
+
+
+def _runs_in(pod: Object, gang: str) -> bool:
+    labels = pod["metadata"].get("labels", {})
+    leaving = "deletionTimestamp" in pod["metadata"]
+    return labels.get(LABEL_POD_GROUP) == gang and pod["status"].get("phase") == "Running" and not leaving
