@@ -14,7 +14,7 @@ import msgspec
 from scheduler.model.plan import TierScore
 from scheduler.solver.candidates import candidates, free_gangs
 from scheduler.solver.check import better, broken, scores
-from scheduler.solver.facade import Ended, Found, Limits
+from scheduler.solver.facade import Ended, Limits
 from scheduler.solver.greedy import complete
 from scheduler.solver.model import PlacementModel
 from scheduler.solver.posting import Terms
@@ -28,28 +28,66 @@ def _never() -> bool:
     return False
 
 
-def solve(request: SolveRequest, *, stop: Callable[[], bool] = _never) -> Iterator[SolveResult]:
+def solve(
+    request: SolveRequest, *, stop: Callable[[], bool] = _never, clock: Callable[[], float] | None = None
+) -> Iterator[SolveResult]:
     """Ever better results, the last with the final end; ends soon after ``stop`` becomes true.
+
+    With a ``clock`` (seconds from any origin) the wall budget begins here; without one only searching counts.
 
     ``optimal``: every tier is proven; ``feasible``: something better than the start, or a proof for some tiers;
     ``deadline``: the budget ended before anything was learnt; ``skipped``: the model would be too large. The
     incumbent of the last result is None when nothing better than the start was found and no bound was proven.
     """
     problem = request.problem
+    budget = _Budget(request, clock)
     uppers = candidates(problem)
     free = free_gangs(problem, uppers, request.start, request.variables_max)
     if not free:
         yield SolveResult(None, "skipped")
         return
     model = PlacementModel(problem, uppers, free, request.start)
-    search = _Search(request, model, free)
-    yield from search.run(stop)
+    for _ in model.post():
+        if stop() or budget.is_spent:
+            yield SolveResult(None, "deadline", len(model.cp))
+            return
+    yield from _Search(request, model, free, budget).run(stop)
+
+
+class _Budget:
+    """What is left of a request's budget: deterministic work where that is limited, else wall time."""
+
+    def __init__(self, request: SolveRequest, clock: Callable[[], float] | None) -> None:
+        self._request = request
+        self._clock = clock
+        self._began = clock() if clock else 0.0
+        self._searched_seconds = 0.0
+        self._work = 0.0
+
+    def spend(self, search: Ended) -> None:
+        self._searched_seconds += search.wall_seconds
+        self._work += search.work
+
+    @property
+    def is_spent(self) -> bool:
+        return (self._request.work - self._work if self._request.work > 0 else self._wall_left_seconds) <= 0
+
+    @property
+    def _wall_left_seconds(self) -> float:
+        spent_seconds = self._clock() - self._began if self._clock else self._searched_seconds
+        return self._request.wall_seconds - spent_seconds
+
+    def limits(self, share: float) -> Limits:
+        """The limits of a search that may use a share of what is left."""
+        request = self._request
+        work = (request.work - self._work) * share if request.work > 0 else 0.0
+        return Limits(max(self._wall_left_seconds, 0.0) * share, work, request.workers, request.seed)
 
 
 class _Search:
-    """The best placement so far, the bounds proven so far, and what is left of the budget."""
+    """The best placement so far, and the bounds proven so far."""
 
-    def __init__(self, request: SolveRequest, model: PlacementModel, free: set[int]) -> None:
+    def __init__(self, request: SolveRequest, model: PlacementModel, free: set[int], budget: _Budget) -> None:
         self._model = model
         self._request = request
         self._free = free
@@ -57,47 +95,38 @@ class _Search:
         self._best = Incumbent(request.start.puts, scores(request.problem, request.start.puts))
         self._found = False
         self._bounds: dict[str, int] = {}
-        self._wall_left_seconds = request.wall_seconds
-        self._work_left = request.work
+        self._budget = budget
 
     def run(self, stop: Callable[[], bool]) -> Iterator[SolveResult]:
         goals = self._model.goals
         proven = 0
         for number, (tier, terms) in enumerate(goals):
-            if stop() or not self._has_budget():
+            if stop() or self._budget.is_spent:
                 break
-            optimal = self._is_at_floor(tier, terms)
-            if not optimal:
-                for event in self._improve(tier, terms, len(goals) - number, stop):
-                    if isinstance(event, Ended):
-                        optimal = event.end == "optimal"
-                    else:
-                        yield SolveResult(event, "feasible", len(self._model.cp))
-            proven += optimal
+            if not self._is_at_floor(tier, terms):
+                limits = self._budget.limits(1.0 if number == len(goals) - 1 else _SHARE_OF_ONE_GOAL)
+                for incumbent in self._improve(tier, terms, limits, stop):
+                    yield SolveResult(incumbent, "feasible", len(self._model.cp))
+            proven += self._bounds.get(tier) == -self._cost(tier)
             self._model.at_most(terms, self._cost(tier))
-        end = "optimal" if proven == len(goals) and self._whole else "feasible"
+        end = "optimal" if proven == len(goals) else "feasible"
         if not self._found and not self._bounds:
             yield SolveResult(None, "deadline", len(self._model.cp))
         else:
             yield SolveResult(self._bounded(), end, len(self._model.cp))
 
-    def _improve(
-        self, tier: str, terms: Terms, goals_left: int, stop: Callable[[], bool]
-    ) -> Iterator[Incumbent | Ended]:
-        """Searches for one goal; yields each better placement, at last how the search ended."""
+    def _improve(self, tier: str, terms: Terms, limits: Limits, stop: Callable[[], bool]) -> Iterator[Incumbent]:
+        """Searches for one goal; yields each better placement, and notes the bound."""
         cp = self._model.cp
         cp.minimise(terms)
         cp.hint(self._model.values(self._best.puts))
-        for event in cp.search(self._limits(goals_left), stop):
-            if isinstance(event, Found):
-                if self._take(event.values):
-                    yield self._bounded()
-                continue
-            self._wall_left_seconds -= event.wall_seconds
-            self._work_left -= event.work
-            if self._whole and event.end != "unknown":
-                self._bounds[tier] = -event.bound
-            yield event
+        for event in cp.search(limits, stop):
+            if isinstance(event, Ended):
+                self._budget.spend(event)
+                if self._whole and event.end != "unknown":
+                    self._bounds[tier] = -event.bound
+            elif self._take(event.values):
+                yield self._bounded()
 
     def _take(self, values: Sequence[int]) -> bool:
         """Whether a solution, completed by what still fits beside it, beats the best.
@@ -129,15 +158,3 @@ class _Search:
     def _bounded(self) -> Incumbent:
         with_bounds = (TierScore(score.tier, score.value, self._bounds.get(score.tier)) for score in self._best.scores)
         return msgspec.structs.replace(self._best, scores=tuple(with_bounds))
-
-    def _has_budget(self) -> bool:
-        return self._work_left > 0 if self._request.work > 0 else self._wall_left_seconds > 0
-
-    def _limits(self, goals_left: int) -> Limits:
-        share = 1.0 if goals_left == 1 else _SHARE_OF_ONE_GOAL
-        return Limits(
-            wall_seconds=self._wall_left_seconds * share,
-            work=self._work_left * share if self._request.work > 0 else 0.0,
-            workers=self._request.workers,
-            seed=self._request.seed,
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -27,11 +27,17 @@ class PlacementModel:
         self._counts = _counts(self.cp, uppers, free, start)
         self._present = [[self.cp.variable(1) for _ in gang.branches] for gang in problem.gangs]
         self._used: list[tuple[Variable, tuple[Variable, ...]]] = []
-        for name in problem.rules:
+        self.goals: list[tuple[str, Terms]] = []
+        """What the posted goals minimise, by tier."""
+
+    def post(self) -> Iterator[str]:
+        """Posts rule after rule and goal after goal, naming each when it stands: a large model takes its time."""
+        for name in self._problem.rules:
             RULES[name].post(self)
-        self.goals: list[tuple[str, Terms]] = [
-            (tier, _joined(terms)) for name in problem.goals for tier, terms in GOALS[name].post(self)
-        ]
+            yield name
+        for name in self._problem.goals:
+            self.goals += [(tier, _joined(terms)) for tier, terms in GOALS[name].post(self)]
+            yield name
 
     # --- what terms use -------------------------------------------------------------------------------------------
 

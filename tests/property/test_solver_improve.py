@@ -30,7 +30,7 @@ def test_every_answer_obeys_the_rules_and_beats_the_one_before(world: World) -> 
     problem = world.build().problem
     best = place(problem).scores
     *improving, last = _solved(problem)
-    assert last.end == "optimal"
+    assert last.end in ("optimal", "feasible")
     for result in improving:
         assert result.incumbent is not None
         assert broken(problem, result.incumbent.puts) == ()
@@ -42,7 +42,8 @@ def test_every_answer_obeys_the_rules_and_beats_the_one_before(world: World) -> 
         assert [(score.tier, score.value) for score in last.incumbent.scores] == [
             (score.tier, score.value) for score in reached
         ]
-        assert all(score.bound == score.value for score in last.incumbent.scores)
+        gaps = [score for score in last.incumbent.scores if score.bound != score.value]
+        assert (last.end == "optimal") == (not gaps)
 
 
 @settings(max_examples=60, deadline=None)

@@ -58,6 +58,8 @@ def _model(problem: Problem, puts: tuple[Put, ...], uppers: list[list[Uppers]]) 
     if any(uppers[put.gang][put.member][put.node_class] < put.count for put in puts):
         return None
     model = PlacementModel(problem, uppers, set(range(len(problem.gangs))), NOTHING)
+    for _ in model.post():
+        pass
     values = model.values(puts)
     for gang in range(len(problem.gangs)):
         for member in range(len(problem.gangs[gang].members)):

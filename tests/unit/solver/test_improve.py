@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 
@@ -73,6 +74,12 @@ def test_fewer_domains_are_better_where_they_are_preferred() -> None:
 def test_a_told_stop_ends_it_before_it_begins(crowded: Built) -> None:
     (result,) = solve(request(crowded), stop=lambda: True)
     assert (result.incumbent, result.end) == (None, "deadline")
+
+
+def test_the_wall_budget_begins_at_the_call_where_a_clock_is_given(crowded: Built) -> None:
+    ticks = itertools.count()
+    (result,) = solve(request(crowded, wall_seconds=3.0), clock=lambda: float(next(ticks)))
+    assert (result.incumbent, result.end) == (None, "deadline"), "posting the model took the whole budget"
 
 
 def test_a_model_that_would_be_too_large_is_skipped(crowded: Built) -> None:

@@ -32,6 +32,8 @@ def said(case: Built, rule: str, *puts: Put) -> list[str]:
 def _allowed(problem: Problem, puts: Sequence[Put]) -> bool:
     wide = [[np.full(problem.class_count, 99, dtype=np.int64) for _ in gang.members] for gang in problem.gangs]
     model = PlacementModel(problem, wide, set(range(len(problem.gangs))), Incumbent((), ()))
+    for _ in model.post():
+        pass
     values = model.values(puts)
     for index, each in enumerate(problem.gangs):
         for member in range(len(each.members)):
