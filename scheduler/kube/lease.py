@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from scheduler.kube.client import ApiClient, UnreachableError
-from scheduler.wire.requests import Request
+from scheduler.wire.requests import Request, message_of
 
 _encode = msgspec.json.Encoder().encode
 
@@ -125,7 +125,7 @@ class Elector:
         return True
 
     def _refuse(self, status: int, body: bytes) -> None:
-        said = body[:300].decode(errors="replace")
+        said = message_of(body)
         if status in (401, 403):
             self._refusal = f"no permission on the lease {self._settings.namespace}/{self._settings.name}: {said}"
         if status != 409:

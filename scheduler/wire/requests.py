@@ -65,8 +65,7 @@ def request_for(effect: Effect, now_seconds: float) -> Request:
             condition = Condition("muster.dev/DecisionWithdrawn", "True", "Released", note, now_seconds)
             return _pod_condition(effect.namespace, effect.name, effect.uid, condition)
         case ef.Hold():
-            finalizers = [names.FINALIZER] if effect.on else []
-            body = {"metadata": {"resourceVersion": effect.version, "finalizers": finalizers}}
+            body = {"metadata": {"resourceVersion": effect.version, "finalizers": list(effect.finalizers)}}
             return Request("PATCH", _group_path(effect.namespace, effect.name), _encode(body), MERGE)
         case ef.Tell():
             return _tell(effect, now_seconds)
@@ -80,13 +79,14 @@ def event_for(effect: Effect, status: int, body: bytes) -> Event:
         if isinstance(effect, ef.Bind | ef.Tell):
             return Done(effect)
         return Done(effect, msgspec.json.decode(body, type=_Answer).metadata.resourceVersion)
-    message = _message(body)
+    message = message_of(body)
     if isinstance(effect, ef.Bind) and status == 409 and f'already assigned to node "{effect.node}"' in message:
         return Done(effect)
     return Failed(effect, status, message)
 
 
-def _message(body: bytes) -> str:
+def message_of(body: bytes) -> str:
+    """What the server says in a Status, else the beginning of its answer."""
     try:
         return msgspec.json.decode(body, type=_Answer).message
     except msgspec.MsgspecError:
