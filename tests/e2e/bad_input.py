@@ -1,7 +1,7 @@
 """The table of bad input: what somebody submits, and what Muster says about it, where. Data only.
 
 Every message is one that a user reads; `docs/reference/troubles.md` has the same rows with cause and remedy, which
-`test_bad_input.py` checks by the rows' ids.
+`tests/unit/test_troubles.py` checks.
 """
 
 from dataclasses import dataclass, field
@@ -49,9 +49,10 @@ _DEVICE_CLAIM = [{"name": "gpu", "resourceClaimName": "gpu"}]
 
 def _unsupported(what: str, **spec: object) -> BadWork:
     """A single pod that asks for something Muster does not decide on: it is named, and the pod is not placed."""
-    name = f"asks-{what.split()[-1].lower()}"
+    field = next(iter(spec))
+    name = f"asks-{field.lower()}"
     said = f"{what} is not supported yet, so it is not placed rather than placed wrongly"
-    return BadWork(f"unsupported-{what.split()[-1]}", [pod(name, **spec)], "", "", said, name, "SchedulerError")
+    return BadWork(f"unsupported-{field}", [pod(name, **spec)], "", "", said, name, "SchedulerError")
 
 
 BAD_WORK = [
@@ -99,7 +100,7 @@ BAD_WORK = [
         gang("levelled", 2, topology={"required": "row"}),
         "levelled",
         "Invalid",
-        "row",
+        "topology dc has no level row",
         "levelled-0",
         "SchedulerError",
     ),
@@ -202,7 +203,7 @@ class BadStart:
     arguments: tuple[str, ...] = ("--policy", "{policy}")
 
 
-BAD_STARTS = [
+BAD_SETTINGS = [
     BadStart(
         "policy-unknown-key",
         "{policy}:2: bugdet: no such key; see docs/reference/policy.md for all of them",
@@ -229,11 +230,20 @@ BAD_STARTS = [
         "name: range\nbudget: {wall_seconds: 0.0}\n",
     ),
     BadStart("policy-without-a-name", "{policy}:1: name: is required", "budget: {workers: 1}\n"),
-    BadStart("policy-not-yaml", "{policy}:2: not YAML: ", "name: broken\nrules: [capacity\nbudget: {}\n"),
+    BadStart("policy-not-yaml", "{policy}:3: not YAML: ", "name: broken\nrules: [capacity\nbudget: {}\n"),
     BadStart("policy-not-a-map", "{policy}:1: a policy is a map of keys, for example `name: default`", "- name\n"),
     BadStart(
         "policy-missing", "{missing}: cannot be read: No such file or directory", arguments=("--policy", "{missing}")
     ),
+    BadStart(
+        "flag-out-of-range",
+        "--connections: Input should be greater than or equal to 1",
+        arguments=("--connections", "0"),
+    ),
+]
+"""Told before anything is connected to."""
+
+BAD_STARTS = [
     BadStart(
         "kubeconfig-missing",
         "kubeconfig {missing} does not exist; name another with --kubeconfig",
@@ -247,14 +257,10 @@ BAD_STARTS = [
     ),
     BadStart("context-unknown", "no entry 'other' under contexts (there are: ", arguments=("--context", "other")),
     BadStart(
-        "flag-out-of-range",
-        "--connections: Input should be greater than or equal to 1",
-        arguments=("--connections", "0"),
-    ),
-    BadStart(
         "lease-namespace-missing",
         "namespace nowhere for the lease does not exist; run: kubectl apply -k manifests, or name another with "
         "--lease-namespace",
         arguments=("--lease-namespace", "nowhere"),
     ),
 ]
+"""Told by the process that tries to connect."""

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import yaml
 from testbed import Bed
 
 from tests.e2e import work
@@ -41,10 +42,10 @@ class Cluster:
         install_kinds(bed)
         bed.apply(MANIFESTS / "namespace.yaml")
         bed.apply(MANIFESTS / "rbac.yaml")
-        cluster = cls(bed, RawApi.admin(bed))
         levels = {"block": "topology.muster.dev/block", "rack": "topology.muster.dev/rack"}
-        cluster.create(work.queue("default"), work.topology("dc", **levels, host="kubernetes.io/hostname"))
-        return cluster
+        topology = work.topology("dc", **levels, host="kubernetes.io/hostname")
+        bed.apply(yaml.safe_dump_all([work.queue("default"), topology]))
+        return cls(bed, RawApi.admin(bed))
 
     @property
     def scheduler_kubeconfig(self) -> Path:

@@ -1,25 +1,21 @@
 """Bad input, row by row: a clear message where its author looks, nothing lost, and healthy work beside it runs.
 
-The rows stand in `bad_input.py`. One scheduler, with a short patience, lives through all of them.
+The rows stand in `bad_input.py`; `tests/unit/test_troubles.py` holds the documentation to them. One scheduler, with a
+short patience, lives through all of them.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.e2e.bad_input import BAD_STARTS, BAD_WORK, BadWork
+from tests.e2e.bad_input import BAD_WORK, BadWork
 from tests.e2e.cluster import KINDS_PATH, PODS, QUEUES, Cluster, condition
-from tests.e2e.raw_api import CRDS
 from tests.e2e.scheduler_process import SchedulerProcess
 from tests.e2e.work import Document, gang, group, members, pod, queue
 
 pytestmark = pytest.mark.cluster
 
-ROOT = Path(__file__).resolve().parents[2]
-TROUBLES = ROOT / "docs" / "reference" / "troubles.md"
 POLICY = """
 name: e2e
 verdicts: {first_seconds: 0.1, repeat_seconds: 1.0, writes_per_second: 100.0}
@@ -71,20 +67,12 @@ def test_bad_work_is_told_and_the_rest_runs(cluster: Cluster, row: BadWork) -> N
         assert condition(status, "Accepted")["status"] == ("False" if row.cause == "Invalid" else "True")
         assert row.said in condition(status, "Scheduled")["message"]
     assert pod_waits(cluster, row.told, row.said)["reason"] == row.reason
-    if not row.name:
+    if not row.name and row.reason != "GangIncomplete":  # a pod that waits for its PodGroup is no news yet
         cluster.until(lambda: cluster.told(row.told), lambda told: any(row.said in note for note in told))
     assert cluster.node_of(row.told) == ""
     assert "assignment" not in (cluster.status(row.name) if row.name else {})
     for document in row.around:
         cluster.delete(f"{QUEUES}/{document['metadata']['name']}")
-
-
-def test_every_row_is_in_the_documentation() -> None:
-    """Users find each message, with its cause and remedy."""
-    documented = re.sub(r"\s+", " ", TROUBLES.read_text())
-    rows = {row.id: row.said for row in (*BAD_WORK, *BAD_STARTS)}
-    missing = [name for name in rows if f'<a id="{name}"></a>' not in documented]
-    assert not missing, f"{TROUBLES.name} has no anchor for {missing}"
 
 
 # -- what is bad only among other objects, or for a while ------------------------------------------------------------
@@ -138,26 +126,3 @@ def test_bad_work_that_is_mended_runs(cluster: Cluster) -> None:
     assert answer.code == 200, answer.message
     cluster.until_running("mended")
     assert condition(cluster.status("mended"), "Accepted")["status"] == "True"
-
-
-def test_an_object_of_another_shape_is_skipped_and_logged_once(cluster: Cluster, scheduler: SchedulerProcess) -> None:
-    """Somebody installed another version of our CRD: what it lets through must not stop anything."""
-    path = CRDS / "topologies.yaml"
-    foreign = yaml.safe_load(path.read_text())
-    for version in foreign["spec"]["versions"]:
-        version["schema"] = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    cluster.bed.apply(yaml.safe_dump(foreign))
-    strange = {"apiVersion": "muster.dev/v1alpha1", "kind": "Topology", "metadata": {"name": "strange"}}
-
-    def created() -> bool:
-        # The server goes on checking by the old schema for a moment.
-        answer = cluster.api.put(f"{KINDS_PATH}/topologies/strange", {**strange, "spec": {"levels": "racks"}})
-        return answer.code == 201
-
-    cluster.until(created, bool)
-    scheduler.wait_until_said("object skipped")
-    assert_healthy_work_runs(cluster)
-    assert scheduler.metric("objects_malformed_total") == 1
-    assert scheduler.said.count("object skipped") == 1
-    cluster.delete(f"{KINDS_PATH}/topologies/strange")
-    cluster.bed.apply(path)

@@ -15,13 +15,16 @@ from testbed import Bed
 
 from tests.e2e.bad_input import BAD_STARTS, BadStart
 from tests.e2e.cluster import LEASE, MANIFESTS, Cluster
-from tests.e2e.raw_api import RawApi
+from tests.e2e.raw_api import CRDS, KINDS_PATH, RawApi
 from tests.e2e.scheduler_process import SchedulerProcess
 from tests.e2e.work import gang
 
 pytestmark = pytest.mark.cluster
 
 RBAC = MANIFESTS / "rbac.yaml"
+
+# A right to the lease that is missing must be missing for a lease duration before the scheduler gives up.
+IMPATIENT = ("--lease-duration-seconds", "1")
 
 Start = Callable[..., SchedulerProcess]
 
@@ -78,7 +81,8 @@ def test_a_bad_start_ends_with_code_2_and_a_remedy(
 ) -> None:
     policy, missing = tmp_path / "policy.yaml", tmp_path / "missing.yaml"
     policy.write_text(row.policy)
-    scheduler = start(*(each.format(policy=policy, missing=missing) for each in row.arguments))
+    arguments = (each.format(policy=policy, missing=missing) for each in row.arguments)
+    scheduler = start(*arguments, kubeconfig=installed.bed.kubeconfig)
     assert scheduler.wait_until_ended() == 2
     assert row.said.format(policy=policy, missing=missing) in scheduler.said
     assert "Traceback" not in scheduler.said
@@ -89,7 +93,7 @@ def test_a_token_that_nobody_knows_ends_it(installed: Cluster, start: Start, tmp
     kubeconfig["users"][0]["user"] = {"token": "forged"}
     path = tmp_path / "kubeconfig"
     path.write_text(yaml.safe_dump(kubeconfig))
-    scheduler = start(kubeconfig=path)
+    scheduler = start(*IMPATIENT, kubeconfig=path)
     assert scheduler.wait_until_ended() == 2
     assert "no permission on the lease muster-system/muster: " in scheduler.said
     assert "Unauthorized" in scheduler.said
@@ -99,7 +103,7 @@ def test_no_right_to_the_lease_ends_it(installed: Cluster, start: Start) -> None
     path = "/apis/rbac.authorization.k8s.io/v1/namespaces/muster-system/rolebindings/muster-leader-election"
     installed.delete(path)
     try:
-        scheduler = start()
+        scheduler = start(*IMPATIENT)
         assert scheduler.wait_until_ended() == 2
     finally:
         installed.bed.apply(RBAC)
@@ -154,4 +158,31 @@ def test_a_lease_of_somebody_else_is_waited_for(installed: Cluster, start: Start
     assert (scheduler.metric("leading"), installed.nodes_of("ruled")) == (0, {})
     scheduler.wait_until_leading()
     installed.until_running("ruled")
+    installed.clear()
+
+
+def test_an_object_of_another_shape_is_skipped_and_logged_once(installed: Cluster, start: Start) -> None:
+    """Somebody installed another version of our CRD: what it lets through must not stop anything."""
+    scheduler = start()
+    scheduler.wait_until_ready()
+    path = CRDS / "topologies.yaml"
+    foreign = yaml.safe_load(path.read_text())
+    for version in foreign["spec"]["versions"]:
+        version["schema"] = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    installed.bed.apply(yaml.safe_dump(foreign))
+    strange = {"apiVersion": "muster.dev/v1alpha1", "kind": "Topology", "metadata": {"name": "strange"}}
+
+    def created() -> bool:
+        # The server goes on checking by the old schema for a moment.
+        answer = installed.api.put(f"{KINDS_PATH}/topologies/strange", {**strange, "spec": {"levels": "racks"}})
+        return answer.code == 201
+
+    installed.until(created, bool)
+    scheduler.wait_until_said("object skipped")
+    installed.create(*gang("regular", 2, topology={"required": "rack"}))
+    installed.until_running("regular")
+    assert scheduler.metric("objects_malformed_total") == 1
+    assert scheduler.said.count("object skipped") == 1
+    installed.delete(f"{KINDS_PATH}/topologies/strange")
+    installed.bed.apply(path)
     installed.clear()
