@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from scheduler.core.engine import Engine
-from scheduler.kube.client import ApiClient
+from scheduler.kube.client import REQUEST_SECONDS_MAX, ApiClient
 from scheduler.kube.credentials import Credentials, CredentialsError, from_kubeconfig, in_cluster
 from scheduler.kube.lease import Elector, LeaseRefusedError, LeaseSettings
 from scheduler.kube.perform import Performer
@@ -55,6 +55,7 @@ class Process:
         self._policy = policy
         self._log = structlog.get_logger("app")
         self._synced = False
+        self._took_lease = asyncio.Event()
         self._fatal = ""
 
     async def run(self) -> int:
@@ -65,7 +66,9 @@ class Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(ApiClient(credentials(self._settings), self._settings.connections))
+            client = await stack.enter_async_context(
+                ApiClient(credentials(self._settings), self._settings.connections, self._request_seconds())
+            )
             solver = await stack.enter_async_context(self._solver())
             self._wire(client, solver)
             if self._settings.listen:
@@ -82,6 +85,10 @@ class Process:
             code = await self._until(stop)
             await self._elector.release()
             return code
+
+    def _request_seconds(self) -> float:
+        """No request of ours may outlive our lease: shorter than its duration less the renew deadline."""
+        return min(REQUEST_SECONDS_MAX, 0.8 * self._settings.lease_duration_seconds / 3)
 
     @asynccontextmanager
     async def _solver(self) -> AsyncIterator[SolverClient]:
@@ -144,21 +151,31 @@ class Process:
         return code
 
     async def _announce(self) -> None:
+        """Tell the engine when it may act: each time the lease was taken, once all has been listed after that."""
         await self._watcher.synced()
         settle_memory()
         self._synced = True
         self._log.info("synced")
-        self._runtime.tell(Synced())
+        listed_before_leading = not self._elector.leading
+        while True:
+            await self._took_lease.wait()
+            self._took_lease.clear()
+            await self._performer.open()
+            if listed_before_leading:
+                # A silent stream may hide what another leader did to the room of nodes: list before the first effect.
+                self._watcher.tell_again()
+                await self._watcher.synced()
+            listed_before_leading = True
+            if self._elector.leading:
+                self._runtime.tell(Synced())
 
     def _gained(self, epoch: int) -> None:
         self._runtime.tell(Leading(epoch))
-        if self._synced:
-            # The watches have run all the time: what they told is at most a moment old, and binds carry preconditions.
-            self._runtime.tell(Synced())
+        self._took_lease.set()
 
     def _lost(self) -> None:
-        self._performer.clear()
-        self._runtime.tell(Deposed())
+        self._performer.close()
+        self._runtime.tell_first(Deposed())
 
     def _readings(self) -> dict[str, float]:
         gangs, singles = self._engine.waiting

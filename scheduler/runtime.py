@@ -75,6 +75,11 @@ class Runtime:
         self._inbox.extend(events)
         self._wake.set()
 
+    def tell_first(self, event: Event) -> None:
+        """An event that must not wait behind others."""
+        self._inbox.insert(0, event)
+        self._wake.set()
+
     def tell_all(self, events: list[Event]) -> None:
         self._inbox.extend(events)
         self._wake.set()

@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     lease_namespace: str = Field("muster-system", description="namespace of the leader election lease")
     lease_name: str = Field("muster", description="name of the leader election lease")
     identity: str = Field(default_factory=_own_identity, description="our name on the lease")
-    lease_duration_seconds: float = Field(15.0, gt=0, description="how long a lease holds without renewal")
+    lease_duration_seconds: float = Field(15.0, ge=1, description="how long a lease holds without renewal")
     connections: int = Field(24, ge=1, le=256, description="connections to the API server for effects")
     solver_endpoint: str = Field("", description="host:port or unix:PATH of a solver; empty: start one ourselves")
     listen: str = Field("127.0.0.1:8080", description="address of /metrics, /healthz and /readyz; empty: none")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.core.store import Charge, Store
+from scheduler.core.store import Charge, Store, newer
 from scheduler.model.effects import Bind
 from scheduler.model.events import Failed
 from scheduler.model.policy import Patience
@@ -40,7 +40,7 @@ class Binder:
         """What the watch shows settles what was assumed. To be called before anything else looks at the pod."""
         if pod.node:
             self.forget(pod.uid)
-        elif self._stale.get(pod.uid, pod.version) != pod.version:
+        elif pod.uid in self._stale and newer(self._stale[pod.uid], pod.version) != self._stale[pod.uid]:
             # The news that was waited for: the pod has changed, so the refused bind cannot have happened after all.
             self.forget(pod.uid)
 
@@ -74,7 +74,7 @@ class Binder:
             return False
         if failure.status in (404, 409, 422):
             pod = self._store.pods.get(effect.uid)
-            if failure.status == 409 and pod is not None and pod.version == effect.version:
+            if failure.status == 409 and pod is not None and newer(pod.version, effect.version) == effect.version:
                 # A change that we have not seen yet, perhaps an earlier try of ours whose answer was lost: the room
                 # stays taken until the watch tells.
                 self._stale[effect.uid] = effect.version

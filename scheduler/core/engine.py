@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
 from scheduler.core.explain import sentence
 from scheduler.core.gangs import Gangs
@@ -38,7 +39,8 @@ class Engine:
         self.store = Store()
         self._binder = Binder(self.store, policy.patience)
         self._voice = Voice(policy.verdicts)
-        self._gangs = Gangs(self.store, self._binder, self._voice, policy)
+        self._admission = Admission(self.store, policy)
+        self._gangs = Gangs(self.store, self._binder, self._voice, self._admission, policy)
         self._singles: dict[str, Gang] = {}
         self._leading = False
         self._synced = False
@@ -83,7 +85,7 @@ class Engine:
         if not self.acting:
             return []
         # A review first: decisions are checked against gangs as they are now.
-        effects += self._gangs.review(now_seconds, self._epoch)
+        effects += self._gangs.review(now_seconds)
         effects += self._next_decisions(now_seconds)
         if self._gangs.stirred:
             self._gangs.stirred, self._stirred = False, True
@@ -193,6 +195,8 @@ class Engine:
             self._lose_pod(pod.uid)
             return
         before = self.store.pods.get(pod.uid)
+        if before is not None and before.ours and before.group != pod.group:
+            self._leave_group(before)
         self._binder.observe(pod)
         self.store.see_pod(pod)
         had_room = before is not None and before.node and not before.finished
@@ -212,6 +216,16 @@ class Engine:
             self.store.charge(pod.uid, self._binder.charge_of(pod, "", None, ""))
             if before is None or before.node != pod.node:
                 self._stirred = True
+
+    def _leave_group(self, before: Pod) -> None:
+        """A pod's label was changed: what it was before, it is no longer."""
+        self.store.charge(before.uid, None)
+        self._singles.pop(before.uid, None)
+        self._voice.drop(single_key(before.uid))
+        if before.group:
+            key = group_key(before.namespace, before.group)
+            self.store.forget_member(key, before.uid)
+            self._gangs.lose_pod(key, before.uid)
 
     def _recharge_member(self, pod: Pod) -> None:
         """A gang's pod that is bound and not charged yet counts at once, as its gang's as soon as that is known."""
@@ -301,7 +315,7 @@ class Engine:
             gang = single or self._gangs.pending.get(decision.gang)
             if gang is None:
                 continue
-            if refusal_of(self.store, gang, decision) is not None:
+            if refusal_of(self.store, self._admission, gang, decision) is not None:
                 self.refused_decisions += 1
                 self._stirred = True
                 continue
@@ -322,7 +336,7 @@ class Engine:
 
     def _done(self, answer: ev.Done) -> None:
         effect = answer.effect
-        if isinstance(effect, ef.MarkPod | ef.Bump):
+        if isinstance(effect, ef.MarkPod | ef.Bump) and not self._binder.in_flight(effect.uid):
             # The next bind must not be refused because of our own word about the pod.
             self.store.renew_pod(effect.uid, answer.version)
         key = _group_of(effect)

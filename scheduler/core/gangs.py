@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
 from scheduler.core.lifecycle import Phase, allowed
 from scheduler.core.resolve import Resolved, gang_of, resolve
@@ -17,7 +18,7 @@ from scheduler.model.effects import Bump, Commit, Effect, GroupStatus, Hold, Rel
 from scheduler.model.events import Done, Failed
 from scheduler.model.plan import Cause, Decision, Refusal, Verdict
 from scheduler.model.policy import Policy
-from scheduler.model.work import Assignment, Gang, GangKey, NodeCount, Place, Pod, PodGroup
+from scheduler.model.work import FINALIZER, Assignment, Gang, GangKey, NodeCount, Place, Pod, PodGroup
 
 GroupWrite = Commit | Release | Hold | WriteStatus
 
@@ -40,16 +41,19 @@ class GangState:
     written: GroupStatus | None = None
     gang: Gang | None = None
     warned: bool = False
+    unproven: bool = False
+    """Its templates promised pods that did not come, or came and finished: only pods that exist count from now on."""
 
 
 class Gangs:
     """All gangs with a PodGroup. Told what was seen; says what to do about those it concerns when asked to review."""
 
-    def __init__(self, store: Store, binder: Binder, voice: Voice, policy: Policy) -> None:
+    def __init__(self, store: Store, binder: Binder, voice: Voice, admission: Admission, policy: Policy) -> None:
         self._store = store
         self._binder = binder
         self._voice = voice
         self._policy = policy
+        self._admission = admission
         self._states: dict[GangKey, GangState] = {}
         self._dirty: dict[GangKey, None] = {}
         self.pending: dict[GangKey, Gang] = {}
@@ -68,6 +72,8 @@ class Gangs:
         state = self._state(key)
         if before is None or before.shape is not pod.shape or before.finished != pod.finished:
             state.resolved = None
+        if before is None and not pod.finished:
+            state.unproven = False
         self._loosen(state, pod)
         self.touch(key)
 
@@ -91,6 +97,8 @@ class Gangs:
         if before is None or before.generation != group.generation:
             state.resolved = None
             self.stirred = True
+        if before is None and group.phase == Phase.DONE:
+            state.unproven = True
         if before is None and group.verdict is not None and group.assignment is None:
             self._voice.remember(key, group.verdict.cause, group.verdict.message, group.verdict.since_seconds)
         self._see_record(state, group)
@@ -127,12 +135,15 @@ class Gangs:
         """We were deposed or start over: what was on its way is unknown."""
         for key, state in self._states.items():
             group = self._store.groups.get(key)
-            state.flight = state.committing = state.withdrawn = state.bumps = None
+            # A successor finds it like this: every arrow from Incomplete says so.
+            state.phase = Phase.INCOMPLETE
+            state.flight = state.committing = state.withdrawn = state.bumps = state.written = None
             state.blocked_version, state.retry_at_seconds = "", 0.0
             state.record = None if group is None else group.assignment
             state.version = "" if group is None else group.version
             for pod in self._store.members_of.get(key, {}).values():
                 self._loosen(state, pod)
+        self.pending.clear()
         self.touch_all()
 
     def recharge(self, key: GangKey) -> None:
@@ -157,15 +168,15 @@ class Gangs:
 
     # -- what to do ------------------------------------------------------------------------------------------------
 
-    def review(self, now_seconds: float, epoch: int) -> list[Effect]:
+    def review(self, now_seconds: float) -> list[Effect]:
         """The effects of everything that was touched since the last review."""
         effects: list[Effect] = []
         for key in tuple(self._dirty):
             del self._dirty[key]
-            effects += self._review(key, now_seconds, epoch)
+            effects += self._review(key, now_seconds)
         return effects
 
-    def _review(self, key: GangKey, now_seconds: float, epoch: int) -> list[Effect]:
+    def _review(self, key: GangKey, now_seconds: float) -> list[Effect]:
         state = self._state(key)
         group = self._store.groups.get(key)
         pods = self._store.members_of.get(key, {})
@@ -180,7 +191,7 @@ class Gangs:
         if state.flight is not None or state.retry_at_seconds > now_seconds:
             return []
         if record is not None and state.committing is None:
-            lost = self._losing(key, state, group, now_seconds, epoch)
+            lost = self._losing(key, state, group, now_seconds)
             if lost is not None:
                 return self._release(key, state, group, lost)
         if group.leaving:
@@ -206,7 +217,7 @@ class Gangs:
             self._voice.note(key, Verdict(Cause.INCOMPLETE, (missing,)), now_seconds)
         return []
 
-    def _losing(self, key: GangKey, state: GangState, group: PodGroup, now_seconds: float, epoch: int) -> Phase | None:
+    def _losing(self, key: GangKey, state: GangState, group: PodGroup, now_seconds: float) -> Phase | None:
         """The phase to go to when the record no longer stands for anything; None while it does."""
         assert state.record is not None
         pods = self._store.members_of.get(key, {})
@@ -214,19 +225,24 @@ class Gangs:
         book = self._store.book(key)
         bound = +book.taken
         if pods and not live:
+            state.unproven = True
             return Phase.DONE
         if bound:
             return None
         if group.suspend or group.leaving:
             return Phase.QUEUED
-        places = spots(state.record.places)
-        if any(node not in self._store.nodes for _, node in places):
-            return Phase.QUEUED
-        if state.record.epoch != epoch and any((self._store.free_on(node) < 0).any() for _, node in places):
+        assert state.resolved is not None
+        if any(
+            not self._admission.holds(node, state.resolved.shapes.get(member))
+            for member, node in spots(state.record.places)
+        ):
             return Phase.QUEUED
         patience = self._policy.patience.pods_missing_seconds
         overdue = now_seconds - state.record.decided_at_seconds > patience
-        return Phase.QUEUED if not live and (overdue or group.scheduled) else None
+        if not live and (overdue or group.scheduled):
+            state.unproven = True
+            return Phase.QUEUED
+        return None
 
     def _release(self, key: GangKey, state: GangState, group: PodGroup, phase: Phase) -> list[Effect]:
         """First bump the unbound pods, so that no late bind of this record can succeed; then take the record away."""
@@ -247,7 +263,8 @@ class Gangs:
         bound = any(not pod.finished and pod.node for pod in self._store.members_of.get(key, {}).values())
         if not group.held or bound or state.record is not None:
             return []
-        return self._send(state, Hold(group.namespace, group.name, state.version, on=False))
+        others = tuple(each for each in group.finalizers if each != FINALIZER)
+        return self._send(state, Hold(group.namespace, group.name, state.version, others))
 
     def _prepare_and_bind(
         self, key: GangKey, state: GangState, group: PodGroup, pods: dict[str, Pod], queue: str
@@ -257,24 +274,25 @@ class Gangs:
         assert record is not None
         assert state.resolved is not None
         if state.committing is not None:
-            self._advance(key, state, Phase.ASSIGNED)
+            if state.record is None:
+                self._advance(key, state, Phase.ASSIGNED)
             return []
         if not group.held:
             self._advance(key, state, Phase.PREPARING)
-            return self._send(state, Hold(group.namespace, group.name, state.version, on=True))
+            return self._send(state, Hold(group.namespace, group.name, state.version, (*group.finalizers, FINALIZER)))
         if any(victim.uid in self._store.pods for victim in record.victims):
             self._advance(key, state, Phase.PREPARING)
             return []
         effects: list[Effect] = []
         open_spots = self._store.open_spots(key)
-        if state.loose and open_spots:
+        if state.loose and open_spots and self._enough(key, state, pods):
             nodes_of: dict[str, list[str]] = {}
             for (member, node), count in open_spots.items():
                 nodes_of.setdefault(member, []).extend([node] * count)
             for uid in sorted(state.loose, key=lambda each: pods[each].name):
                 pod = pods[uid]
                 nodes = nodes_of.get(state.resolved.member_of.get(uid, ""), [])
-                usable = [node for node in nodes if node in self._store.nodes][:1]
+                usable = [node for node in nodes if self._admission.holds(node, pod.shape)][:1]
                 if not usable or pod.gated or self._binder.pending(pod):
                     continue
                 nodes.remove(usable[0])
@@ -283,6 +301,12 @@ class Gangs:
                 effects.append(self._binder.bind(pod, usable[0], key, queue, member, grouped=True))
         self._advance(key, state, self._phase_with_record(key, state, pods))
         return effects
+
+    def _enough(self, key: GangKey, state: GangState, pods: dict[str, Pod]) -> bool:
+        """Whether a gang may begin to be bound: with fewer pods than its minimum it would stand there in part."""
+        assert state.resolved is not None
+        ready = sum(1 for uid in state.loose if not pods[uid].gated and uid in state.resolved.member_of)
+        return bool(self._taken(key)) or ready >= state.resolved.minimum
 
     def _phase_with_record(self, key: GangKey, state: GangState, pods: dict[str, Pod]) -> Phase:
         in_flight = any(self._binder.in_flight(uid) for uid in pods)
@@ -308,7 +332,7 @@ class Gangs:
             return
         held = self._held(record)
         priority = self._priority(group, pods)
-        found = gang_of(group, state.resolved, pods, queue, priority, missing, held)
+        found = gang_of(group, state.resolved, pods, queue, priority, missing, held, promised=not state.unproven)
         if isinstance(found, Verdict):
             self._settle(key, state)
             if record is None:
@@ -338,7 +362,7 @@ class Gangs:
         """How many pods of each member have no place: neither in the record nor bound without one."""
         assert state.resolved is not None
         wanted: Counter[str] = Counter(state.resolved.member_of.values())
-        for spec in group.members:
+        for spec in () if state.unproven else group.members:
             if spec.shape is not None and spec.count is not None:
                 wanted[spec.name] = max(wanted[spec.name], spec.count)
         if record is not None:
@@ -428,7 +452,7 @@ class Gangs:
         elif isinstance(effect, Hold):
             group = self._store.groups.get(key)
             if group is not None:
-                self._store.groups[key] = msgspec.structs.replace(group, held=effect.on)
+                self._store.groups[key] = msgspec.structs.replace(group, finalizers=effect.finalizers)
         self.touch(key)
 
     def failed(self, key: GangKey, failure: Failed, now_seconds: float) -> None:

@@ -47,12 +47,16 @@ ARROWS: dict[Phase, dict[Phase, str]] = {
         Phase.DEGRADED: "a recorded place is lost",
     },
     Phase.PREPARING: {
+        Phase.QUEUED: "somebody took its record away",
+        Phase.INCOMPLETE: "somebody took its record away",
         Phase.BINDING: "victims and moved pods are gone, the finalizer stands",
         Phase.RUNNING: "all pods were bound when preparation ended",
         Phase.RELEASING: "a recorded place is lost before any pod was bound",
         Phase.DEGRADED: "a recorded place is lost",
     },
     Phase.BINDING: {
+        Phase.QUEUED: "somebody took its record away",
+        Phase.INCOMPLETE: "somebody took its record away",
         Phase.RUNNING: "every recorded place is taken",
         Phase.DEGRADED: "pods were lost while others were being bound",
         Phase.RELEASING: "nothing is bound and a recorded place is lost, or its pods never came",
@@ -60,6 +64,8 @@ ARROWS: dict[Phase, dict[Phase, str]] = {
         Phase.DONE: "its pods finished while others were being bound",
     },
     Phase.RUNNING: {
+        Phase.QUEUED: "somebody took its record away",
+        Phase.INCOMPLETE: "somebody took its record away",
         Phase.DONE: "every pod finished",
         Phase.DEGRADED: "pods were lost",
         Phase.BINDING: "its record grew, or a pod came back",
@@ -67,6 +73,8 @@ ARROWS: dict[Phase, dict[Phase, str]] = {
         Phase.RELEASING: "all its pods are gone",
     },
     Phase.DEGRADED: {
+        Phase.QUEUED: "somebody took its record away",
+        Phase.INCOMPLETE: "somebody took its record away",
         Phase.BINDING: "a lost pod came back to its place, or a new place was committed",
         Phase.PREPARING: "a new place was committed",
         Phase.RUNNING: "it is whole again",
@@ -74,6 +82,7 @@ ARROWS: dict[Phase, dict[Phase, str]] = {
         Phase.DONE: "what was left finished",
     },
     Phase.RELEASING: {
+        Phase.RUNNING: "the release was refused, and its pods are bound",
         Phase.QUEUED: "the record is gone",
         Phase.INCOMPLETE: "the record is gone and so are pods",
         Phase.ASSIGNED: "decided again at once",

@@ -132,10 +132,13 @@ def gang_of(
     priority: int,
     missing: Mapping[str, int],
     held: tuple[Place, ...],
+    *,
+    promised: bool = True,
 ) -> Gang | Verdict:
     """The gang that still needs places, or why it is not decided on.
 
-    ``missing`` is how many pods of each member need a place; ``held`` are the places it keeps.
+    ``missing`` is how many pods of each member need a place; ``held`` are the places it keeps; ``promised`` whether
+    pods that its templates promise count before they exist.
     """
     if group.unmodelled:
         refusals = tuple(Refusal("modelled", "NotModelled", where=each) for each in group.unmodelled)
@@ -144,7 +147,9 @@ def gang_of(
         return Verdict(Cause.INVALID, resolved.mismatches)
     if group.suspend:
         return Verdict(Cause.HELD, (Refusal("gang-minimum", "Suspended"),))
-    templated = bool(group.members) and all(spec.shape is not None and spec.count for spec in group.members)
+    templated = (
+        promised and bool(group.members) and all(spec.shape is not None and spec.count for spec in group.members)
+    )
     have = resolved.expected if templated else len(resolved.member_of)
     if have < resolved.minimum or not resolved.shapes:
         short = Refusal("gang-minimum", "Incomplete", needed=max(resolved.minimum, 1), offered=have)

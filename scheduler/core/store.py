@@ -175,7 +175,7 @@ class Store:
         pod = self.pods.pop(uid, None)
         if pod is not None:
             if pod.group and pod.ours:
-                self._forget_member(group_key(pod.namespace, pod.group), uid)
+                self.forget_member(group_key(pod.namespace, pod.group), uid)
             self.version += 1
         return pod
 
@@ -187,7 +187,7 @@ class Store:
             if pod.group and pod.ours:
                 self.members_of[group_key(pod.namespace, pod.group)][uid] = pod
 
-    def _forget_member(self, key: GangKey, uid: str) -> None:
+    def forget_member(self, key: GangKey, uid: str) -> None:
         pods = self.members_of.get(key)
         if pods is not None:
             pods.pop(uid, None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from scheduler.core.admission import Admission
 from scheduler.core.store import Store, spots
 from scheduler.model.plan import Decision, Refusal
 from scheduler.model.resources import Matrix
@@ -14,18 +15,17 @@ from scheduler.model.topology import Topology
 from scheduler.model.work import Gang, Place
 
 
-def refusal_of(store: Store, gang: Gang, decision: Decision) -> Refusal | None:
+def refusal_of(store: Store, admission: Admission, gang: Gang, decision: Decision) -> Refusal | None:
     """Why a decision no longer holds on the store as it is now; None when it does."""
     shapes = {member.name: member.shape for member in gang.members}
     need: dict[str, Matrix] = {}
     for (member, node), count in spots(decision.places).items():
-        facts = store.nodes.get(node)
-        if facts is None:
+        if node not in store.nodes:
             return Refusal("capacity", "NodeGone", where=node)
         if member not in shapes:
             return Refusal("gang-minimum", "UnknownMember", where=member)
-        if facts.unschedulable and not gang.held and not shapes[member].tolerations:
-            return Refusal("unschedulable", "NodeCordoned", where=node)
+        if not admission.admits(node, shapes[member]):
+            return Refusal("filters", "NodeChanged", where=node)
         row = store.columns.row(shapes[member].requests) * count
         need[node] = need[node] + row if node in need else row
     return (

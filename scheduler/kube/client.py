@@ -14,12 +14,10 @@ from yarl import URL
 from scheduler.kube.credentials import Credentials
 from scheduler.wire.requests import JSON, Request
 
-REQUEST_SECONDS = 4.0
+REQUEST_SECONDS_MAX = 4.0
 """Shorter than lease duration less renew deadline (15 s - 10 s), so that no request outlives our lease."""
 
 TOKEN_SECONDS = 60.0
-
-_TIMEOUT = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
 
 
 class UnreachableError(Exception):
@@ -32,7 +30,10 @@ class ApiClient:
     What must not wait behind effects (the lease, a look whether the server is there) takes ``urgent`` connections.
     """
 
-    def __init__(self, credentials: Credentials, connections: int = 24) -> None:
+    def __init__(
+        self, credentials: Credentials, connections: int = 24, request_seconds: float = REQUEST_SECONDS_MAX
+    ) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=request_seconds)
         self._credentials = credentials
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
@@ -75,7 +76,7 @@ class ApiClient:
                 URL(self._credentials.server + request.path, encoded=True),
                 data=request.body or None,
                 headers=headers,
-                timeout=_TIMEOUT,
+                timeout=self._timeout,
             ) as answer:
                 return answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as trouble:
@@ -96,7 +97,7 @@ class ApiClient:
         """A response to be read as it comes; reading fails with TimeoutError after a silence of ``quiet_seconds``."""
         assert self._streams is not None
         self.calls += 1
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=quiet_seconds)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS_MAX, sock_read=quiet_seconds)
         async with self._streams.get(
             self._credentials.server + path, headers=self._authorization(), timeout=timeout
         ) as answer:

@@ -59,7 +59,7 @@ class Elector:
         while True:
             started = monotonic()
             self._refusal = ""
-            held = await self._try()
+            held = await self._try_in_time()
             now = monotonic()
             if not self._refusal:
                 allowed_at = now
@@ -67,11 +67,26 @@ class Elector:
                 raise LeaseRefusedError(self._refusal)
             if held:
                 self._renewed_at = started
-            elif self.leading and now - self._renewed_at > self._settings.renew_deadline_seconds:
+            elif self.leading and self._seconds_left() <= 0:
                 self.leading = False
                 self._log.error("lease lost", reason="not renewed in time")
                 self._lost()
-            await asyncio.sleep(self._settings.retry_seconds)
+            pause_seconds = self._settings.retry_seconds
+            await asyncio.sleep(min(pause_seconds, self._seconds_left()) if self.leading else pause_seconds)
+
+    def _seconds_left(self) -> float:
+        """Until the renew deadline: from then on somebody else may lead soon, so we must not."""
+        return max(0.0, self._renewed_at + self._settings.renew_deadline_seconds - monotonic())
+
+    async def _try_in_time(self) -> bool:
+        """A try that ends at the renew deadline, however slow the server is."""
+        if not self.leading:
+            return await self._try()
+        try:
+            async with asyncio.timeout(self._seconds_left()):
+                return await self._try()
+        except TimeoutError:
+            return False
 
     async def release(self) -> None:
         """Give the lease up, so that a successor need not wait for it to expire."""

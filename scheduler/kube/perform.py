@@ -43,9 +43,11 @@ class Performer:
         self.performed: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.dropped = 0
+        self._open = False
+        self._in_flight = 0
 
     def take(self, effects: Iterable[Effect]) -> None:
-        for effect in effects:
+        for effect in effects if self._open else ():
             lane = self._lanes[LANES[type(effect)]]
             if lane is self._lanes[2] and len(lane) >= TELLS_WAITING_MAX:
                 lane.popleft()
@@ -54,10 +56,17 @@ class Performer:
                 self._wake.release()
             lane.append(effect)
 
-    def clear(self) -> None:
-        """Forget what has not been sent: we no longer lead."""
+    def close(self) -> None:
+        """We no longer lead: what has not been sent is forgotten, and nothing is taken until `open`."""
+        self._open = False
         for lane in self._lanes:
             lane.clear()
+
+    async def open(self) -> None:
+        """We lead: take effects again, once everything of before has been answered or has timed out."""
+        while self._in_flight:
+            await asyncio.sleep(0.05)
+        self._open = True
 
     @property
     def waiting(self) -> int:
@@ -73,7 +82,11 @@ class Performer:
             await self._wake.acquire()
             effect = next((lane.popleft() for lane in self._lanes if lane), None)
             if effect is not None:
-                await self._perform(effect)
+                self._in_flight += 1
+                try:
+                    await self._perform(effect)
+                finally:
+                    self._in_flight -= 1
 
     async def _perform(self, effect: Effect) -> None:
         kind = type(effect).__name__

@@ -112,6 +112,8 @@ class Watcher:
         self._told: dict[str, set[str]] = {kind: set() for kind in PATHS}
         self._version = dict.fromkeys(PATHS, "")
         self._ready: dict[str, asyncio.Event] = {kind: asyncio.Event() for kind in PATHS}
+        self._following: dict[str, asyncio.Task[None]] = {}
+        self._restarting: set[str] = set()
         self._malformed: set[tuple[str, str]] = set()
         self.relists = 0
 
@@ -125,12 +127,27 @@ class Watcher:
         for ready in self._ready.values():
             await ready.wait()
 
+    def tell_again(self) -> None:
+        """List every kind anew: what the streams told last may be too old. Await `synced` afterwards."""
+        for kind, ready in self._ready.items():
+            ready.clear()
+            following = self._following.get(kind)
+            if following is not None:
+                self._restarting.add(kind)
+                following.cancel()
+
     async def _kind(self, kind: str) -> None:
         """List and follow, for ever: the outermost loop, which only decides how long to wait."""
         wait_seconds = 0.5
         while True:
+            self._following[kind] = asyncio.create_task(self._follow(kind), name=f"follow {kind}")
             try:
-                await self._follow(kind)
+                await self._following[kind]
+            except asyncio.CancelledError:
+                if kind not in self._restarting:
+                    self._following[kind].cancel()
+                    raise
+                self._restarting.discard(kind)
             except ListAgainError:
                 self.relists += 1
                 wait_seconds = 0.5

@@ -87,12 +87,12 @@ class WriteQueueConditions(msgspec.Struct, frozen=True):
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """Put our finalizer on a PodGroup (``on``), or take it off, by compare-and-swap."""
+    """Put our finalizer on a PodGroup, or take it off, by compare-and-swap; ``finalizers`` is the whole new list."""
 
     namespace: str
     name: str
     version: str
-    on: bool
+    finalizers: tuple[str, ...]
 
 
 class Tell(msgspec.Struct, frozen=True):

@@ -66,10 +66,14 @@ def is_gpu(resource: str) -> bool:
     return resource.endswith("/gpu")
 
 
+AMOUNT_MAX = 2**46
+"""64 TiB, or 70 billion GPUs: more than any node has, and small enough that sums over a cluster stay in 64 bits."""
+
+
 def amount(resource: str, quantity: str | float) -> int:
-    """A quantity in the smallest unit of its resource, rounded up as the API server does."""
+    """A quantity in the smallest unit of its resource, rounded up as the API server does; absurd ones are cut off."""
     exact = parse_quantity(quantity) * unit_of(resource)
-    return -(-exact.numerator // exact.denominator)
+    return min(-(-exact.numerator // exact.denominator), AMOUNT_MAX)
 
 
 def resources(amounts: Mapping[str, int] | Iterable[tuple[str, int]]) -> Resources:

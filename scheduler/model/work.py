@@ -13,6 +13,10 @@ GangKey = NewType("GangKey", str)
 """``namespace/name`` of a PodGroup, or ``pod/`` + UID for a pod without a group."""
 
 
+FINALIZER = "muster.dev/pod-group"
+"""Keeps a PodGroup, and the record in its status, until none of its pods is bound."""
+
+
 def group_key(namespace: str, name: str) -> GangKey:
     return GangKey(f"{namespace}/{name}")
 
@@ -126,8 +130,7 @@ class PodGroup(msgspec.Struct, frozen=True):
     generation: int = 1
     created_seconds: float = 0.0
     leaving: bool = False
-    held: bool = False
-    """Whether our finalizer is on it."""
+    finalizers: tuple[str, ...] = ()
     queue: str = ""
     priority_class: str = ""
     members: tuple[MemberSpec, ...] = ()
@@ -149,6 +152,11 @@ class PodGroup(msgspec.Struct, frozen=True):
     @property
     def key(self) -> GangKey:
         return group_key(self.namespace, self.name)
+
+    @property
+    def held(self) -> bool:
+        """Whether our finalizer is on it."""
+        return FINALIZER in self.finalizers
 
 
 class Branch(msgspec.Struct, frozen=True):

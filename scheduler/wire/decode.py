@@ -202,7 +202,7 @@ class Decoder:
                 generation=meta.generation,
                 created_seconds=_seconds(meta.creationTimestamp),
                 leaving=meta.deletionTimestamp is not None,
-                held=names.FINALIZER in (meta.finalizers or ()),
+                finalizers=tuple(meta.finalizers or ()),
                 queue=spec.queue,
                 priority_class=spec.priorityClassName,
                 members=tuple(

@@ -15,6 +15,3 @@ ANNOTATION_TOPOLOGY_REQUIRED = "muster.dev/topology-required"
 ANNOTATION_TOPOLOGY_PREFERRED = "muster.dev/topology-preferred"
 ANNOTATION_GPU_MODEL = "muster.dev/gpu-model"
 UNMODELLED_ANNOTATIONS = ("muster.dev/gpu-milli", "muster.dev/gpu-memory", "muster.dev/mig-profile")
-
-FINALIZER = "muster.dev/pod-group"
-EPOCH_STAMP = "muster.dev/epoch"

@@ -9,7 +9,7 @@ from scheduler.model import effects as ef
 from scheduler.model import events as ev
 from scheduler.model.policy import Policy
 from scheduler.model.queue import Queue, Quota
-from scheduler.model.resources import GPU
+from scheduler.model.resources import GPU, from_quantities
 from scheduler.model.work import MemberSpec, Pod, PodGroup
 from tests.unit.core.world import Bench, group, node, pod, shape
 
@@ -275,3 +275,97 @@ def test_deposed_means_silence() -> None:
     assert not bench.performed(ef.Bind)
     bench.tell(ev.Leading(2), ev.Synced())
     assert len(bench.performed(ef.Bind)) == 1
+
+
+def templated(name: str, count: int) -> PodGroup:
+    spec = MemberSpec("main", count, None, shape())
+    return msgspec.structs.replace(group(name, 0, members=(spec,)), min_member=None)
+
+
+def test_finished_work_is_not_planned_again_from_its_templates() -> None:
+    bench = Bench(node("n1"))
+    bench.see(templated("g", 2), pod("g-0", group="g"), pod("g-1", group="g"))
+    for name in ("g-0", "g-1"):
+        bench.see(msgspec.structs.replace(bench.pods[f"uid-{name}"], finished=True, succeeded=True, version="99"))
+    bench.tell(ev.PodGone("uid-g-0"), ev.PodGone("uid-g-1"))
+    bench.tick(100)
+    assert len(bench.performed(ef.Commit)) == 1
+    assert bench.groups["g"].assignment is None
+
+
+def test_a_gang_is_not_begun_with_fewer_pods_than_its_minimum() -> None:
+    bench = Bench(node("n1"))
+    bench.see(templated("g", 4), pod("g-0", group="g"))
+    assert len(bench.performed(ef.Commit)) == 1
+    assert not bench.performed(ef.Bind)
+    bench.see(*(pod(f"g-{number}", group="g") for number in (1, 2, 3)))
+    assert len(bench.performed(ef.Bind)) == 4
+
+
+def test_a_place_taken_by_somebody_else_is_given_up_before_anything_is_bound() -> None:
+    bench = Bench(node("n1", 4), node("n2", 0))
+    bench.see(templated("g", 4))
+    stranger = msgspec.structs.replace(pod("x", gpus=2, node="n1"), ours=False)
+    bench.see(stranger)
+    bench.see(*(pod(f"g-{number}", group="g") for number in range(4)))
+    bench.tick()
+    assert not bench.performed(ef.Bind)
+    assert len(bench.performed(ef.Release)) == 1
+
+
+def test_a_cordoned_place_is_given_up_before_anything_is_bound() -> None:
+    bench = Bench(node("n1", 4))
+    bench.see(templated("g", 4))
+    bench.tell(ev.NodeSeen(node("n1", 4, unschedulable=True)))
+    bench.see(*(pod(f"g-{number}", group="g") for number in range(4)))
+    bench.tick()
+    assert not bench.performed(ef.Bind)
+
+
+def test_growth_that_meets_a_conflict_is_decided_again() -> None:
+    bench = Bench(node("n1"))
+    bench.see(*gang("g", 2, minimum=2))
+    bench.lose = [ef.Commit]
+    bench.see(pod("g-9", group="g"))
+    (growth,) = bench.held
+    bench.lose = []
+    bench.tell(ev.Failed(growth, 409, "the object has been modified"))
+    bench.see(msgspec.structs.replace(bench.groups["g"], version="99999"))
+    bench.tick()
+    assert bench.nodes_of("g-9") == ["n1"]
+
+
+def test_leadership_that_comes_back_finds_what_others_did_meanwhile() -> None:
+    bench = Bench(node("n1"))
+    bench.lose = [ef.Bind]
+    bench.see(*gang("g", 2))
+    bench.tell(ev.Deposed())
+    bench.lose = []
+    bench.groups["g"] = msgspec.structs.replace(bench.groups["g"], assignment=None, version="5000")
+    bench.tell(ev.PodGroupSeen(bench.groups["g"]), ev.Leading(3), ev.Synced())
+    assert bench.nodes_of("g-0", "g-1") == ["n1", "n1"]
+
+
+def test_a_pod_that_changes_its_group_leaves_the_old_one() -> None:
+    bench = Bench(node("n1"))
+    bench.see(group("g", 2), group("h", 1), pod("a", group="g"))
+    bench.see(pod("a", group="h", version="2"))
+    bench.tell(ev.PodGone("uid-a"), ev.QueueSeen(Queue("default", version="2")))
+    bench.tick()
+    assert bench.engine.store.members_of == {}
+
+
+def test_the_finalizers_of_others_stay() -> None:
+    bench = Bench(node("n1"))
+    bench.see(msgspec.structs.replace(group("g", 1), finalizers=("other/one",)), pod("g-0", group="g"))
+    (hold,) = bench.performed(ef.Hold)
+    assert hold.finalizers == ("other/one", "muster.dev/pod-group")
+
+
+def test_an_absurd_request_harms_nobody_else() -> None:
+    absurd = msgspec.structs.replace(shape(), requests=from_quantities({"cpu": "10P", "memory": "16Ei", "pods": 1}))
+    bench = Bench(node("n1"))
+    bench.see(pod("absurd", shape=absurd), pod("fine"))
+    bench.see(*(msgspec.structs.replace(pod(f"x{n}", shape=absurd, node="n1"), ours=False) for n in range(3)))
+    assert bench.nodes_of("absurd", "fine") == ["", "n1"]
+    assert (bench.engine.store.free()[0, :2] < 0).all()

@@ -154,4 +154,4 @@ def test_words_are_rationed() -> None:
 def test_every_phase_leads_somewhere_and_knows_why() -> None:
     assert set(ARROWS) == set(Phase)
     assert all(reason for arrows in ARROWS.values() for reason in arrows.values())
-    assert not allowed(Phase.RUNNING, Phase.QUEUED)
+    assert not allowed(Phase.DONE, Phase.RELEASING)

@@ -113,7 +113,7 @@ class Bench:
             case ef.Release():
                 answers.append(self._group(effect.name, version, assignment=None))
             case ef.Hold():
-                answers.append(self._group(effect.name, version, held=effect.on))
+                answers.append(self._group(effect.name, version, finalizers=effect.finalizers))
             case ef.WriteStatus():
                 status = effect.status
                 answers.append(

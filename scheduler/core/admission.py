@@ -1,0 +1,40 @@
+"""May this very node still take this very pod? Asked again just before effects, on the node as it is now."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scheduler.core.store import Store
+from scheduler.model.cluster import Node, NodeTable
+from scheduler.model.policy import Policy
+from scheduler.model.shape import Shape
+from scheduler.solver.filters import eligible
+
+
+class Admission:
+    """Remembers the answer of the filters per (node, shape) for as long as the node stays the same object."""
+
+    def __init__(self, store: Store, policy: Policy) -> None:
+        self._store = store
+        self._policy = policy
+        self._known: dict[tuple[str, Shape], tuple[Node, bool]] = {}
+
+    def admits(self, name: str, shape: Shape) -> bool:
+        """Whether the node exists and no filter refuses the shape on it; what others take there is not looked at."""
+        node = self._store.nodes.get(name)
+        if node is None:
+            self._known.pop((name, shape), None)
+            return False
+        known = self._known.get((name, shape))
+        if known is None or known[0] is not node:
+            names = tuple(self._store.columns.names)
+            capacity = self._store.columns.widened(self._store.columns.row(node.allocatable))
+            mask, _ = eligible(shape, NodeTable.of((node,)), capacity.reshape(1, -1), names, self._policy)
+            known = self._known[(name, shape)] = (node, bool(np.all(mask)))
+        return known[1]
+
+    def holds(self, name: str, shape: Shape | None) -> bool:
+        """Whether a place that was reserved on a node is still good: admitted, and nobody has taken the room."""
+        if shape is None or not self.admits(name, shape):
+            return False
+        return bool((self._store.free_on(name) >= 0).all())
