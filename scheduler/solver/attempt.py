@@ -48,9 +48,11 @@ class Attempt:
 
     def within(self, slots: Slots) -> Attempt:
         """A part to try on, which knows what was taken so far. Whoever fails on it just forgets it."""
-        return Attempt(
-            self.stock.only(slots), [], dict(self.taken), dict(self.at), set(self.present), dict(self.classes)
-        )
+        return self.on(self.stock.only(slots))
+
+    def on(self, stock: Stock) -> Attempt:
+        """The same gang on another stock, with what it has so far."""
+        return Attempt(stock, [], dict(self.taken), dict(self.at), set(self.present), dict(self.classes))
 
     def pour(self, step: Step, request: tuple[int, ...]) -> None:
         spots = self.stock.pour(self.stock.slot(step.key), step.nodes, step.each, request)

@@ -111,19 +111,51 @@ class _Greedy:
 
     def place_surplus(self, among: Container[int]) -> None:
         """One pod at a time to the gang with the fewest surplus pods, then by rank."""
-        queue = [
-            (_surplus_pods(self._problem.gangs[index], attempt), index)
+        growing = sorted(
+            index
             for index, attempt in self._placed.items()
             if index in among and _may_grow(self._problem.gangs[index], attempt)
-        ]
+        )
+        if not any(_surplus_pods(self._problem.gangs[index], self._placed[index]) for index in growing):
+            self._grow_in_rounds(growing)
+        queue = [(_surplus_pods(self._problem.gangs[index], self._placed[index]), index) for index in growing]
         heapq.heapify(queue)
-        surplus = {index: Surplus(self._problem.gangs[index], self._placed[index]) for _, index in queue}
+        surplus = {index: Surplus(self._problem.gangs[index], self._placed[index]) for index in growing}
         while queue:
             pods, index = heapq.heappop(queue)
             behind = queue[0][0] - pods + (index < queue[0][1]) if queue else self._problem.gangs[index].pods
             added = self._grow(index, surplus[index], max(1, behind))
             if added:
                 heapq.heappush(queue, (pods + added, index))
+
+    def _grow_in_rounds(self, growing: list[int]) -> None:
+        """While everybody can have as many more pods as everybody else, they need not be handed out one at a time."""
+        pods = max((self._problem.gangs[index].pods for index in growing), default=0)
+        while pods > 1:
+            growing = [index for index in growing if _growth(self._problem.gangs[index], self._placed[index], pods)]
+            if not growing:
+                return
+            if not self._round(growing, pods):
+                pods //= 2
+
+    def _round(self, growing: list[int], pods: int) -> bool:
+        """Up to ``pods`` more for each of these gangs, or for none of them."""
+        stock = self._stock.only(np.flatnonzero(self._stock.size[: self._stock.used] > 0))
+        rooms = self._rooms.copy()
+        parts = {}
+        for index in growing:
+            gang, part = self._problem.gangs[index], self._placed[index].on(stock)
+            for member, more in _growth(gang, part, pods).items():
+                request = gang.members[member].request
+                self._placer.settle(part, gang, member)
+                if rooms.most(gang.queue, request) < more or self._placer.add(part, gang, member, more) < more:
+                    return False
+                rooms.charge(gang.queue, request, more)
+            parts[index] = part
+        for index, part in parts.items():
+            self._placed[index].keep(part, self._problem.gangs[index])
+            self._record(index, self._problem.gangs[index], self._placed[index])
+        return True
 
     def _grow(self, index: int, surplus: Surplus, most: int) -> int:
         """Up to ``most`` more pods of one member, or one more branch; answers how many pods were placed."""
@@ -204,6 +236,23 @@ def _may_grow(gang: GangAsk, attempt: Attempt) -> bool:
 def _surplus_pods(gang: GangAsk, attempt: Attempt) -> int:
     least = max(gang.branches[0].minimum, sum(minima_below(gang, 0).values()))
     return max(0, sum(attempt.taken.values()) - least)
+
+
+def _growth(gang: GangAsk, attempt: Attempt, pods: int) -> dict[int, int]:
+    """How the members of a gang that may still grow share ``pods`` more pods: evenly, the first ones first."""
+    left = {
+        index: member.count - attempt.taken.get(index, 0)
+        for index, member in enumerate(gang.members)
+        if member.branch in attempt.present and attempt.taken.get(index, 0) < member.count
+    }
+    shares = dict.fromkeys(left, 0)
+    while pods > 0 and (growing := [index for index in left if shares[index] < left[index]]):
+        even = max(1, pods // len(growing))
+        for index in growing:
+            more = min(even, left[index] - shares[index], pods)
+            shares[index] += more
+            pods -= more
+    return {index: share for index, share in shares.items() if share > 0}
 
 
 def _total(gang: GangAsk, attempt: Attempt) -> list[int]:

@@ -10,10 +10,15 @@ _BOUNDLESS = 2**62
 class Rooms:
     """The room left per queue and resource; -1 is unlimited."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, room: list[list[int]] | None = None) -> None:
+        self._problem = problem
         self._binding = "queue-limit" in problem.rules
-        self._room = [list(queue.room) for queue in problem.queues]
+        self._room = room or [list(queue.room) for queue in problem.queues]
         self._path = [_path(problem, queue) for queue in range(len(problem.queues))]
+
+    def copy(self) -> Rooms:
+        """The same room, to try on."""
+        return Rooms(self._problem, [list(room) for room in self._room])
 
     def most(self, queue: int, request: tuple[int, ...]) -> int:
         """How many pods of a request still fit into a queue and everything above it."""

@@ -89,6 +89,21 @@ def test_all_minima_come_before_anybodys_surplus_and_surplus_is_shared_fairly() 
     assert placed(built([node("a", 4)], [gang("x", 4, minimum=1), gang("y", 3)])) == {"x": {"a": 1}, "y": {"a": 3}}
 
 
+def test_many_surplus_pods_are_shared_as_if_handed_out_one_by_one() -> None:
+    gangs = [gang("x", 50, minimum=1), gang("y", 7, minimum=2), gang("z", 90, minimum=3)]
+    nodes = [node(f"n{number:02}", 8) for number in range(10)]
+    pods = {name: sum(spots.values()) for name, spots in placed(built(nodes, gangs)).items()}
+    assert pods == {"x": 1 + 35, "y": 7, "z": 3 + 34}
+
+
+def test_surplus_of_unlike_members_is_shared_by_them() -> None:
+    members = (Member("left", shape(), 20, 1), Member("right", shape(), 20, 1))
+    case = built([node("a", 8), node("b", 8)], [tree("g", members, (Branch("", -1, 2),))])
+    counts = {put.member: put.count for put in place(case.problem).puts if put.gang == 0}
+    assert sum(put.count for put in place(case.problem).puts) == 16
+    assert set(counts) == {0, 1}
+
+
 def test_every_branch_gets_its_minimum() -> None:
     def pair(name: str) -> Gang:
         members = (Member("left", shape(), 2, 0, 1), Member("right", shape(), 2, 0, 2))
