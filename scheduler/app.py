@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -25,10 +26,13 @@ from scheduler.observe.metrics import exposition
 from scheduler.rpc.client import SolverClient
 from scheduler.rpc.endpoint import Endpoint
 from scheduler.rpc.supervise import WorkerSupervisor
-from scheduler.runtime import Runtime, settle_memory
+from scheduler.runtime import Runtime, Solve, settle_memory
 from scheduler.settings import Settings
 from scheduler.solver.problem import SolveRequest, SolveResult
 from scheduler.wire.decode import Decoder
+
+SOLVE_MARGIN_SECONDS = 0.3
+"""What an answer may take beyond the solver's own budget: the way there and back."""
 
 SWITCH_SECONDS = 0.001
 """How long a deciding thread may keep the interpreter from the event loop at a time."""
@@ -69,8 +73,7 @@ class Process:
             client = await stack.enter_async_context(
                 ApiClient(credentials(self._settings), self._settings.connections, self._request_seconds())
             )
-            solver = await stack.enter_async_context(self._solver())
-            self._wire(client, solver)
+            self._wire(client, await stack.enter_async_context(self._solver()))
             if self._settings.listen:
                 address = await stack.enter_async_context(
                     serving(
@@ -91,18 +94,33 @@ class Process:
         return min(REQUEST_SECONDS_MAX, 0.8 * self._settings.lease_duration_seconds / 3)
 
     @asynccontextmanager
-    async def _solver(self) -> AsyncIterator[SolverClient]:
+    async def _solver(self) -> AsyncIterator[Solve]:
+        """How solves are made: by a worker of our own, or at the endpoint that the settings name."""
         if self._settings.solver_endpoint:
             async with SolverClient(Endpoint(self._settings.solver_endpoint)) as client:
-                yield client
+
+                async def solve_elsewhere(request: SolveRequest) -> SolveResult:
+                    return await client.solve(request, request.wall_seconds + SOLVE_MARGIN_SECONDS)
+
+                yield solve_elsewhere
         else:
             async with WorkerSupervisor() as worker, SolverClient(worker.endpoint) as client:
-                yield client
+                served = False
 
-    def _wire(self, client: ApiClient, solver: SolverClient) -> None:
-        async def solve(request: SolveRequest) -> SolveResult:
-            return await solver.solve(request, deadline_seconds=request.wall_seconds + 0.5)
+                async def solve_here(request: SolveRequest) -> SolveResult:
+                    nonlocal served
+                    if not served:
+                        # The worker takes seconds to load: the first solve waits for it, no longer than for an answer.
+                        with contextlib.suppress(TimeoutError):
+                            await asyncio.wait_for(worker.serving.wait(), request.wall_seconds)
+                        served = True
+                    if not worker.serving.is_set():
+                        return SolveResult(incumbent=None, end="failed")
+                    return await client.solve(request, request.wall_seconds + SOLVE_MARGIN_SECONDS)
 
+                yield solve_here
+
+    def _wire(self, client: ApiClient, solve: Solve) -> None:
         self._client = client
         self._engine = Engine(self._policy)
         self._performer = Performer(client, lambda event: self._runtime.tell(event), self._settings.connections)

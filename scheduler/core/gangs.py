@@ -56,6 +56,7 @@ class Gangs:
         self._admission = admission
         self._states: dict[GangKey, GangState] = {}
         self._dirty: dict[GangKey, None] = {}
+        self._timed: dict[GangKey, None] = {}
         self.pending: dict[GangKey, Gang] = {}
         self.stirred = False
 
@@ -174,6 +175,11 @@ class Gangs:
         for key in tuple(self._dirty):
             del self._dirty[key]
             effects += self._review(key, now_seconds)
+            state = self._states.get(key)
+            if state is not None and _needs_time(state):
+                self._timed[key] = None
+            else:
+                self._timed.pop(key, None)
         return effects
 
     def _review(self, key: GangKey, now_seconds: float) -> list[Effect]:
@@ -493,7 +499,8 @@ class Gangs:
     def tick(self, now_seconds: float) -> list[Effect]:
         """What only time brings: lost writes again, verdicts whose moment has come, records whose pods never came."""
         effects: list[Effect] = []
-        for key, state in self._states.items():
+        for key in self._timed:
+            state = self._states[key]
             if state.retry_at_seconds and state.retry_at_seconds <= now_seconds:
                 state.retry_at_seconds = 0.0
                 if isinstance(state.flight, Commit):
@@ -594,6 +601,12 @@ class Gangs:
         if pod is not None:
             self._loosen(self._state(key), pod)
         self.touch(key)
+
+
+def _needs_time(state: GangState) -> bool:
+    """Whether time alone may bring something for a gang: a retry, a place that nobody takes, a warning."""
+    waits = state.record is not None and state.phase is not Phase.RUNNING
+    return bool(state.retry_at_seconds) or waits or (state.phase is Phase.INCOMPLETE and not state.warned)
 
 
 def _warning(group: PodGroup, text: str) -> Tell:
