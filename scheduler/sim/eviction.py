@@ -5,7 +5,7 @@ Source of the rules: `pkg/registry/core/pod/storage/eviction.go` of kube-apiserv
 
 from __future__ import annotations
 
-from scheduler.sim.kinds import Kind
+from scheduler.sim.kinds import KIND
 from scheduler.sim.objects import Object, Objects
 from scheduler.sim.pods import TERMINAL, condition, with_condition
 from scheduler.sim.refusal import Refused
@@ -33,7 +33,9 @@ def _spend(objects: Objects, budget: Object, user: str) -> None:
     if seen < budget["metadata"].get("generation", 1) or allowed <= 0:
         why = "Cannot evict pod as it would violate the pod's disruption budget."
         raise Refused(429, "TooManyRequests", why)
-    objects.store(_BUDGETS, {**budget, "status": {**status, "disruptionsAllowed": allowed - 1}}, user)
+    objects.store(
+        KIND["poddisruptionbudgets"], {**budget, "status": {**status, "disruptionsAllowed": allowed - 1}}, user
+    )
 
 
 def marked(pod: Object, seconds: float) -> Object:
@@ -46,6 +48,3 @@ def _covers(budget: Object, pod: Object) -> bool:
     wanted = budget["spec"].get("selector", {}).get("matchLabels", {})
     labels = pod["metadata"].get("labels", {})
     return bool(wanted) and all(labels.get(key) == value for key, value in wanted.items())
-
-
-_BUDGETS = Kind("poddisruptionbudgets", "PodDisruptionBudget", "policy/v1", namespaced=True, status=True)

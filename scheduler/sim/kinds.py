@@ -41,6 +41,7 @@ KINDS = (
     Kind("topologies", "Topology", MUSTER, custom=True),
 )
 
+KIND = {kind.plural: kind for kind in KINDS}
 _BY_PATH = {(kind.api_version, kind.plural): kind for kind in KINDS}
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 
-import msgspec
-
 from scheduler.core.decide import decide
 from scheduler.core.drive import run
 from scheduler.core.engine import Engine
@@ -59,7 +57,6 @@ class Process:
         self.engine = Engine(policy)
         self.dead = False
         self.sent_survives = False
-        self.effects = 0
         self.interrupt: Callable[[Effect, Moment], bool] = lambda _effect, _moment: False
         self.slowed: Callable[[Effect], float] = lambda _effect: 0.0
         self.on_death: Callable[[], None] = lambda: None
@@ -103,7 +100,6 @@ class Process:
 
     def _start(self, effects: list[Effect]) -> None:
         for effect in effects:
-            self.effects += 1
             if isinstance(effect, ef.Decide):
                 self._decide()
                 continue
@@ -157,9 +153,3 @@ class Process:
 
     def _note(self, text: str) -> None:
         self._log.note(self._clock.now_seconds, f"{self.name} {text}")
-
-
-def effect_text(effect: Effect) -> str:
-    """An effect in a few words, for logs and the names of test cases."""
-    fields = msgspec.structs.asdict(effect)
-    return f"{type(effect).__name__} {fields.get('name', '')}".strip()

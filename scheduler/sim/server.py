@@ -13,7 +13,7 @@ import msgspec
 
 from scheduler.sim import eviction, pods
 from scheduler.sim.clock import Clock
-from scheduler.sim.kinds import Kind, Route, route
+from scheduler.sim.kinds import KIND, Kind, Route, route
 from scheduler.sim.objects import Object, Objects, moment
 from scheduler.sim.patch import merge, strategic_merge
 from scheduler.sim.refusal import MODIFIED, Refused, conflict, invalid, not_found
@@ -208,4 +208,4 @@ def _next_generation(body: Object) -> Object:
 _USERS_METADATA = ("labels", "annotations", "finalizers", "ownerReferences", "generateName")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _SUCCESS: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
-_NAMESPACES = Kind("namespaces", "Namespace", "v1", status=True)
+_NAMESPACES = KIND["namespaces"]
