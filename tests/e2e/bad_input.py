@@ -5,6 +5,7 @@ Every message is one that a user reads; `docs/reference/troubles.md` has the sam
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.e2e.work import GPU, Document, gang, group, members, pod, queue
 
@@ -47,7 +48,7 @@ _HOST_PORT = {"ports": [{"containerPort": 80, "hostPort": 80}]}
 _DEVICE_CLAIM = [{"name": "gpu", "resourceClaimName": "gpu"}]
 
 
-def _unsupported(what: str, **spec: object) -> BadWork:
+def _unsupported(what: str, **spec: Any) -> BadWork:
     """A single pod that asks for something Muster does not decide on: it is named, and the pod is not placed."""
     field = next(iter(spec))
     name = f"asks-{field.lower()}"
@@ -94,6 +95,25 @@ BAD_WORK = [
         "on-hold-0",
         "QueueHeld",
         around=[queue("closed", state="Hold")],
+    ),
+    BadWork(
+        "queue-draining",
+        gang("too-late", 2, queue="emptying"),
+        "too-late",
+        "QueueHeld",
+        "queue emptying is draining and admits nothing new",
+        "too-late-0",
+        "QueueHeld",
+        around=[queue("emptying", state="Drain")],
+    ),
+    BadWork(
+        "suspended",
+        gang("asleep", 2, suspend=True),
+        "asleep",
+        "QueueHeld",
+        "it is suspended (spec.suspend)",
+        "asleep-0",
+        "QueueHeld",
     ),
     BadWork(
         "unknown-level",

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.bad_input import BAD_WORK, BadWork
-from tests.e2e.cluster import KINDS_PATH, PODS, QUEUES, Cluster, condition
+from tests.e2e.cluster import GROUPS, PODS, QUEUES, Cluster, condition
+from tests.e2e.raw_api import KINDS_PATH
 from tests.e2e.scheduler_process import SchedulerProcess
-from tests.e2e.work import Document, gang, group, members, pod, queue
+from tests.e2e.work import Document, gang, group, members, pod, queue, topology
 
 pytestmark = pytest.mark.cluster
 
@@ -110,6 +111,16 @@ def test_without_any_queue_work_waits_until_there_is_one(cluster: Cluster) -> No
     cluster.until_bound("stray")
 
 
+def test_with_two_topologies_a_gang_must_say_which(cluster: Cluster) -> None:
+    cluster.create(topology("other", host="kubernetes.io/hostname"))
+    cluster.create(*gang("torn", 2, topology={"required": "rack"}))
+    cluster.until_verdict("torn", "several topologies exist (dc, other); name one")
+    cluster.create(*gang("clear", 2, topology={"name": "dc", "required": "rack"}))
+    cluster.until_running("clear")
+    cluster.delete(f"{KINDS_PATH}/topologies/other")
+    cluster.until_running("torn")
+
+
 def test_a_gang_that_stays_incomplete_is_warned_about_once(cluster: Cluster) -> None:
     cluster.create(group("slow", minMember=3), *members("slow", 2))
     said = "FailedScheduling: 2 of at least 3 pods exist"
@@ -122,7 +133,7 @@ def test_a_gang_that_stays_incomplete_is_warned_about_once(cluster: Cluster) -> 
 def test_bad_work_that_is_mended_runs(cluster: Cluster) -> None:
     cluster.create(*gang("mended", 2, topology={"required": "row"}))
     cluster.until_verdict("mended", "row")
-    answer = cluster.api.merge(f"{KINDS_PATH}/namespaces/default/podgroups/mended", {"spec": {"topology": None}})
+    answer = cluster.api.merge(f"{GROUPS}/mended", {"spec": {"topology": None}})
     assert answer.code == 200, answer.message
     cluster.until_running("mended")
     assert condition(cluster.status("mended"), "Accepted")["status"] == "True"

@@ -185,8 +185,7 @@ def test_a_queue_keeps_its_limit(cluster: Cluster) -> None:
 
 
 def test_a_finished_gang_frees_its_room_and_can_be_deleted(cluster: Cluster) -> None:
-    runs = {"annotations": {RUNTIME: "1s"}}
-    cluster.create(group("short", minMember=4), *members("short", 4, gpus=8, **runs))
+    cluster.create(group("short", minMember=4), *members("short", 4, gpus=8, annotations={RUNTIME: "1s"}))
     cluster.create(*gang("next", 4, gpus=8))
     cluster.until_phase("short", "Done")
     cluster.until(lambda: cluster.condition("short", "Scheduled").get("reason"), lambda reason: reason == "Finished")

@@ -8,6 +8,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
+from operator import lt
 from pathlib import Path
 
 import pytest
@@ -49,19 +51,22 @@ def start(cluster: Cluster, audit: Audit, tmp_path: Path) -> Iterator[Start]:
         cluster.clear()
 
 
-def begun(cluster: Cluster) -> tuple[str, Counter[str]]:
-    """A gang of which some pods are bound and others not, with its commit record as it stood then.
+def begun(cluster: Cluster) -> str:
+    """A gang of which some pods are bound and others not: whoever wants to interrupt that must be quick.
 
     Binding may be over before we look; then that gang makes room for another try.
     """
     for number in range(TRIES_MAX):
         name = f"large-{number}"
         cluster.create(*gang(name, PODS, topology={"required": "block"}))
-        bound = cluster.until(lambda name=name: len(cluster.nodes_of(name)), lambda bound: bound > 0)
-        if bound < PODS:
-            return name, cluster.recorded(name)
+        if cluster.until(partial(bound, cluster, name), bool) < PODS:
+            return name
         cluster.clear()
     pytest.fail(f"binding was always over before it could be seen, {TRIES_MAX} times")
+
+
+def bound(cluster: Cluster, name: str) -> int:
+    return len(cluster.nodes_of(name))
 
 
 def assert_completed(cluster: Cluster, name: str, recorded: Counter[str]) -> None:
@@ -73,9 +78,9 @@ def assert_completed(cluster: Cluster, name: str, recorded: Counter[str]) -> Non
 
 def test_a_killed_scheduler_finishes_its_gang_on_the_recorded_nodes(start: Start, cluster: Cluster) -> None:
     scheduler = start()
-    name, recorded = begun(cluster)
+    name = begun(cluster)
     scheduler.kill()
-    bound_before = cluster.nodes_of(name)
+    recorded, bound_before = cluster.recorded(name), cluster.nodes_of(name)
     assert 0 < len(bound_before) < PODS
     # Work that comes while nobody schedules waits for the successor, and so does room that somebody else might take.
     cluster.create(*gang("meanwhile", 8, gpus=8))
@@ -89,29 +94,30 @@ def test_a_killed_scheduler_finishes_its_gang_on_the_recorded_nodes(start: Start
 
 def test_a_scheduler_killed_again_and_again_gets_there(start: Start, cluster: Cluster) -> None:
     scheduler = start()
-    name, recorded = begun(cluster)
+    name = begun(cluster)
+    recorded = cluster.recorded(name)
     for _ in range(3):
-        bound = len(cluster.nodes_of(name))
         scheduler.kill()
+        before = bound(cluster, name)
         scheduler.start()
-        cluster.until(
-            lambda bound=bound: len(cluster.nodes_of(name)), lambda now, bound=bound: now > bound or now == PODS
-        )
+        cluster.until(partial(bound, cluster, name), partial(lt, min(before, PODS - 1)))
     assert_completed(cluster, name, recorded)
 
 
 def test_a_scheduler_told_to_stop_leaves_at_once_and_its_successor_goes_on(start: Start, cluster: Cluster) -> None:
     scheduler = start()
-    name, recorded = begun(cluster)
+    name = begun(cluster)
     assert scheduler.terminate() == 0
+    recorded = cluster.recorded(name)
     scheduler.start()
     assert_completed(cluster, name, recorded)
 
 
 def test_a_killed_solver_worker_costs_nothing(start: Start, cluster: Cluster) -> None:
     scheduler = start()
-    name, recorded = begun(cluster)
+    name = begun(cluster)
     killed = scheduler.kill_solver_worker()
+    recorded = cluster.recorded(name)
     cluster.create(*gang("beside", 8, gpus=4))
     assert_completed(cluster, name, recorded)
     cluster.until_running("beside")
@@ -120,10 +126,11 @@ def test_a_killed_solver_worker_costs_nothing(start: Start, cluster: Cluster) ->
 
 def test_an_api_server_that_goes_away_in_the_middle_is_waited_for(start: Start, cluster: Cluster) -> None:
     scheduler = start()
-    name, recorded = begun(cluster)
+    name = begun(cluster)
     cluster.bed.stop_component("kube-apiserver")
     scheduler.wait_until_said("API server away")
     cluster.bed.start_component("kube-apiserver")
+    recorded = cluster.recorded(name)
     assert_completed(cluster, name, recorded)
     cluster.create(*gang("afterwards", 8, gpus=4))
     cluster.until_running("afterwards")
@@ -133,11 +140,12 @@ def test_of_two_schedulers_one_acts_and_the_other_takes_over(start: Start, clust
     leader = start("one")
     leader.wait_until_leading()
     second = start("two")
-    name, recorded = begun(cluster)
-    assert (leader.metric("effects_total") or 0) > 0
-    assert (second.metric("leading"), second.metric("effects_total")) == (0, 0)
+    name = begun(cluster)
     leader.kill()
     killed_at = time.monotonic()
+    recorded = cluster.recorded(name)
+    assert 0 < bound(cluster, name) < PODS
+    assert (second.metric("leading"), second.metric("effects_total")) == (0, 0)
     second.wait_until_leading()
     # A lease is judged by when its last renewal was seen, and looked at every so often.
     assert time.monotonic() - killed_at < 2 * LEASE_SECONDS
