@@ -7,8 +7,8 @@ is what remains when no single rule does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from scheduler.solver.node_scores import node_score
 from scheduler.solver.problem import GangAsk
 from scheduler.solver.scarcity import by_scarcity
 from scheduler.solver.stock import Stock
-from scheduler.solver.tree import members_below, minima_below
+from scheduler.solver.tree import children, members_below, minima_below
 
 CountsOfShape = Mapping[Shape, tuple[tuple[str, int], ...]]
 """How many nodes each filter refused, per shape (`filters.eligible`)."""
@@ -55,7 +55,7 @@ def why_not(built: Built, gang: int, counts: CountsOfShape) -> tuple[Refusal, ..
 def _queue_bounds(built: Built, index: int) -> list[Refusal]:
     """Every queue on the way up whose room is below what the gang takes at its minima."""
     problem, gang = built.problem, built.problem.gangs[index]
-    total = _total(gang, _needs(gang, 0))
+    total = _needs(gang, 0).total
     queue = gang.queue if "queue-limit" in problem.rules else -1
     reasons = []
     while queue >= 0:
@@ -72,11 +72,14 @@ def _queue_bounds(built: Built, index: int) -> list[Refusal]:
 def _space_bounds(built: Built, index: int, counts: CountsOfShape) -> list[Refusal]:
     """A member without any eligible node; else what the whole fleet lacks; else what every domain of a level lacks."""
     gang = built.problem.gangs[index]
-    for member, need in _needs(gang, 0).items():
-        shape = built.gangs[index].members[member].shape
-        if need > 0 and not built.masks[shape].any():
-            nodes = f"{len(built.nodes)} nodes"
-            return [Refusal("filters", "NoEligibleNode", needed=need, where=nodes, counts=counts.get(shape, ()))]
+    needs = _needs(gang, 0)
+    shapes = {member: built.gangs[index].members[member].shape for member in needs.members}
+    nowhere = [member for member, shape in shapes.items() if not built.masks[shape].any()]
+    for member in nowhere:
+        if needs.certain.get(member) or len(nowhere) == len(shapes):
+            refused = counts.get(shapes[member], ())
+            where = f"{len(built.nodes)} nodes"
+            return [Refusal("filters", "NoEligibleNode", needed=needs.pods, where=where, counts=refused)]
     everywhere = np.zeros(len(built.nodes), dtype=np.int32)
     lacking = _lacking(built, index, 0, everywhere, ("",))
     if lacking is not None:
@@ -84,7 +87,8 @@ def _space_bounds(built: Built, index: int, counts: CountsOfShape) -> list[Refus
     if "required-topology" not in built.problem.rules:
         return []
     reasons = []
-    for branch, ask in enumerate(gang.branches):
+    for branch in _certain_branches(gang):
+        ask = gang.branches[branch]
         if ask.required < 0:
             continue
         domains = built.domains[:, ask.required]
@@ -109,29 +113,33 @@ def _lacking(built: Built, index: int, branch: int, domains: Domains, names: tup
     The best is where most of its pods fit, then the one with the most of the scarcest resource.
     """
     gang = built.problem.gangs[index]
-    needs = {member: need for member, need in _needs(gang, branch).items() if need > 0}
+    needs = _needs(gang, branch)
     inside = domains >= 0
-    if not needs:
+    if not needs.pods:
         return None
     if not inside.any():
-        return Refusal("", "NoDomain", needed=sum(needs.values()))
+        return Refusal("", "NoDomain", needed=needs.pods)
     width = int(domains.max()) + 1
     codes = domains[inside]
     usable = np.zeros(len(codes), dtype=np.bool_)
     pods = np.zeros(width, dtype=np.int64)
-    for member, need in needs.items():
-        shape = built.gangs[index].members[member].shape
-        mask = built.masks[shape][inside]
+    open_room = np.zeros(width, dtype=np.int64)
+    for member in needs.members:
+        ask = gang.members[member]
+        mask = built.masks[built.gangs[index].members[member].shape][inside]
         usable |= mask
-        fits = np.where(mask, _fits(built.free[inside], gang.members[member].request), 0)
-        room = np.bincount(codes, weights=np.minimum(fits, need), minlength=width).astype(np.int64)
-        pods += np.minimum(room, need)
-    total = np.array(_total(gang, needs), dtype=np.int64)
+        fits = np.where(mask, _fits(built.free[inside], ask.request), 0)
+        room = np.bincount(codes, weights=np.minimum(fits, ask.count), minlength=width).astype(np.int64)
+        certain = needs.certain.get(member, 0)
+        pods += np.minimum(room, certain)
+        open_room += np.minimum(room, ask.count) - np.minimum(room, certain)
+    pods += np.minimum(open_room, needs.open_pods)
+    total = np.array(needs.total, dtype=np.int64)
     free = np.maximum(built.free[inside], 0) * usable[:, None]
     offered = np.stack(
         [np.bincount(codes, weights=free[:, resource], minlength=width) for resource in range(free.shape[1])], axis=1
     ).astype(np.int64)
-    pods_needed = sum(needs.values())
+    pods_needed = needs.pods
     if ((pods >= pods_needed) & (offered >= total).all(axis=1)).any():
         return None
     order = by_scarcity(built.problem.resources)
@@ -142,16 +150,16 @@ def _lacking(built: Built, index: int, branch: int, domains: Domains, names: tup
         if offered[best, column] < total[column]:
             needed, has = int(total[column]), int(offered[best, column])
             return Refusal("", "NotEnough", needed, has, built.problem.resources[column], names[best], counts)
-    counts += _pieces(built, gang, needs, scarcest, free[codes == best])
+    counts += _pieces(built, gang, needs.members, scarcest, free[codes == best])
     return Refusal("", "Fragmented", pods_needed, int(pods[best]), where=names[best], counts=counts)
 
 
 def _pieces(
-    built: Built, gang: GangAsk, needs: Mapping[int, int], resource: int, free: NDArray[np.int64]
+    built: Built, gang: GangAsk, members: Sequence[int], resource: int, free: NDArray[np.int64]
 ) -> tuple[tuple[str, int], ...]:
     """Enough in sum, but not in one piece: what one pod asks for, beside the most that any one node has free."""
     name = built.problem.resources[resource]
-    asked = max(gang.members[member].request[resource] for member in needs)
+    asked = max(gang.members[member].request[resource] for member in members)
     return (
         (f"one-pod:{name}", asked),
         (f"best-node:{name}", int(free[:, resource].max())),
@@ -191,29 +199,51 @@ def _anything(_: Attempt) -> bool:
 def _together(built: Built, index: int, term: str) -> Refusal:
     """Each part fits by itself, all together do not."""
     gang = built.problem.gangs[index]
-    return Refusal(term, "NotTogether", needed=sum(_needs(gang, 0).values()), where="the fleet")
+    return Refusal(term, "NotTogether", needed=_needs(gang, 0).pods, where="the fleet")
 
 
 # --- what a gang needs at least ---------------------------------------------------------------------------------------
 
 
-def _needs(gang: GangAsk, branch: int) -> dict[int, int]:
-    """Pods per member that a branch takes at least; a choice of members counts as the cheapest, nothing as one pod."""
-    needs = minima_below(gang, branch)
-    missing = gang.branches[branch].minimum - sum(needs.values())
-    for member in sorted(members_below(gang, branch), key=lambda member: gang.members[member].request):
-        if missing > 0:
-            extra = min(missing, gang.members[member].count - needs.get(member, 0))
-            needs[member] = needs.get(member, 0) + extra
-            missing -= extra
-    if branch == 0 and not any(needs.values()):
-        needs[0] = 1
-    return needs
+@dataclass(frozen=True)
+class Needs:
+    """The least of a branch: pods per member that are ``certain``, and ``open_pods`` more of any of its ``members``.
+
+    ``total`` are the resources that this takes at least.
+    """
+
+    certain: Mapping[int, int]
+    open_pods: int
+    members: tuple[int, ...]
+    total: tuple[int, ...]
+
+    @property
+    def pods(self) -> int:
+        return sum(self.certain.values()) + self.open_pods
 
 
-def _total(gang: GangAsk, needs: Mapping[int, int]) -> list[int]:
-    total = [0] * len(gang.members[0].request)
-    for member, need in needs.items():
+def _needs(gang: GangAsk, branch: int) -> Needs:
+    """A gang that needs nothing (a bundle, surplus) counts as placed with one pod."""
+    certain = {member: need for member, need in minima_below(gang, branch).items() if need > 0}
+    members = [member for member in members_below(gang, branch) if gang.members[member].count > 0]
+    least = max(gang.branches[branch].minimum, int(branch == 0))
+    open_pods = max(0, least - sum(certain.values()))
+    if not open_pods:
+        members = list(certain)
+    requests = [gang.members[member].request for member in members]
+    width = len(gang.members[0].request)
+    total = [open_pods * min((request[resource] for request in requests), default=0) for resource in range(width)]
+    for member, need in certain.items():
         for resource, amount in enumerate(gang.members[member].request):
             total[resource] += amount * need
-    return total
+    return Needs(certain, open_pods, tuple(members), tuple(total))
+
+
+def _certain_branches(gang: GangAsk) -> list[int]:
+    """The branches that are in whenever the gang is: those of which no other can take the place."""
+    certain = [0]
+    for branch in certain:
+        below = children(gang, branch)
+        if below and gang.branches[branch].min_branches >= len(below):
+            certain += below
+    return certain

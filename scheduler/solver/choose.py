@@ -22,9 +22,7 @@ def choose_nodes(
     Packing fills whole nodes of the best groups first, then puts the rest on the node that it fits best. Spreading puts
     one pod on each node of the best group and is to be called again.
     """
-    fits = stock.fits(slots, request)
-    holding = fits > 0
-    slots, fits = slots[holding], fits[holding]
+    slots = slots[stock.holds(slots, request)]
     if not len(slots):
         return []
     free = stock.free[:, slots]
@@ -33,6 +31,7 @@ def choose_nodes(
     if count == 1 or spreads:
         best = int(np.argmin(score(free, free - amounts)))
         return [(int(slots[best]), min(count, int(sizes[best])), 1)]
+    fits = stock.fits(slots, request)
     fills = np.minimum(fits, count)
     chosen: list[tuple[int, int, int]] = []
     left = count
