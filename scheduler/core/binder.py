@@ -72,11 +72,11 @@ class Binder:
         assert isinstance(effect, Bind)
         if effect.uid not in self._assumed:
             return False
-        if failure.status in (404, 409, 422):
+        if failure.status in (400, 404, 409, 422):
             pod = self._store.pods.get(effect.uid)
-            if failure.status == 409 and pod is not None and newer(pod.version, effect.version) == effect.version:
+            if pod is not None and newer(pod.version, effect.version) == effect.version:
                 # A change that we have not seen yet, perhaps an earlier try of ours whose answer was lost: the room
-                # stays taken until the watch tells.
+                # stays taken, and nothing is tried again, until the watch tells.
                 self._stale[effect.uid] = effect.version
                 self._retries.pop(effect.uid, None)
                 return False

@@ -29,6 +29,8 @@ DECISIONS_PER_STEP = 200
 REST_SECONDS = 0.1
 """After a plan that placed nothing the next one waits so long: what stays blocked then costs little."""
 
+QUEUE_RETRY_SECONDS = 10.0
+
 
 class Engine:
     """Everything between what was seen and what is done. `handle` may be called with many events at once; while `busy`,
@@ -52,6 +54,7 @@ class Engine:
         self._queue_conditions: dict[str, tuple[str, str]] = {}
         self._now_seconds = 0.0
         self._rest_until = 0.0
+        self._queue_words_at = 0.0
         self.refused_decisions = 0
 
     # -- what others may ask ---------------------------------------------------------------------------------------
@@ -254,7 +257,10 @@ class Engine:
             return
         self._binder.forget(uid)
         if uid in self.store.charges:
-            self.store.charge(uid, None)
+            if pod.succeeded:
+                self.store.spend(uid)
+            else:
+                self.store.charge(uid, None)
             self._stirred = True
         self._singles.pop(uid, None)
         self._voice.drop(single_key(uid))
@@ -265,6 +271,7 @@ class Engine:
 
     def _queues_changed(self) -> list[Effect]:
         self._stirred = True
+        self.store.requeue()
         for pod in tuple(self.store.pods.values()):
             if pod.ours and not pod.group:
                 self._see_single(pod)
@@ -275,7 +282,7 @@ class Engine:
 
     def _queue_words(self) -> list[Effect]:
         """Conditions of queues that only the scheduler can judge."""
-        if not self.acting:
+        if not self.acting or self._now_seconds < self._queue_words_at:
             return []
         effects: list[Effect] = []
         troubles = tree_troubles(self.store.queues)
@@ -355,12 +362,13 @@ class Engine:
                 else:
                     self._see_single(pod)
             return
-        if isinstance(effect, ef.MarkPod) and (failure.status in (0, 429) or failure.status >= 500):
+        if isinstance(effect, ef.MarkPod) and (failure.status in (0, 409, 429) or failure.status >= 500):
             pod = self.store.pods.get(effect.uid)
             if pod is not None:
                 self._voice.unsay(group_key(pod.namespace, pod.group) if pod.group else single_key(pod.uid))
         if isinstance(effect, ef.WriteQueueConditions):
             self._queue_conditions.pop(effect.name, None)
+            self._queue_words_at = now_seconds + QUEUE_RETRY_SECONDS
         key = _group_of(effect)
         if key is not None:
             self._gangs.failed(key, failure, now_seconds)
@@ -373,9 +381,11 @@ class Engine:
             saying = self._voice.of(key)
             pod = self.store.pods.get(key.removeprefix("pod/"))
             if pod is not None and saying is not None:
-                effects += pod_effects(pod, saying, tell=True)
+                words = pod_effects(pod, saying, tell=True)
             else:
-                effects += self._gangs.speak(key)
+                words = self._gangs.speak(key)
+            self._voice.spend(max(0, len(words) - 1))
+            effects += words
         return effects
 
 

@@ -12,13 +12,13 @@ from scheduler.core.binder import Binder
 from scheduler.core.lifecycle import Phase, allowed
 from scheduler.core.resolve import Resolved, gang_of, resolve
 from scheduler.core.status import group_status
-from scheduler.core.store import Store, newer, spots
+from scheduler.core.store import Store, newer, places_of, spots
 from scheduler.core.voice import Voice, pod_effects
 from scheduler.model.effects import Bump, Commit, Effect, GroupStatus, Hold, Release, Tell, WriteStatus
 from scheduler.model.events import Done, Failed
 from scheduler.model.plan import Cause, Decision, Refusal, Verdict
 from scheduler.model.policy import Policy
-from scheduler.model.work import FINALIZER, Assignment, Gang, GangKey, NodeCount, Place, Pod, PodGroup
+from scheduler.model.work import FINALIZER, Assignment, Gang, GangKey, Place, Pod, PodGroup
 
 GroupWrite = Commit | Release | Hold | WriteStatus
 
@@ -95,6 +95,8 @@ class Gangs:
         state = self._state(key)
         self._store.groups[key] = group
         state.version = newer(state.version, group.version)
+        if state.blocked_version not in ("", state.version) and state.flight is None:
+            state.retry_at_seconds = 0.0
         if before is None or before.generation != group.generation:
             state.resolved = None
             self.stirred = True
@@ -195,7 +197,7 @@ class Gangs:
         queue = self.queue_of(key)
         self._store.reserve(key, record, queue, state.resolved.shapes)
         if state.flight is not None or state.retry_at_seconds > now_seconds:
-            return []
+            return []  # one write at a time; after a conflict or a loss not before the watch or time says so
         if record is not None and state.committing is None:
             lost = self._losing(key, state, group, now_seconds)
             if lost is not None:
@@ -336,7 +338,7 @@ class Gangs:
             elif not missing:
                 self._idle(key, state, pods, now_seconds)
             return
-        held = self._held(record)
+        held = self._held(key, record)
         priority = self._priority(group, pods)
         found = gang_of(group, state.resolved, pods, queue, priority, missing, held, promised=not state.unproven)
         if isinstance(found, Verdict):
@@ -362,6 +364,8 @@ class Gangs:
             short = Refusal("gang-minimum", "Incomplete", needed=state.resolved.minimum)
             self._voice.note(key, Verdict(Cause.INCOMPLETE, (short,)), now_seconds)
         else:
+            # Somebody else bound its pods: nothing is left to decide.
+            self._advance(key, state, Phase.RUNNING)
             self._voice.drop(key)
 
     def _missing(self, group: PodGroup, state: GangState, record: Assignment | None) -> dict[str, int]:
@@ -385,9 +389,10 @@ class Gangs:
         book = self._store.books.get(key)
         return Counter() if book is None else +book.taken
 
-    def _held(self, record: Assignment | None) -> tuple[Place, ...]:
+    def _held(self, key: GangKey, record: Assignment | None) -> tuple[Place, ...]:
+        """The places that the gang keeps: the record's that still exist; without one, where its pods stand."""
         if record is None:
-            return ()
+            return places_of(self._taken(key))
         kept = []
         for place in record.places:
             nodes = tuple(each for each in place.nodes if each.node in self._store.nodes)
@@ -413,7 +418,7 @@ class Gangs:
             epoch=epoch,
             made_from=str(made_from),
             decided_at_seconds=float(int(now_seconds)),
-            places=_merged(gang.held, decision.places),
+            places=places_of(spots((*gang.held, *decision.places))),
             victims=decision.victims,
             moves=decision.moves,
         )
@@ -451,9 +456,13 @@ class Gangs:
             state.withdrawn = None
             group = self._store.groups.get(key)
             if group is not None:
-                self._store.groups[key] = msgspec.structs.replace(group, assignment=effect.assignment)
+                written = msgspec.structs.replace(group, assignment=effect.assignment, phase=Phase.ASSIGNED)
+                self._store.groups[key], state.written = written, None
         elif isinstance(effect, Release):
-            state.withdrawn, state.record = state.record, None
+            state.withdrawn, state.record, state.written = state.record, None, None
+            group = self._store.groups.get(key)
+            if group is not None:
+                self._store.groups[key] = msgspec.structs.replace(group, assignment=None, phase=effect.phase)
             self.stirred = True
         elif isinstance(effect, Hold):
             group = self._store.groups.get(key)
@@ -486,7 +495,8 @@ class Gangs:
                 # It may have happened: send the same again, a conflict then means "look at the watch".
                 state.flight = effect
         elif failure.status == 409:
-            state.blocked_version = getattr(effect, "version", "")
+            state.blocked_version = effect.version
+            state.retry_at_seconds = now_seconds + self._policy.patience.bind_retry_seconds
             if isinstance(effect, Commit) and state.version != effect.version:
                 group = self._store.groups.get(key)
                 state.record = None if group is None else group.assignment
@@ -502,7 +512,7 @@ class Gangs:
         for key in self._timed:
             state = self._states[key]
             if state.retry_at_seconds and state.retry_at_seconds <= now_seconds:
-                state.retry_at_seconds = 0.0
+                state.retry_at_seconds, state.blocked_version = 0.0, ""
                 if isinstance(state.flight, Commit):
                     effects.append(state.flight)
                 self.touch(key)
@@ -613,15 +623,6 @@ def _warning(group: PodGroup, text: str) -> Tell:
     return Tell(
         "PodGroup", group.namespace, group.name, group.uid, "FailedScheduling", "Scheduling", text, warning=True
     )
-
-
-def _merged(held: tuple[Place, ...], new: tuple[Place, ...]) -> tuple[Place, ...]:
-    """Places of a record that grows, one entry per member and node."""
-    total = spots((*held, *new))
-    by_member: dict[str, list[NodeCount]] = {}
-    for (member, node), count in sorted(total.items()):
-        by_member.setdefault(member, []).append(NodeCount(node, count))
-    return tuple(Place(member, tuple(nodes)) for member, nodes in by_member.items())
 
 
 def _as_written(group: PodGroup) -> GroupStatus:

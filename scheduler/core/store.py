@@ -17,7 +17,7 @@ from scheduler.model.queue import Queue
 from scheduler.model.resources import CPU, GPU, MEMORY, PODS, Matrix, Resources
 from scheduler.model.shape import Shape
 from scheduler.model.topology import Topology
-from scheduler.model.work import Assignment, Gang, GangKey, Place, Pod, PodGroup, group_key
+from scheduler.model.work import Assignment, Gang, GangKey, NodeCount, Place, Pod, PodGroup, group_key
 
 Spot = tuple[str, str]
 """(member, node)."""
@@ -43,6 +43,8 @@ class GangBook:
     shapes: dict[str, Shape] = field(default_factory=dict)
     wanted: Counter[Spot] = field(default_factory=Counter)
     taken: Counter[Spot] = field(default_factory=Counter)
+    spent: Counter[Spot] = field(default_factory=Counter)
+    """Places whose pod succeeded and was deleted: done with, for as long as this record stands."""
 
 
 class Columns:
@@ -97,6 +99,8 @@ class Store:
         self._slots: dict[str, int] = {}
         self._used: Matrix = np.zeros((64, 4), dtype=np.int64)
         self._use: dict[str, Matrix] = {}
+        self._below: dict[str, Matrix] = {}
+        self._lines: dict[str, tuple[str, ...]] = {}
         self._table: NodeTable | None = None
         self._capacity: Matrix | None = None
         self._table_slots: np.ndarray[tuple[int], np.dtype[np.intp]] = np.zeros(0, dtype=np.intp)
@@ -207,6 +211,13 @@ class Store:
             self.charges[uid] = charge
         self.version += 1
 
+    def spend(self, uid: str) -> None:
+        """A pod that had succeeded was deleted: it counts no more, and its place is not asked for again."""
+        charge = self.charges.get(uid)
+        if charge is not None and charge.gang is not None:
+            self.book(charge.gang).spent[(charge.member, charge.node)] += 1
+        self.charge(uid, None)
+
     def _count(self, charge: Charge, sign: int) -> None:
         if charge.takes_room:
             self._add(charge.node, charge.queue, charge.shape, sign)
@@ -227,9 +238,12 @@ class Store:
         row = self.columns.widened(row)
         self._used[slot] += times * row
         if queue:
-            total = self._use.get(queue)
-            total = np.zeros(len(row), dtype=np.int64) if total is None else self.columns.widened(total)
-            self._use[queue] = total + times * row
+            self._use[queue] = self._sum(self._use.get(queue), times * row)
+            for ancestor in self._line(queue):
+                self._below[ancestor] = self._sum(self._below.get(ancestor), times * row)
+
+    def _sum(self, total: Matrix | None, row: Matrix) -> Matrix:
+        return row.copy() if total is None else self.columns.widened(total) + row
 
     def fallback_queue(self, namespace: str) -> str:
         """The queue of work that names none: the namespace's default, else `default` if there is one, else none."""
@@ -237,9 +251,26 @@ class Store:
 
     def use_below(self, queue: str, column: int) -> int:
         """What a queue and everything below it use of one resource."""
-        total = self._use.get(queue)
-        own = int(total[column]) if total is not None and column < len(total) else 0
-        return own + sum(self.use_below(each.name, column) for each in self.queues.values() if each.parent == queue)
+        total = self._below.get(queue)
+        return int(total[column]) if total is not None and column < len(total) else 0
+
+    def requeue(self) -> None:
+        """The tree of queues changed: add up its totals anew."""
+        self._lines.clear()
+        self._below.clear()
+        for queue, total in self._use.items():
+            for ancestor in self._line(queue):
+                self._below[ancestor] = self._sum(self._below.get(ancestor), self.columns.widened(total))
+
+    def _line(self, queue: str) -> tuple[str, ...]:
+        """A queue and its ancestors, as far as they exist; a cycle ends the line."""
+        line = self._lines.get(queue)
+        if line is None:
+            found = [queue]
+            while found[-1] in self.queues and self.queues[found[-1]].parent not in ("", *found):
+                found.append(self.queues[found[-1]].parent)
+            line = self._lines[queue] = tuple(found)
+        return line
 
     # -- records ---------------------------------------------------------------------------------------------------
 
@@ -256,6 +287,8 @@ class Store:
         if book.record == record and book.queue == queue and book.shapes == shapes:
             return
         self._reserve_all(book, -1)
+        if record is None:
+            book.spent.clear()
         book.record, book.queue, book.shapes = record, queue, dict(shapes)
         book.wanted = spots(record.places) if record is not None else Counter()
         self._reserve_all(book, 1)
@@ -307,5 +340,14 @@ def spots(places: tuple[Place, ...]) -> Counter[Spot]:
     return found
 
 
+def places_of(counts: Counter[Spot]) -> tuple[Place, ...]:
+    """Counts by (member, node) as places, one entry per member and node, in the order of names."""
+    by_member: dict[str, list[NodeCount]] = {}
+    for (member, node), count in sorted(counts.items()):
+        if count > 0:
+            by_member.setdefault(member, []).append(NodeCount(node, count))
+    return tuple(Place(member, tuple(nodes)) for member, nodes in by_member.items())
+
+
 def _residual(book: GangBook, spot: Spot) -> int:
-    return max(0, book.wanted[spot] - book.taken[spot])
+    return max(0, book.wanted[spot] - book.taken[spot] - book.spent[spot])

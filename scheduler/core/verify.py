@@ -49,34 +49,72 @@ def _no_room(store: Store, need: Mapping[str, Matrix]) -> Refusal | None:
 
 
 def _wrong_count(gang: Gang, decision: Decision) -> Refusal | None:
+    """More than was asked for, or a branch of the tree that is there in part."""
     placed = {place.member: sum(each.count for each in place.nodes) for place in decision.places}
-    total = sum(placed.values())
-    if total < gang.branches[0].minimum:
-        return Refusal("gang-minimum", "TooFew", gang.branches[0].minimum, total)
     for member in gang.members:
-        if placed.get(member.name, 0) > member.count:
-            return Refusal("gang-minimum", "TooMany", member.count, placed[member.name], where=member.name)
+        count = placed.get(member.name, 0)
+        if count > member.count:
+            return Refusal("gang-minimum", "TooMany", member.count, count, where=member.name)
+        if count < member.minimum and member.branch == 0:
+            return Refusal("gang-minimum", "TooFew", member.minimum, count, where=member.name)
+    if gang.held:
+        total, least = sum(placed.values()), gang.branches[0].minimum
+        return Refusal("gang-minimum", "TooFew", least, total) if total < least else None
+    pods, whole = _branches(gang, placed)
+    for number, branch in enumerate(gang.branches):
+        if not whole[number] and (pods[number] or number == 0):
+            return Refusal("gang-minimum", "TooFew", branch.minimum, pods[number], where=branch.name)
     return None
+
+
+def _branches(gang: Gang, placed: Mapping[str, int]) -> tuple[list[int], list[bool]]:
+    """(pods at or below each branch, whether it is there in whole); parents stand before their children."""
+    pods = [0] * len(gang.branches)
+    for member in gang.members:
+        pods[member.branch] += placed.get(member.name, 0)
+    children = [0] * len(gang.branches)
+    whole = [False] * len(gang.branches)
+    for number in reversed(range(len(gang.branches))):
+        branch = gang.branches[number]
+        whole[number] = pods[number] >= max(1, branch.minimum) and children[number] >= branch.min_branches
+        if branch.parent >= 0:
+            pods[branch.parent] += pods[number]
+            children[branch.parent] += whole[number]
+    return pods, whole
 
 
 def _apart(store: Store, gang: Gang, places: tuple[Place, ...]) -> Refusal | None:
-    """Whether the topology that the whole gang requires is kept, the places it holds included."""
-    ask = gang.branches[0].topology
-    if ask is None or not ask.required or gang.single:
+    """Whether each branch keeps the topology that it requires, the places that the gang holds included."""
+    if gang.single:
         return None
-    topology = _topology(store.topologies, ask.topology)
-    depth = None if topology is None else topology.depth_of(ask.required)
-    if topology is None or depth is None:
-        return Refusal("required-topology", "UnknownLevel", where=ask.required)
-    labels = [level.node_label for level in topology.levels[: depth + 1]]
-    domains = set()
-    for place in (*places, *gang.held):
-        for each in place.nodes:
-            node = store.nodes.get(each.node)
-            domains.add(None if node is None else tuple(node.labels.get(label) for label in labels))
-    if len(domains) > 1:
-        return Refusal("required-topology", "Apart", 1, len(domains), where=ask.required)
+    branch_of = {member.name: member.branch for member in gang.members}
+    for number, branch in enumerate(gang.branches):
+        ask = branch.topology
+        if ask is None or not ask.required:
+            continue
+        inside = [place for place in places if number in _line(gang, branch_of[place.member])]
+        held = gang.held if number == 0 else ()
+        topology = _topology(store.topologies, ask.topology)
+        depth = None if topology is None else topology.depth_of(ask.required)
+        if topology is None or depth is None:
+            return Refusal("required-topology", "UnknownLevel", where=ask.required)
+        labels = [level.node_label for level in topology.levels[: depth + 1]]
+        domains = {_domain(store, each.node, labels) for place in (*inside, *held) for each in place.nodes}
+        if len(domains) > 1:
+            return Refusal("required-topology", "Apart", 1, len(domains), where=ask.required)
     return None
+
+
+def _line(gang: Gang, branch: int) -> list[int]:
+    line = [branch]
+    while gang.branches[line[-1]].parent >= 0:
+        line.append(gang.branches[line[-1]].parent)
+    return line
+
+
+def _domain(store: Store, name: str, labels: list[str]) -> tuple[str | None, ...] | None:
+    node = store.nodes.get(name)
+    return None if node is None else tuple(node.labels.get(label) for label in labels)
 
 
 def _topology(topologies: Mapping[str, Topology], name: str) -> Topology | None:

@@ -58,6 +58,10 @@ class Voice:
         self._sayings.pop(key, None)
         self._unsaid.pop(key, None)
 
+    def spend(self, writes: int) -> None:
+        """So many writes were made beyond the one that `due` reckons per gang."""
+        self._tokens -= writes
+
     def unsay(self, key: GangKey) -> None:
         """The words were lost on their way: they are due again."""
         saying = self._sayings.get(key)
@@ -115,7 +119,7 @@ def pod_reason(verdict: Verdict) -> str:
 def pod_effects(pod: Pod, saying: Saying, *, tell: bool) -> list[Effect]:
     """The words about one waiting pod: its condition and, where it has no PodGroup to carry it, an event."""
     reason = pod_reason(saying.verdict)
-    effects: list[Effect] = [MarkPod(pod.namespace, pod.name, pod.uid, reason, saying.text)]
+    effects: list[Effect] = [MarkPod(pod.namespace, pod.name, pod.uid, pod.version, reason, saying.text)]
     if tell:
         effects.append(
             Tell("Pod", pod.namespace, pod.name, pod.uid, "FailedScheduling", "Scheduling", saying.text, warning=True)

@@ -27,7 +27,7 @@ LANES: dict[type[Effect], int] = {
     ef.Tell: 2,
 }
 TELLS_WAITING_MAX = 2000
-"""Beyond this many words waiting, the oldest are dropped: they are the first thing nobody misses."""
+"""With this many words waiting, further events are dropped: they are the first thing nobody misses."""
 
 
 class Performer:
@@ -49,12 +49,11 @@ class Performer:
     def take(self, effects: Iterable[Effect]) -> None:
         for effect in effects if self._open else ():
             lane = self._lanes[LANES[type(effect)]]
-            if lane is self._lanes[2] and len(lane) >= TELLS_WAITING_MAX:
-                lane.popleft()
+            if isinstance(effect, ef.Tell) and len(lane) >= TELLS_WAITING_MAX:
                 self.dropped += 1
-            else:
-                self._wake.release()
+                continue
             lane.append(effect)
+            self._wake.release()
 
     def close(self) -> None:
         """We no longer lead: what has not been sent is forgotten, and nothing is taken until `open`."""

@@ -47,11 +47,12 @@ class Bump(msgspec.Struct, frozen=True):
 
 
 class MarkPod(msgspec.Struct, frozen=True):
-    """Set PodScheduled=False with a reason and a message."""
+    """Set PodScheduled=False with a reason and a message, by compare-and-swap: never on a pod bound meanwhile."""
 
     namespace: str
     name: str
     uid: str
+    version: str
     reason: str
     message: str
 

@@ -59,7 +59,7 @@ def request_for(effect: Effect, now_seconds: float) -> Request:
             return _queue_conditions(effect)
         case ef.MarkPod():
             condition = Condition("PodScheduled", "False", effect.reason, effect.message, now_seconds)
-            return _pod_condition(effect.namespace, effect.name, effect.uid, condition)
+            return _pod_condition(effect.namespace, effect.name, effect.uid, condition, effect.version)
         case ef.Bump():
             note = f"a decision about resourceVersion {effect.version} was withdrawn"
             condition = Condition("muster.dev/DecisionWithdrawn", "True", "Released", note, now_seconds)
@@ -175,8 +175,9 @@ def _queue_conditions(effect: ef.WriteQueueConditions) -> Request:
     return Request("PATCH", path, _encode(body), MERGE)
 
 
-def _pod_condition(namespace: str, name: str, uid: str, condition: Condition) -> Request:
-    body = {"metadata": {"uid": uid}, "status": {"conditions": [_condition(condition)]}}
+def _pod_condition(namespace: str, name: str, uid: str, condition: Condition, version: str = "") -> Request:
+    precondition = {"uid": uid, "resourceVersion": version} if version else {"uid": uid}
+    body = {"metadata": precondition, "status": {"conditions": [_condition(condition)]}}
     return Request("PATCH", f"/api/v1/namespaces/{namespace}/pods/{name}/status", _encode(body), STRATEGIC)
 
 

@@ -369,3 +369,59 @@ def test_an_absurd_request_harms_nobody_else() -> None:
     bench.see(*(msgspec.structs.replace(pod(f"x{n}", shape=absurd, node="n1"), ours=False) for n in range(3)))
     assert bench.nodes_of("absurd", "fine") == ["", "n1"]
     assert (bench.engine.store.free()[0, :2] < 0).all()
+
+
+def test_a_deleted_succeeded_pod_does_not_open_its_place_again() -> None:
+    bench = Bench(node("n1", 2))
+    bench.see(*gang("g", 2, minimum=1))
+    bench.see(msgspec.structs.replace(bench.pods["uid-g-0"], finished=True, succeeded=True, version="50"))
+    bench.see(pod("other"))
+    assert bench.nodes_of("other") == ["n1"]
+    bench.tell(ev.PodGone("uid-g-0"))
+    bench.see(pod("g-9", group="g"))
+    bench.tick()
+    assert bench.nodes_of("g-9") == [""]
+    assert (bench.engine.store.free() >= 0).all()
+
+
+def test_a_record_covers_pods_that_stood_there_before_it() -> None:
+    bench = Bench(node("n1", 4))
+    bench.see(group("g", 2), pod("g-0", group="g", node="n1"), pod("g-1", group="g"))
+    record = bench.groups["g"].assignment
+    assert record is not None
+    assert [(each.node, each.count) for place in record.places for each in place.nodes] == [("n1", 2)]
+    assert len(bench.performed(ef.Commit)) == 1
+
+
+def test_a_gang_bound_by_somebody_else_is_running() -> None:
+    bench = Bench(node("n1", 4))
+    bench.see(group("g", 1), pod("g-0", group="g", node="n1"))
+    bench.tick()
+    assert bench.phase("g") == "Running"
+
+
+def test_a_conflict_is_not_answered_by_the_same_write_until_something_changes() -> None:
+    bench = Bench(node("n1"))
+    bench.lose = [ef.Hold]
+    bench.see(*gang("g", 2))
+    (hold,) = bench.held
+    bench.tell(ev.Failed(hold, 409, "the object has been modified"))
+    assert len(bench.held) == 1
+    bench.tick(2)
+    assert len(bench.held) == 2
+
+
+def test_a_cycle_that_appears_while_deciding_harms_nobody() -> None:
+    bench = Bench(node("n1"), queues=[Queue("default"), Queue("a"), Queue("b", parent="a")])
+    cycle = Queue("a", parent="b", version="2", quotas=(Quota(GPU, limit=1000),))
+    bench.tell(ev.PodSeen(pod("x", queue="b")), ev.QueueSeen(cycle))
+    bench.see(pod("fine"))
+    assert bench.nodes_of("fine") == ["n1"]
+
+
+def test_limits_of_ancestors_count_the_whole_subtree() -> None:
+    queues = [Queue("root", quotas=(Quota(GPU, limit=3000),)), Queue("a", parent="root"), Queue("b", parent="root")]
+    bench = Bench(node("n1"), queues=queues)
+    bench.see(*(pod(f"a{n}", queue="a") for n in range(2)))
+    bench.see(*(pod(f"b{n}", queue="b") for n in range(2)))
+    assert len(bench.performed(ef.Bind)) == 3
