@@ -28,7 +28,7 @@ def elastic_gang(world: Simulation) -> None:
     """A gang of 4 to 8 of which 6 fit at first; a node that comes later lets it grow."""
     world.add(manifests.node("r9n0", "r9", gpus=6))
     for rack in (0, 1):
-        for index in (0, 1):
+        for index in range(3):
             world.change("nodes", f"r{rack}n{index}", {"spec": {"unschedulable": True}})
     world.run(SETTLED_SECONDS)
     world.gang("gang", PODS, minimum=4)
@@ -39,16 +39,14 @@ def elastic_gang(world: Simulation) -> None:
 
 
 def another_place(world: Simulation) -> None:
-    """Nothing new goes to the nodes there are; there is one more, with room for all."""
-    for node in world.server.objects.all("nodes"):
-        world.change("nodes", node["metadata"]["name"], {"spec": {"unschedulable": True}})
-    world.add(manifests.node("another", "another", gpus=3 * PODS))
+    """A rack that the gang fills exactly: better than those there are, which it would leave half used."""
+    world.add(manifests.node("another", "another", gpus=2 * PODS))
 
 
 class DeathAt:
     """Lets the process die the n-th time that a moment comes, counted over the whole world.
 
-    With the death every node is cordoned and another one comes: a successor that decided anew would decide otherwise.
+    With the death comes a better place than the recorded one: a successor that decided anew would decide otherwise.
     """
 
     def __init__(self, world: Simulation, moment: Moment, count: int) -> None:
@@ -74,7 +72,7 @@ def test_a_successor_completes_the_gang_on_its_record(story: object, moment: Mom
     assert callable(story)
     deaths = 0
     for count in range(1, EFFECTS_LIMIT):
-        world = racks(seed=count)
+        world = racks(seed=count, nodes_per_rack=3)
         death = DeathAt(world, moment, count)
         world.interrupt, world.sent_survives = death, sent_survives
         world.start_scheduler()
@@ -92,8 +90,11 @@ def test_a_successor_completes_the_gang_on_its_record(story: object, moment: Mom
 
 def test_without_a_record_the_gang_goes_to_the_other_place() -> None:
     """Else the sweep would not notice a successor that decides anew."""
-    world = racks()
-    another_place(world)
+    world = racks(nodes_per_rack=3)
     world.start_scheduler()
-    rack_gang(world)
+    world.gang("first", 2)
+    world.run(SETTLED_SECONDS)
+    another_place(world)
+    world.gang("gang", PODS, gpus=2, rack=True)
+    world.run(SETTLED_SECONDS)
     assert set(world.pods("gang-").values()) == {"another"}
