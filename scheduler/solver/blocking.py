@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 
 from scheduler.model.plan import Refusal
 from scheduler.model.shape import Shape
-from scheduler.solver.attempt import Attempt, GangPlacer
 from scheduler.solver.build import Built
-from scheduler.solver.node_scores import node_score
+from scheduler.solver.greedy import place
 from scheduler.solver.problem import GangAsk
 from scheduler.solver.scarcity import by_scarcity
-from scheduler.solver.stock import Stock
 from scheduler.solver.tree import children, members_below, minima_below
 
 CountsOfShape = Mapping[Shape, tuple[tuple[str, int], ...]]
@@ -186,14 +184,9 @@ def _bounds_suffice(gang: GangAsk) -> bool:
 
 
 def _greedy_fits(built: Built, index: int, rules: tuple[str, ...]) -> bool:
-    """Whether greedy places the gang alone under some of the rules."""
-    problem = replace(built.problem, rules=rules)
-    placer = GangPlacer(problem, node_score(problem))
-    return placer.minima(Attempt(Stock.of(problem)), problem.gangs[index], _anything)
-
-
-def _anything(_: Attempt) -> bool:
-    return True
+    """Whether greedy places any pod of the gang alone, under some of the rules."""
+    alone = replace(built.problem, rules=rules, gangs=(built.problem.gangs[index],))
+    return bool(place(alone).puts)
 
 
 def _together(built: Built, index: int, term: str) -> Refusal:
