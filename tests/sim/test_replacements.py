@@ -8,6 +8,7 @@ from scheduler.sim import manifests
 from scheduler.sim.run import Simulation
 from tests.sim.worlds import assert_at_rest, racks
 
+SLEEPS = "room that comes back does not wake a gang whose bind to its recorded place was held back"
 FORGETS = "pods that succeeded before the record was released do not count towards the minimum"
 STOPS = "a node that others have over-committed breaks an assertion of the solver's expansion"
 
@@ -32,7 +33,11 @@ def test_a_replacement_takes_the_place_that_was_lost() -> None:
     assert_at_rest(world)
 
 
-@pytest.mark.parametrize("restarted", [False, True], ids=["same-process", "successor"])
+@pytest.mark.parametrize(
+    "restarted",
+    [pytest.param(False, marks=pytest.mark.xfail(strict=True, reason=SLEEPS)), True],
+    ids=["same-process", "successor"],
+)
 def test_a_replacement_of_a_pod_that_has_ended_waits_for_room(restarted: bool) -> None:
     """Its predecessor gave its room away when it ended; that the record names the place does not bring it back."""
     world = one_node()
