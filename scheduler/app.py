@@ -60,7 +60,6 @@ class Process:
         self._log = structlog.get_logger("app")
         self._synced = False
         self._took_lease = asyncio.Event()
-        self._fatal = ""
 
     async def run(self) -> int:
         """Until SIGTERM or SIGINT; the exit code."""
@@ -78,7 +77,7 @@ class Process:
                 address = await stack.enter_async_context(
                     serving(
                         self._settings.listen,
-                        healthy=lambda: self._fatal,
+                        healthy=lambda: "",  # a loop that hangs does not answer at all
                         ready=lambda: "" if self._synced else "the initial lists are not complete",
                         metrics=exposition(self._readings),
                     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 
 import msgspec
+import numpy as np
 
 from scheduler.core.drive import Deciding
 from scheduler.core.shares import QueueTree, admission_trouble, shares, tree_troubles
@@ -146,7 +147,7 @@ def _build(snapshot: Snapshot, policy: Policy, asks: Sequence[Ask], found: Mappi
     return build(
         snapshot.nodes,
         snapshot.resources,
-        snapshot.free,
+        np.maximum(snapshot.free, 0),  # what others over-committed is simply full
         gangs,
         snapshot.topologies,
         {shape: mask for shape, (mask, _) in found.items()},

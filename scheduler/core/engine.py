@@ -27,7 +27,7 @@ DECISIONS_PER_STEP = 200
 """How many decisions of a plan are verified and applied before the loop may turn to other events."""
 
 REST_SECONDS = 0.1
-"""After a plan that placed nothing the next one waits so long: what stays blocked then costs little."""
+"""After a plan of which nothing was accepted the next one waits so long: what stays blocked then costs little."""
 
 QUEUE_RETRY_SECONDS = 10.0
 
@@ -48,11 +48,15 @@ class Engine:
         self._synced = False
         self._epoch = 0
         self._deciding = False
+        self._decided_version = -1
+        self._accepted = 0
         self._stirred = False
         self._plan: Plan | None = None
         self._decisions: deque[Decision] = deque()
         self._queue_conditions: dict[str, tuple[str, str]] = {}
         self._now_seconds = 0.0
+        self._queues_stirred = False
+        self._gangs_stirred = False
         self._rest_until = 0.0
         self._queue_words_at = 0.0
         self.refused_decisions = 0
@@ -85,6 +89,11 @@ class Engine:
         effects: list[Effect] = []
         for event in events:
             effects += self._apply(event, now_seconds)
+        if self._queues_stirred:
+            self._settle_queues()
+        if self._gangs_stirred:
+            self._gangs_stirred = False
+            self._gangs.touch_all()
         if not self.acting:
             return []
         # A review first: decisions are checked against gangs as they are now.
@@ -92,11 +101,12 @@ class Engine:
         effects += self._next_decisions(now_seconds)
         if self._gangs.stirred:
             self._gangs.stirred, self._stirred = False, True
-        rested = now_seconds >= self._rest_until
+        rested = self._accepted > 0 or now_seconds >= self._rest_until
         if self._stirred and rested and not self._deciding and not self._decisions:
             self._stirred = False
             if self._gangs.pending or self._singles:
                 self._deciding = True
+                self._decided_version = self.store.version
                 effects.append(ef.Decide(self.store.version))
         return effects
 
@@ -115,36 +125,39 @@ class Engine:
             case ev.PodGroupGone(namespace, name):
                 self._gangs.lose_group(group_key(namespace, name))
                 self._stirred = True
-            case ev.Planned(plan):
-                self._deciding = False
+            case ev.Planned(plan) if self._deciding and plan.made_from == self._decided_version:
+                self._deciding, self._accepted = False, 0
                 self._plan, self._decisions = plan, deque(plan.decisions)
-                self._rest_until = now_seconds + (0.0 if plan.decisions else REST_SECONDS)
+                self._rest_until = now_seconds + REST_SECONDS
                 self._note_verdicts(plan, now_seconds)
+            case ev.Planned():
+                pass  # asked for before we lost the lease or started over
             case ev.PlanFailed():
                 self._deciding = False
                 self._stirred = True
             case ev.Failed():
                 self._failed(event, now_seconds)
             case _:
-                return self._apply_rare(event)
+                self._apply_rare(event)
         return []
 
-    def _apply_rare(self, event: Event) -> list[Effect]:
+    def _apply_rare(self, event: Event) -> None:
         store = self.store
         match event:
             case ev.NodeSeen(node):
                 self._stirred |= store.see_node(node)
             case ev.NodeGone(name):
                 store.lose_node(name)
-                self._gangs.touch_all()
-                self._stirred = True
+                self._gangs_stirred = self._stirred = True
             case ev.QueueSeen(queue):
+                before = store.queues.get(queue.name)
                 store.queues[queue.name] = queue
-                return self._queues_changed()
+                if before is None or before.generation != queue.generation or before.uid != queue.uid:
+                    self._queues_stirred = True
             case ev.QueueGone(name):
                 store.queues.pop(name, None)
                 self._queue_conditions.pop(name, None)
-                return self._queues_changed()
+                self._queues_stirred = True
             case ev.TopologySeen(topology):
                 self._stirred |= store.topologies.get(topology.name) != topology
                 store.topologies[topology.name] = topology
@@ -154,16 +167,17 @@ class Engine:
             case ev.NamespaceSeen(name, default_queue):
                 if store.default_queue_of.get(name, "") != default_queue:
                     store.default_queue_of[name] = default_queue
-                    return self._queues_changed()
+                    self._queues_stirred = True
             case ev.NamespaceGone(name):
                 store.default_queue_of.pop(name, None)
             case ev.PriorityClassSeen(name, value, _):
+                self._gangs_stirred |= store.priority_classes.get(name) != value
                 store.priority_classes[name] = value
             case ev.PriorityClassGone(name):
                 store.priority_classes.pop(name, None)
+                self._gangs_stirred = True
             case _:
                 self._apply_leadership(event)
-        return []
 
     def _apply_leadership(self, event: Event) -> None:
         match event:
@@ -269,16 +283,16 @@ class Engine:
 
     # -- queues ----------------------------------------------------------------------------------------------------
 
-    def _queues_changed(self) -> list[Effect]:
-        self._stirred = True
+    def _settle_queues(self) -> None:
+        """The tree or a default changed: done once for all events of a step. Only work that names no queue of its own
+        can belong to another one now."""
         self.store.requeue()
         for pod in tuple(self.store.pods.values()):
-            if pod.ours and not pod.group:
+            if pod.ours and not pod.group and not pod.queue:
                 self._see_single(pod)
         for key in tuple(self.store.groups):
             self._gangs.recharge(key)
-        self._gangs.touch_all()
-        return self._queue_words()
+        self._queues_stirred, self._gangs_stirred, self._stirred = False, True, True
 
     def _queue_words(self) -> list[Effect]:
         """Conditions of queues that only the scheduler can judge."""
@@ -328,9 +342,11 @@ class Engine:
                 continue
             assert self._plan is not None
             if single is not None:
-                effects.append(self._bind_single(uid, gang, decision))
+                asked = [self._bind_single(uid, gang, decision)]
             else:
-                effects += self._gangs.accept(gang, decision, self._plan.made_from, now_seconds, self._epoch)
+                asked = self._gangs.accept(gang, decision, self._plan.made_from, now_seconds, self._epoch)
+            self._accepted += len(asked)
+            effects += asked
         return effects
 
     def _bind_single(self, uid: str, gang: Gang, decision: Decision) -> Effect:

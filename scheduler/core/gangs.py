@@ -12,7 +12,7 @@ from scheduler.core.binder import Binder
 from scheduler.core.lifecycle import Phase, allowed
 from scheduler.core.resolve import Resolved, gang_of, resolve
 from scheduler.core.status import group_status
-from scheduler.core.store import Store, newer, places_of, spots
+from scheduler.core.store import Spot, Store, newer, places_of, spots
 from scheduler.core.voice import Voice, pod_effects
 from scheduler.model.effects import Bump, Commit, Effect, GroupStatus, Hold, Release, Tell, WriteStatus
 from scheduler.model.events import Done, Failed
@@ -41,6 +41,7 @@ class GangState:
     written: GroupStatus | None = None
     gang: Gang | None = None
     warned: bool = False
+    short_since_seconds: float = 0.0
     unproven: bool = False
     """Its templates promised pods that did not come, or came and finished: only pods that exist count from now on."""
 
@@ -191,7 +192,7 @@ class Gangs:
         if group is None:
             return self._without_group(key, state, pods, now_seconds)
         if state.resolved is None:
-            state.resolved = resolve(group, pods.values())
+            state.resolved = resolve(group, pods.values(), self._known_members(key, pods))
             self.recharge(key)
         record = state.committing or state.record
         queue = self.queue_of(key)
@@ -202,14 +203,22 @@ class Gangs:
             lost = self._losing(key, state, group, now_seconds)
             if lost is not None:
                 return self._release(key, state, group, lost)
+            state.bumps = None
         if group.leaving:
             self._settle(key, state)
             return self._let_go(key, state, group)
         effects = self._prepare_and_bind(key, state, group, pods, queue) if record is not None else []
+        if record is not None and not effects and state.flight is None:
+            effects = self._shrink(key, state, group, now_seconds)
         if not effects or state.flight is None:
             self._queue_up(key, state, group, pods, queue, now_seconds)
             effects += self._say(key, state, group, now_seconds)
         return effects
+
+    def _known_members(self, key: GangKey, pods: dict[str, Pod]) -> dict[str, str]:
+        """What pods that stand somewhere are already: a resize in place does not make another member of them."""
+        charges = ((uid, self._store.charges.get(uid)) for uid in pods)
+        return {uid: charge.member for uid, charge in charges if charge is not None and charge.gang == key}
 
     def _without_group(self, key: GangKey, state: GangState, pods: dict[str, Pod], now_seconds: float) -> list[Effect]:
         self._store.reserve(key, None, "", {})
@@ -247,7 +256,7 @@ class Gangs:
             return Phase.QUEUED
         patience = self._policy.patience.pods_missing_seconds
         overdue = now_seconds - state.record.decided_at_seconds > patience
-        if not live and (overdue or group.scheduled):
+        if (overdue and not self._enough(key, state, pods)) or (group.scheduled and not live):
             state.unproven = True
             return Phase.QUEUED
         return None
@@ -310,6 +319,22 @@ class Gangs:
         self._advance(key, state, self._phase_with_record(key, state, pods))
         return effects
 
+    def _shrink(self, key: GangKey, state: GangState, group: PodGroup, now_seconds: float) -> list[Effect]:
+        """Give back places that nobody takes: an elastic gang was scaled down, or replacements never came."""
+        assert state.resolved is not None
+        if state.committing is not None or state.loose or not self._store.open_spots(key):
+            state.short_since_seconds = 0.0
+            return []
+        state.short_since_seconds = state.short_since_seconds or now_seconds
+        taken = self._taken(key)
+        patient = now_seconds - state.short_since_seconds <= self._policy.patience.pods_missing_seconds
+        if patient or taken.total() < max(1, state.resolved.minimum):
+            return []
+        assert state.record is not None
+        state.unproven = True
+        record = msgspec.structs.replace(state.record, places=places_of(taken + self._store.book(key).spent))
+        return self._commit(key, state, group, record, self.queue_of(key))
+
     def _enough(self, key: GangKey, state: GangState, pods: dict[str, Pod]) -> bool:
         """Whether a gang may begin to be bound: with fewer pods than its minimum it would stand there in part."""
         assert state.resolved is not None
@@ -330,7 +355,7 @@ class Gangs:
         """Put the gang among those that wait for a decision, or note why it does not wait for one."""
         assert state.resolved is not None
         record = state.committing or state.record
-        missing = self._missing(group, state, record)
+        missing = self._missing(group, state, pods, record)
         if state.committing is not None or state.blocked_version == state.version or not missing:
             self._settle(key, state)
             if record is not None:
@@ -368,21 +393,31 @@ class Gangs:
             self._advance(key, state, Phase.RUNNING)
             self._voice.drop(key)
 
-    def _missing(self, group: PodGroup, state: GangState, record: Assignment | None) -> dict[str, int]:
-        """How many pods of each member have no place: neither in the record nor bound without one."""
+    def _missing(
+        self, group: PodGroup, state: GangState, pods: dict[str, Pod], record: Assignment | None
+    ) -> dict[str, int]:
+        """How many pods of each member have no place: neither in the record nor bound without one.
+
+        A place whose pod succeeded and was deleted serves nobody any more, and nobody is missing for it.
+        """
         assert state.resolved is not None
-        wanted: Counter[str] = Counter(state.resolved.member_of.values())
+        book = self._store.book(group.key)
+        spent = _by_member(book.spent)
+        wanted = Counter(member for uid, member in state.resolved.member_of.items() if not pods[uid].gated)
         for spec in () if state.unproven else group.members:
             if spec.shape is not None and spec.count is not None:
-                wanted[spec.name] = max(wanted[spec.name], spec.count)
+                wanted[spec.name] = max(wanted[spec.name], spec.count - spent[spec.name])
         if record is not None:
-            placed: Counter[str] = Counter()
-            taken = self._store.book(group.key).taken
-            for (member, node), count in spots(record.places).items():
-                placed[member] += count if node in self._store.nodes else min(count, taken[(member, node)])
-            wanted.subtract(placed)
+            standing = Counter(
+                {
+                    spot: count if spot[1] in self._store.nodes else min(count, book.taken[spot])
+                    for spot, count in spots(record.places).items()
+                }
+            )
+            wanted.subtract(_by_member(standing))
+            wanted.update(spent)
         else:
-            wanted.subtract(Counter(member for (member, _), n in self._taken(group.key).items() for _ in range(n)))
+            wanted.subtract(_by_member(book.taken))
         return {name: count for name, count in wanted.items() if count > 0}
 
     def _taken(self, key: GangKey) -> Counter[tuple[str, str]]:
@@ -422,11 +457,14 @@ class Gangs:
             victims=decision.victims,
             moves=decision.moves,
         )
+        return self._commit(gang.key, state, group, record, gang.queue)
+
+    def _commit(self, key: GangKey, state: GangState, group: PodGroup, record: Assignment, queue: str) -> list[Effect]:
         state.committing = record
-        self._settle(gang.key, state)
-        self._voice.drop(gang.key)
+        self._settle(key, state)
+        self._voice.drop(key)
         assert state.resolved is not None
-        self._store.reserve(gang.key, record, gang.queue, state.resolved.shapes)
+        self._store.reserve(key, record, queue, state.resolved.shapes)
         return self._send(state, Commit(group.namespace, group.name, state.version, record))
 
     def _settle(self, key: GangKey, state: GangState) -> None:
@@ -611,6 +649,13 @@ class Gangs:
         if pod is not None:
             self._loosen(self._state(key), pod)
         self.touch(key)
+
+
+def _by_member(counts: Counter[Spot]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for (member, _), count in counts.items():
+        total[member] += count
+    return total
 
 
 def _needs_time(state: GangState) -> bool:

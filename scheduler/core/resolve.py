@@ -38,11 +38,11 @@ def single_gang(pod: Pod, queue: str) -> Gang:
     )
 
 
-def resolve(group: PodGroup, pods: Iterable[Pod]) -> Resolved:
+def resolve(group: PodGroup, pods: Iterable[Pod], known: Mapping[str, str] | None = None) -> Resolved:
     """Match pods to members: by the label ``muster.dev/subgroup``, else by what the members' templates say.
 
     Without declared members each shape in a subgroup is a member of its own, named after the subgroup and the shape,
-    so that a successor finds the same names.
+    so that a successor finds the same names. ``known`` is what pods (by UID) that stand somewhere are already.
     """
     live = sorted((pod for pod in pods if not (pod.finished and not pod.succeeded)), key=lambda pod: pod.name)
     shapes: dict[str, Shape] = {}
@@ -64,8 +64,8 @@ def resolve(group: PodGroup, pods: Iterable[Pod]) -> Resolved:
         expected = sum(spec.count or 0 for spec in group.members)
     else:
         for pod in live:
-            name = f"{pod.member or 'pods'}-{_digest(pod.shape)}"
-            shapes[name] = pod.shape
+            name = (known or {}).get(pod.uid) or f"{pod.member or 'pods'}-{_digest(pod.shape)}"
+            shapes.setdefault(name, pod.shape)
             member_of[pod.uid] = name
         expected = 0
     expected = max(expected, len(member_of))

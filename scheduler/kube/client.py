@@ -69,8 +69,8 @@ class ApiClient:
         session = self._urgent if urgent else self._session
         assert session is not None
         self.calls += 1
-        headers = {**self._authorization(), "Content-Type": request.content_type}
         try:
+            headers = {**self._authorization(), "Content-Type": request.content_type}
             async with session.request(
                 request.method,
                 URL(self._credentials.server + request.path, encoded=True),

@@ -50,6 +50,7 @@ class Elector:
         self._seen_at = 0.0
         self._renewed_at = 0.0
         self._refusal = ""
+        self._epoch = 0
         self.leading = False
 
     async def run(self) -> None:
@@ -121,11 +122,17 @@ class Elector:
             return False
 
     async def _create(self) -> bool:
+        """Make the lease; deleted while we held it, it is lost like any other, and epochs go on growing."""
+        if self.leading:
+            self.leading = False
+            self._log.error("lease lost", reason="it was deleted")
+            self._lost()
+        epoch = self._epoch + 1
         lease = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": {"name": self._settings.name, "namespace": self._settings.namespace},
-            "spec": self._spec(1, datetime.now(UTC)),
+            "spec": self._spec(epoch, datetime.now(UTC)),
         }
         status, body = await self._client.send(Request("POST", self._path, _encode(lease)), urgent=True)
         if status == 404:
@@ -136,7 +143,7 @@ class Elector:
         if status >= 300:
             self._refuse(status, body)
             return False
-        self._lead(1)
+        self._lead(epoch)
         return True
 
     def _refuse(self, status: int, body: bytes) -> None:
@@ -177,6 +184,7 @@ class Elector:
 
     def _lead(self, epoch: int) -> None:
         self.leading = True
+        self._epoch = epoch
         self._renewed_at = monotonic()
         self._log.info("leading", epoch=epoch, identity=self._settings.identity)
         self._gained(epoch)

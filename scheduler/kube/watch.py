@@ -24,6 +24,7 @@ QUIET_SECONDS = 90.0
 
 SERVER_SECONDS = 1800
 RETRY_SECONDS_MAX = 10.0
+REOPEN_SECONDS = 0.05
 
 PATHS = {
     "nodes": "/api/v1/nodes",
@@ -170,6 +171,7 @@ class Watcher:
         while True:
             try:
                 await self._stream(kind)
+                await asyncio.sleep(REOPEN_SECONDS)
             except (aiohttp.ClientError, TimeoutError, OSError):
                 if not self._version[kind]:
                     raise
@@ -221,7 +223,10 @@ class Watcher:
             for line in lines:
                 if not line:
                     continue
-                seen, version = self._decoder.line(kind, line)
+                try:
+                    seen, version = self._decoder.line(kind, line)
+                except msgspec.MsgspecError as trouble:
+                    raise aiohttp.ClientError(f"not a watch line: {trouble}") from trouble
                 if isinstance(seen, Bookmark):
                     self._version[kind] = version
                     if seen.initial_end and initial is not None:
@@ -232,6 +237,8 @@ class Watcher:
                     raise _stream_error(seen)
                 elif isinstance(seen, Malformed):
                     self._skip(seen)
+                    if initial is not None:
+                        initial.add(seen.key)  # what is known of it stays as it was
                 else:
                     events.append(seen)
                     key, gone = _key(seen)

@@ -58,6 +58,8 @@ class Malformed(msgspec.Struct, frozen=True):
     kind: str
     name: str
     message: str
+    key: str
+    """What names the object within its kind: the UID of a pod, else namespace/name."""
 
 
 Seen = Event | Bookmark | StreamError | Malformed
@@ -65,6 +67,18 @@ Seen = Event | Bookmark | StreamError | Malformed
 
 def _seconds(moment: datetime | None) -> float:
     return 0.0 if moment is None else moment.timestamp()
+
+
+GONE: Mapping[str, Callable[[raw.Meta], Event]] = {
+    "nodes": lambda meta: ev.NodeGone(meta.name),
+    "pods": lambda meta: ev.PodGone(meta.uid),
+    "podgroups": lambda meta: ev.PodGroupGone(meta.namespace, meta.name),
+    "queues": lambda meta: ev.QueueGone(meta.name),
+    "topologies": lambda meta: ev.TopologyGone(meta.name),
+    "namespaces": lambda meta: ev.NamespaceGone(meta.name),
+    "priorityclasses": lambda meta: ev.PriorityClassGone(meta.name),
+}
+"""What it means that an object is gone: only its names are read, whatever else it holds."""
 
 
 class Decoder:
@@ -80,7 +94,7 @@ class Decoder:
         self._version = ""
         self._shapes: dict[Shape, Shape] = {}
         self._shape_of_text: dict[bytes, Shape] = {}
-        self._readers: dict[str, Callable[[bytes | msgspec.Raw, bool], Event]] = {
+        self._readers: dict[str, Callable[[bytes | msgspec.Raw], Event]] = {
             "nodes": self._read_node,
             "pods": self._read_pod,
             "podgroups": self._read_group,
@@ -108,19 +122,21 @@ class Decoder:
 
     def object(self, kind: str, body: bytes | msgspec.Raw, *, gone: bool = False) -> tuple[Seen, str]:
         """One object as (event, resourceVersion); `Malformed` when it can not be read."""
+        if gone:
+            meta = self._named.decode(body).metadata
+            return GONE[kind](meta), meta.resourceVersion
         try:
-            event = self._readers[kind](body, gone)
+            event = self._readers[kind](body)
         except (msgspec.ValidationError, ValueError) as trouble:
-            named = self._named.decode(body)
-            label = f"{named.metadata.namespace}/{named.metadata.name}".lstrip("/")
-            return Malformed(kind, label, str(trouble)), named.metadata.resourceVersion
+            meta = self._named.decode(body).metadata
+            label = f"{meta.namespace}/{meta.name}".lstrip("/")
+            key = meta.uid if kind == "pods" else label
+            return Malformed(kind, label, str(trouble), key), meta.resourceVersion
         return event, self._version
 
-    def _read_node(self, body: bytes | msgspec.Raw, gone: bool) -> Event:
+    def _read_node(self, body: bytes | msgspec.Raw) -> Event:
         node = msgspec.json.decode(body, type=raw.NodeObject)
         self._version = node.metadata.resourceVersion
-        if gone:
-            return ev.NodeGone(node.metadata.name)
         ready = any(each.type == "Ready" and each.status == "True" for each in node.status.conditions or ())
         return ev.NodeSeen(
             Node(
@@ -133,12 +149,10 @@ class Decoder:
             )
         )
 
-    def _read_pod(self, body: bytes | msgspec.Raw, gone: bool) -> Event:
+    def _read_pod(self, body: bytes | msgspec.Raw) -> Event:
         pod = self._pod.decode(body)
         meta, spec, status = pod.metadata, pod.spec, pod.status
         self._version = meta.resourceVersion
-        if gone:
-            return ev.PodGone(meta.uid)
         labels = meta.labels or {}
         annotations = meta.annotations or {}
         node, spec.nodeName = spec.nodeName, ""
@@ -183,12 +197,10 @@ class Decoder:
             shape = self._shape_of_text[text] = self._shapes.setdefault(shape, shape)
         return shape
 
-    def _read_group(self, body: bytes | msgspec.Raw, gone: bool) -> Event:
+    def _read_group(self, body: bytes | msgspec.Raw) -> Event:
         group = msgspec.json.decode(body, type=raw.PodGroupObject)
         meta, spec, status = group.metadata, group.spec, group.status
         self._version = meta.resourceVersion
-        if gone:
-            return ev.PodGroupGone(meta.namespace, meta.name)
         verdict = None
         if status.verdict is not None:
             verdict = VerdictRecord(status.verdict.cause, status.verdict.message, _seconds(status.verdict.since))
@@ -235,12 +247,10 @@ class Decoder:
             )
         )
 
-    def _read_queue(self, body: bytes | msgspec.Raw, gone: bool) -> Event:
+    def _read_queue(self, body: bytes | msgspec.Raw) -> Event:
         queue = msgspec.json.decode(body, type=raw.QueueObject)
         meta, spec = queue.metadata, queue.spec
         self._version = meta.resourceVersion
-        if gone:
-            return ev.QueueGone(meta.name)
         return ev.QueueSeen(
             Queue(
                 name=meta.name,
@@ -268,27 +278,21 @@ class Decoder:
             )
         )
 
-    def _read_topology(self, body: bytes | msgspec.Raw, gone: bool) -> Event:
+    def _read_topology(self, body: bytes | msgspec.Raw) -> Event:
         topology = msgspec.json.decode(body, type=raw.TopologyObject)
         self._version = topology.metadata.resourceVersion
-        if gone:
-            return ev.TopologyGone(topology.metadata.name)
         levels = tuple(Level(each.name, each.nodeLabel) for each in topology.spec.levels)
         return ev.TopologySeen(Topology(topology.metadata.name, levels))
 
-    def _read_namespace(self, body: bytes | msgspec.Raw, gone: bool) -> Event:
+    def _read_namespace(self, body: bytes | msgspec.Raw) -> Event:
         namespace = self._named.decode(body)
         self._version = namespace.metadata.resourceVersion
-        if gone:
-            return ev.NamespaceGone(namespace.metadata.name)
         annotations = namespace.metadata.annotations or {}
         return ev.NamespaceSeen(namespace.metadata.name, annotations.get(names.ANNOTATION_DEFAULT_QUEUE, ""))
 
-    def _read_priority_class(self, body: bytes | msgspec.Raw, gone: bool) -> Event:
+    def _read_priority_class(self, body: bytes | msgspec.Raw) -> Event:
         priority = msgspec.json.decode(body, type=raw.PriorityClassObject)
         self._version = priority.metadata.resourceVersion
-        if gone:
-            return ev.PriorityClassGone(priority.metadata.name)
         return ev.PriorityClassSeen(priority.metadata.name, priority.value, priority.globalDefault)
 
 

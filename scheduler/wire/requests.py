@@ -31,8 +31,13 @@ class _Meta(msgspec.Struct):
     resourceVersion: str = ""  # noqa: N815 - the API's name
 
 
+class _Spec(msgspec.Struct):
+    nodeName: str = ""  # noqa: N815 - the API's name
+
+
 class _Answer(msgspec.Struct):
     metadata: _Meta = msgspec.field(default_factory=_Meta)
+    spec: _Spec = msgspec.field(default_factory=_Spec)
     message: str = ""
 
 
@@ -78,7 +83,13 @@ def event_for(effect: Effect, status: int, body: bytes) -> Event:
     if status < 300:
         if isinstance(effect, ef.Bind | ef.Tell):
             return Done(effect)
-        return Done(effect, msgspec.json.decode(body, type=_Answer).metadata.resourceVersion)
+        try:
+            answer = msgspec.json.decode(body, type=_Answer)
+        except msgspec.MsgspecError as trouble:
+            return Failed(effect, 0, f"the answer is no object of the API: {trouble}")
+        if isinstance(effect, ef.Bump) and answer.spec.nodeName:
+            return Failed(effect, 409, f"already bound to {answer.spec.nodeName}")
+        return Done(effect, answer.metadata.resourceVersion)
     message = message_of(body)
     if isinstance(effect, ef.Bind) and status == 409 and f'already assigned to node "{effect.node}"' in message:
         return Done(effect)

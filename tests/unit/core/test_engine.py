@@ -416,6 +416,7 @@ def test_a_cycle_that_appears_while_deciding_harms_nobody() -> None:
     cycle = Queue("a", parent="b", version="2", quotas=(Quota(GPU, limit=1000),))
     bench.tell(ev.PodSeen(pod("x", queue="b")), ev.QueueSeen(cycle))
     bench.see(pod("fine"))
+    bench.tick()
     assert bench.nodes_of("fine") == ["n1"]
 
 
