@@ -58,6 +58,7 @@ _TEMPLATES = {
     ("required-topology", "UnknownTopology"): "topology {where} does not exist",
     ("required-topology", "UnknownLevel"): "topology {level} has no level {domain}",
     ("required-topology", "NoDomain"): "no node it may use has a domain at level {where}",
+    ("required-topology", "NoTopology"): "it asks for a topology level, but there is no Topology",
     ("required-topology", "AmbiguousTopology"): "several topologies exist ({where}); name one",
 }
 

@@ -44,8 +44,10 @@ class Levels:
             return self._topologies[name]
         if name:
             raise UnknownAskError(Refusal(term=TERM, code="UnknownTopology", where=name))
-        if len(self._topologies) != 1:
-            raise UnknownAskError(Refusal(term=TERM, code="AmbiguousTopology", offered=len(self._topologies)))
+        if not self._topologies:
+            raise UnknownAskError(Refusal(term=TERM, code="NoTopology"))
+        if len(self._topologies) > 1:
+            raise UnknownAskError(Refusal(term=TERM, code="AmbiguousTopology", where=", ".join(sorted(self._topologies))))
         return next(iter(self._topologies.values()))
 
     @property
