@@ -51,13 +51,14 @@ def start(cluster: Cluster, audit: Audit, tmp_path: Path) -> Iterator[Start]:
         cluster.clear()
 
 
-def begun(cluster: Cluster) -> str:
+def begun(cluster: Cluster, story: str) -> str:
     """A gang of which some pods are bound and others not: whoever wants to interrupt that must be quick.
 
-    Binding may be over before we look; then that gang makes room for another try.
+    Binding may be over before we look; then that gang makes room for another try. No two have the same name: kwok may
+    still be removing pods of an earlier story, and does so by name.
     """
     for number in range(TRIES_MAX):
-        name = f"large-{number}"
+        name = f"{story}-{number}"
         cluster.create(*gang(name, PODS, topology={"required": "block"}))
         if cluster.until(partial(bound, cluster, name), bool) < PODS:
             return name
@@ -78,7 +79,7 @@ def assert_completed(cluster: Cluster, name: str, recorded: Counter[str]) -> Non
 
 def test_a_killed_scheduler_finishes_its_gang_on_the_recorded_nodes(start: Start, cluster: Cluster) -> None:
     scheduler = start()
-    name = begun(cluster)
+    name = begun(cluster, "killed")
     scheduler.kill()
     recorded, bound_before = cluster.recorded(name), cluster.nodes_of(name)
     assert 0 < len(bound_before) < PODS
@@ -94,7 +95,7 @@ def test_a_killed_scheduler_finishes_its_gang_on_the_recorded_nodes(start: Start
 
 def test_a_scheduler_killed_again_and_again_gets_there(start: Start, cluster: Cluster) -> None:
     scheduler = start()
-    name = begun(cluster)
+    name = begun(cluster, "harried")
     recorded = cluster.recorded(name)
     for _ in range(3):
         scheduler.kill()
@@ -106,7 +107,7 @@ def test_a_scheduler_killed_again_and_again_gets_there(start: Start, cluster: Cl
 
 def test_a_scheduler_told_to_stop_leaves_at_once_and_its_successor_goes_on(start: Start, cluster: Cluster) -> None:
     scheduler = start()
-    name = begun(cluster)
+    name = begun(cluster, "stopped")
     assert scheduler.terminate() == 0
     recorded = cluster.recorded(name)
     scheduler.start()
@@ -115,7 +116,7 @@ def test_a_scheduler_told_to_stop_leaves_at_once_and_its_successor_goes_on(start
 
 def test_a_killed_solver_worker_costs_nothing(start: Start, cluster: Cluster) -> None:
     scheduler = start()
-    name = begun(cluster)
+    name = begun(cluster, "solverless")
     killed = scheduler.kill_solver_worker()
     recorded = cluster.recorded(name)
     cluster.create(*gang("beside", 8, gpus=4))
@@ -126,7 +127,7 @@ def test_a_killed_solver_worker_costs_nothing(start: Start, cluster: Cluster) ->
 
 def test_an_api_server_that_goes_away_in_the_middle_is_waited_for(start: Start, cluster: Cluster) -> None:
     scheduler = start()
-    name = begun(cluster)
+    name = begun(cluster, "serverless")
     cluster.bed.stop_component("kube-apiserver")
     scheduler.wait_until_said("API server away")
     cluster.bed.start_component("kube-apiserver")
@@ -140,7 +141,7 @@ def test_of_two_schedulers_one_acts_and_the_other_takes_over(start: Start, clust
     leader = start("one")
     leader.wait_until_leading()
     second = start("two")
-    name = begun(cluster)
+    name = begun(cluster, "inherited")
     leader.kill()
     killed_at = time.monotonic()
     recorded = cluster.recorded(name)
