@@ -47,7 +47,8 @@ class Levels:
         if not self._topologies:
             raise UnknownAskError(Refusal(term=TERM, code="NoTopology"))
         if len(self._topologies) > 1:
-            raise UnknownAskError(Refusal(term=TERM, code="AmbiguousTopology", where=", ".join(sorted(self._topologies))))
+            names = ", ".join(sorted(self._topologies))
+            raise UnknownAskError(Refusal(term=TERM, code="AmbiguousTopology", where=names))
         return next(iter(self._topologies.values()))
 
     @property
