@@ -36,6 +36,10 @@ class GangState:
     flight: GroupWrite | None = None
     retry_at_seconds: float = 0.0
     blocked_version: str = ""
+    """The version that a write of ours was refused on: no further write before a newer one is seen, or time goes by."""
+    refused_version: str = ""
+    """The version that our commit was refused on: the record that stands is known once a newer one is seen."""
+    resend: bool = False
     version: str = ""
     bumps: dict[str, None] | None = None
     written: GroupStatus | None = None
@@ -94,6 +98,8 @@ class Gangs:
             self.lose_group(key)
             before = None
         state = self._state(key)
+        if before is not None and newer(state.version, group.version) != group.version:
+            return  # older than what our own last write made of it; what it made comes too
         self._store.groups[key] = group
         state.version = newer(state.version, group.version)
         if state.blocked_version not in ("", state.version) and state.flight is None:
@@ -114,9 +120,9 @@ class Gangs:
         if state.committing is not None:
             if seen == state.committing:
                 state.record, state.committing = seen, None
-            elif not isinstance(state.flight, Commit) and state.blocked_version not in ("", group.version):
+            elif state.refused_version not in ("", group.version):
                 # Our commit was refused because of a newer version, and here it is.
-                state.record, state.committing = seen, None
+                state.record, state.committing, state.refused_version = seen, None, ""
             return
         if state.withdrawn is not None:
             if seen != state.withdrawn:
@@ -142,7 +148,8 @@ class Gangs:
             # A successor finds it like this: every arrow from Incomplete says so.
             state.phase = Phase.INCOMPLETE
             state.flight = state.committing = state.withdrawn = state.bumps = state.written = None
-            state.blocked_version, state.retry_at_seconds = "", 0.0
+            state.blocked_version = state.refused_version = ""
+            state.retry_at_seconds, state.resend = 0.0, False
             state.record = None if group is None else group.assignment
             state.version = "" if group is None else group.version
             for pod in self._store.members_of.get(key, {}).values():
@@ -379,7 +386,7 @@ class Gangs:
             self.stirred = True
 
     def _idle(self, key: GangKey, state: GangState, pods: dict[str, Pod], now_seconds: float) -> None:
-        """Nothing to place and no record: its pods are finished, or none exist yet."""
+        """Nothing to place and no record: its pods are finished, none exist yet, or all of them are gated."""
         if pods and all(pod.finished for pod in pods.values()):
             self._advance(key, state, Phase.DONE)
             self._voice.drop(key)
@@ -388,6 +395,11 @@ class Gangs:
             self._advance(key, state, Phase.INCOMPLETE)
             short = Refusal("gang-minimum", "Incomplete", needed=state.resolved.minimum)
             self._voice.note(key, Verdict(Cause.INCOMPLETE, (short,)), now_seconds)
+        elif (gated := sum(pod.gated for pod in pods.values())) and not self._taken(key):
+            assert state.resolved is not None
+            self._advance(key, state, Phase.QUEUED)
+            held = Refusal("gang-minimum", "Gated", needed=state.resolved.minimum, offered=gated)
+            self._voice.note(key, Verdict(Cause.HELD, (held,)), now_seconds)
         else:
             # Somebody else bound its pods: nothing is left to decide.
             self._advance(key, state, Phase.RUNNING)
@@ -531,14 +543,15 @@ class Gangs:
             state.retry_at_seconds = now_seconds + self._policy.patience.bind_retry_seconds
             if isinstance(effect, Commit):
                 # It may have happened: send the same again, a conflict then means "look at the watch".
-                state.flight = effect
+                state.flight, state.resend = effect, True
         elif failure.status == 409:
             state.blocked_version = effect.version
             state.retry_at_seconds = now_seconds + self._policy.patience.bind_retry_seconds
-            if isinstance(effect, Commit) and state.version != effect.version:
+            if isinstance(effect, Commit):
+                state.refused_version = effect.version
                 group = self._store.groups.get(key)
-                state.record = None if group is None else group.assignment
-                state.committing = None
+                if group is not None and group.version != effect.version:
+                    self._see_record(state, group)
         else:
             state.committing = None
             state.retry_at_seconds = now_seconds + 10 * self._policy.patience.bind_retry_seconds
@@ -551,7 +564,8 @@ class Gangs:
             state = self._states[key]
             if state.retry_at_seconds and state.retry_at_seconds <= now_seconds:
                 state.retry_at_seconds, state.blocked_version = 0.0, ""
-                if isinstance(state.flight, Commit):
+                if state.resend and state.flight is not None:
+                    state.resend = False
                     effects.append(state.flight)
                 self.touch(key)
             elif state.record is not None and state.phase is Phase.BINDING:

@@ -91,6 +91,8 @@ ARROWS: dict[Phase, dict[Phase, str]] = {
         Phase.DONE: "the record of a finished gang is gone",
     },
     Phase.DONE: {
+        Phase.RUNNING: "somebody else bound new pods of it",
+        Phase.ASSIGNED: "new pods came and were decided on at once",
         Phase.QUEUED: "new pods came for the same PodGroup",
         Phase.INCOMPLETE: "new pods came for the same PodGroup",
         Phase.BINDING: "a pod came back to its place",

@@ -214,9 +214,14 @@ class Store:
     def spend(self, uid: str) -> None:
         """A pod that had succeeded was deleted: it counts no more, and its place is not asked for again."""
         charge = self.charges.get(uid)
-        if charge is not None and charge.gang is not None:
-            self.book(charge.gang).spent[(charge.member, charge.node)] += 1
         self.charge(uid, None)
+        if charge is None or charge.gang is None:
+            return
+        book, spot = self.book(charge.gang), (charge.member, charge.node)
+        before = _residual(book, spot)
+        book.spent[spot] += 1
+        shape = book.shapes.get(charge.member, charge.shape)
+        self._add(charge.node, book.queue, shape, _residual(book, spot) - before)
 
     def _count(self, charge: Charge, sign: int) -> None:
         if charge.takes_room:
