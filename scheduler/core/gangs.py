@@ -370,7 +370,7 @@ class Gangs:
             elif not missing:
                 self._idle(key, state, pods, now_seconds)
             return
-        held = self._held(key, record)
+        held = self._held(key, state, record)
         priority = self._priority(group, pods)
         found = gang_of(group, state.resolved, pods, queue, priority, missing, held, promised=not state.unproven)
         if isinstance(found, Verdict):
@@ -420,13 +420,7 @@ class Gangs:
             if spec.shape is not None and spec.count is not None:
                 wanted[spec.name] = max(wanted[spec.name], spec.count - spent[spec.name])
         if record is not None:
-            standing = Counter(
-                {
-                    spot: count if spot[1] in self._store.nodes else min(count, book.taken[spot])
-                    for spot, count in spots(record.places).items()
-                }
-            )
-            wanted.subtract(_by_member(standing))
+            wanted.subtract(_by_member(self._standing(group.key, state, record)))
             wanted.update(spent)
         else:
             wanted.subtract(_by_member(book.taken))
@@ -436,16 +430,22 @@ class Gangs:
         book = self._store.books.get(key)
         return Counter() if book is None else +book.taken
 
-    def _held(self, key: GangKey, record: Assignment | None) -> tuple[Place, ...]:
-        """The places that the gang keeps: the record's that still exist; without one, where its pods stand."""
-        if record is None:
-            return places_of(self._taken(key))
-        kept = []
-        for place in record.places:
-            nodes = tuple(each for each in place.nodes if each.node in self._store.nodes)
-            if nodes:
-                kept.append(Place(place.member, nodes))
-        return tuple(kept)
+    def _standing(self, key: GangKey, state: GangState, record: Assignment) -> Counter[Spot]:
+        """The record's places that are still good: taken ones, and open ones on nodes that would take the pod."""
+        assert state.resolved is not None
+        shapes, taken = state.resolved.shapes, self._store.book(key).taken
+        return Counter(
+            {
+                (member, node): count
+                if member in shapes and self._admission.admits(node, shapes[member])
+                else min(count, taken[(member, node)])
+                for (member, node), count in spots(record.places).items()
+            }
+        )
+
+    def _held(self, key: GangKey, state: GangState, record: Assignment | None) -> tuple[Place, ...]:
+        """The places that the gang keeps: the record's that are still good; without one, where its pods stand."""
+        return places_of(self._taken(key) if record is None else self._standing(key, state, record))
 
     def _priority(self, group: PodGroup, pods: dict[str, Pod]) -> int:
         if group.priority_class in self._store.priority_classes:

@@ -11,7 +11,9 @@ import os
 import signal
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import FrameType
 
 import grpc
@@ -122,4 +124,4 @@ if __name__ == "__main__":
     # the first solve does not pay for it.
     from scheduler.solver.improve import solve as improve
 
-    run(sys.argv[1:], improve)
+    run(sys.argv[1:], partial(improve, clock=time.monotonic))

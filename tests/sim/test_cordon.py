@@ -35,16 +35,19 @@ class CordonAfter:
     "dies",
     [
         False,
-        pytest.param(True, marks=pytest.mark.xfail(strict=True, reason="a successor leaves the gang partly bound")),
+        True,
     ],
     ids=["same-process", "successor"],
 )
-def test_a_gang_that_is_bound_in_part_is_completed_on_cordoned_nodes(dies: bool) -> None:
-    """Half a gang is of no use to anybody, and its places are its own: cordoning keeps new work away, not this."""
+def test_a_gang_that_is_bound_in_part_is_completed_when_its_nodes_take_pods_again(dies: bool) -> None:
+    """Nothing is bound to a cordoned node, not even the rest of a gang; binds that were asked for before may land."""
     world = racks()
     world.interrupt = CordonAfter(world, binds=4, dies=dies)
     world.start_scheduler()
     world.gang("gang", PODS, gpus=2, rack=True)
-    world.run(120.0)
+    world.run(30.0)
+    for node in world.server.objects.all("nodes"):
+        world.change("nodes", node["metadata"]["name"], {"spec": {"unschedulable": False}})
+    world.run(60.0)
     assert_on_record(world, "gang", PODS)
     assert_at_rest(world)

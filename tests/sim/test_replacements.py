@@ -8,10 +8,6 @@ from scheduler.sim import manifests
 from scheduler.sim.run import Simulation
 from tests.sim.worlds import assert_at_rest, racks
 
-SLEEPS = "room that comes back does not wake a gang whose bind to its recorded place was held back"
-FORGETS = "pods that succeeded before the record was released do not count towards the minimum"
-STOPS = "a node that others have over-committed breaks an assertion of the solver's expansion"
-
 
 def one_node() -> Simulation:
     world = racks(racks=1, nodes_per_rack=1, gpus=8)
@@ -35,7 +31,7 @@ def test_a_replacement_takes_the_place_that_was_lost() -> None:
 
 @pytest.mark.parametrize(
     "restarted",
-    [pytest.param(False, marks=pytest.mark.xfail(strict=True, reason=SLEEPS)), True],
+    [False, True],
     ids=["same-process", "successor"],
 )
 def test_a_replacement_of_a_pod_that_has_ended_waits_for_room(restarted: bool) -> None:
@@ -61,7 +57,6 @@ def test_a_replacement_of_a_pod_that_has_ended_waits_for_room(restarted: bool) -
     assert_at_rest(world)
 
 
-@pytest.mark.xfail(strict=True, reason=FORGETS)
 def test_pods_that_have_succeeded_count_for_one_that_is_made_again() -> None:
     world = one_node()
     world.gang("gang", 3, gpus=2, run_seconds=5.0)
@@ -74,7 +69,6 @@ def test_pods_that_have_succeeded_count_for_one_that_is_made_again() -> None:
     assert_at_rest(world)
 
 
-@pytest.mark.xfail(strict=True, reason=STOPS)
 def test_a_node_that_was_over_committed_by_others_does_not_stop_the_rest() -> None:
     world = one_node()
     for name in ("foreign-a", "foreign-b"):
