@@ -19,7 +19,7 @@ from scheduler.model.plan import Cause, Decision, Plan, Refusal, SolveEnd, TierS
 from scheduler.model.policy import Policy, SolverBudget
 from scheduler.model.shape import Shape
 from scheduler.model.work import Gang, GangKey, NodeCount, Place
-from scheduler.solver.blocking import fits_alone, why_not
+from scheduler.solver.blocking import fits_alone, impossible, why_not
 from scheduler.solver.build import Built, build
 from scheduler.solver.check import better, broken, scores
 from scheduler.solver.expand import Unexpandable, expand, split
@@ -83,7 +83,7 @@ def _decide(
     best = start
     places = expand(built, start.puts)
     assert not isinstance(places, Unexpandable), f"greedy's own plan does not expand: {places}"
-    contended = left_out or any(fits_alone(built, index) for index in unserved)
+    contended = left_out or any(not impossible(built, index) for index in unserved)
     if contended:
         result = yield _request(built, start, budget, policy.limits.model_variables)
         improved = _improved(built, start, result)
@@ -138,11 +138,12 @@ def _build(snapshot: Snapshot, policy: Policy, asks: Sequence[Ask], found: Mappi
     rooms = tuple(QueueRoom(order.get(entitled[name].parent, -1), entitled[name].room) for name in sorted(entitled))
     worth = {shape: _worth(shape, policy) for shape in found}
     count = len(gangs)
+    age = {gang.key: (AGE_STEPS - 1) * (count - rank) // count for rank, gang in enumerate(gangs)}
     values = {
         gang.key: tuple(
-            worth[member.shape] * AGE_STEPS + (AGE_STEPS - 1) * (count - rank) // count for member in gang.members
+            worth[member.shape] * AGE_STEPS + (age[gang.key] if gang.single else 0) for member in gang.members
         )
-        for rank, gang in enumerate(gangs)
+        for gang in gangs
     }
     return build(
         snapshot.nodes,
@@ -153,6 +154,7 @@ def _build(snapshot: Snapshot, policy: Policy, asks: Sequence[Ask], found: Mappi
         {shape: mask for shape, (mask, _) in found.items()},
         policy,
         values=values,
+        bonuses={gang.key: 0 if gang.single else age[gang.key] for gang in gangs},
         queue_rooms=rooms,
         queue_names=tuple(sorted(entitled)),
         queue_of_gang={gang.key: order[gang.queue] for gang in gangs if gang.queue in order},

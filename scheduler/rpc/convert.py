@@ -28,7 +28,7 @@ from scheduler.solver.problem import (
     SolveRequest,
 )
 
-REVISION = 1
+REVISION = 2
 """The revision of ``muster.solver.v1`` spoken here. Raised by every change that an older server must not overlook."""
 
 INT32: np.dtype[np.int32] = np.dtype("<i4")
@@ -95,6 +95,7 @@ def problem_to_pb(problem: Problem) -> pb.Problem:
             tier=[gang.tier for gang in problem.gangs],
             queue=[gang.queue for gang in problem.gangs],
             bundle=[gang.bundle for gang in problem.gangs],
+            bonus=[gang.bonus for gang in problem.gangs],
         ),
         members=_members_to_pb(problem),
         branches=_branches_to_pb(problem),
@@ -247,8 +248,8 @@ def _gangs_from_pb(message: pb.Problem, class_count: int) -> tuple[GangAsk, ...]
         raise ValueError("the gangs do not add up to the members, values and branches that are given")
     gangs = []
     member, branch = 0, 0
-    for member_count, branch_count, tier, queue, bundle in zip(
-        table.members, table.branches, table.tier, table.queue, table.bundle, strict=True
+    for member_count, branch_count, tier, queue, bundle, bonus in zip(
+        table.members, table.branches, table.tier, table.queue, table.bundle, table.bonus, strict=True
     ):
         own = slice(member, member + member_count)
         gangs.append(
@@ -259,6 +260,7 @@ def _gangs_from_pb(message: pb.Problem, class_count: int) -> tuple[GangAsk, ...]
                 tier=tier,
                 queue=queue,
                 bundle=bundle,
+                bonus=bonus,
             )
         )
         member += member_count

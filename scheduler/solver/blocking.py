@@ -28,9 +28,15 @@ Domains = NDArray[np.int32]
 """[nodes] the domain code of each node, -1: may not be used."""
 
 
+def impossible(built: Built, gang: int) -> bool:
+    """Whether a bound proves that a gang fits nowhere, even alone. What is not impossible may still not fit: greedy's
+    "no" is no proof where unlike pods share nodes."""
+    return bool(_queue_bounds(built, gang) or _space_bounds(built, gang, {}))
+
+
 def fits_alone(built: Built, gang: int) -> bool:
     """Whether a gang would reach its minima (a bundle: one pod) on the free capacity if nothing else were asked for."""
-    if _queue_bounds(built, gang) or _space_bounds(built, gang, {}):
+    if impossible(built, gang):
         return False
     return _bounds_suffice(built.problem.gangs[gang]) or _greedy_fits(built, gang, built.problem.rules)
 

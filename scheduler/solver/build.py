@@ -52,6 +52,7 @@ def build(
     *,
     tiers: Mapping[GangKey, int] | None = None,
     values: Mapping[GangKey, tuple[int, ...]] | None = None,
+    bonuses: Mapping[GangKey, int] | None = None,
     queue_rooms: tuple[QueueRoom, ...] = (),
     queue_of_gang: Mapping[GangKey, int] | None = None,
     queue_names: tuple[str, ...] = (),
@@ -88,7 +89,9 @@ def build(
         class_domain=levels.domains[classes.first_rows] if classes.rows else levels.domains[:0],
         level_names=levels.names,
         domain_names=levels.domain_names,
-        gangs=_gang_asks(kept, branches, requests, masks, classes, policy, tiers, values, queue_of_gang or {}),
+        gangs=_gang_asks(
+            kept, branches, requests, masks, classes, policy, tiers, values, bonuses or {}, queue_of_gang or {}
+        ),
         queues=tuple(
             QueueRoom(parent=queue.parent, room=tuple(queue.room[column] for column in columns))
             for queue in queue_rooms
@@ -168,6 +171,7 @@ def _gang_asks(
     policy: Policy,
     tiers: Mapping[GangKey, int] | None,
     values: Mapping[GangKey, tuple[int, ...]] | None,
+    bonuses: Mapping[GangKey, int],
     queue_of_gang: Mapping[GangKey, int],
 ) -> tuple[GangAsk, ...]:
     first_rows = classes.first_rows
@@ -195,6 +199,7 @@ def _gang_asks(
                 tier=tiers[gang.key] if tiers else tier_of_priority[gang.priority],
                 queue=queue_of_gang.get(gang.key, -1),
                 bundle=gang.single,
+                bonus=bonuses.get(gang.key, 0),
             )
         )
     return tuple(asks)

@@ -54,6 +54,8 @@ class GangAsk(msgspec.Struct, frozen=True):
     tier: int = 0
     queue: int = -1
     bundle: bool = False
+    bonus: int = 0
+    """What its presence is worth besides the values of its minima: how age decides between equals."""
 
     @property
     def pods(self) -> int:

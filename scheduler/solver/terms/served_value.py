@@ -28,7 +28,7 @@ def post(model: Posting) -> list[tuple[str, Terms]]:
             total[gang.tier] += pods
         if gang.bundle:
             minima[gang.tier] += pods
-        elif worth := least_worth(gang):
+        elif worth := least_worth(gang) + gang.bonus:
             present = model.present(index, 0)
             model.at_most([(1, present), *((-1, count) for _, count in pods)], 0)
             minima[gang.tier].append((-worth, present))
@@ -50,7 +50,7 @@ def costs(problem: Problem, puts: Iterable[Put]) -> list[tuple[str, int]]:
             minima[gang.tier] -= value
         elif put.gang not in placed:
             placed.add(put.gang)
-            minima[gang.tier] -= least_worth(gang)
+            minima[gang.tier] -= least_worth(gang) + gang.bonus
     return [(_name(tier), cost) for tier, cost in minima.items()] + [
         (_surplus_name(tier), cost) for tier, cost in total.items()
     ]

@@ -107,6 +107,7 @@ def gangs(draw: st.DrawFn, resource_count: int, class_count: int) -> GangAsk:
         tier=draw(_int32),
         queue=draw(_int32),
         bundle=draw(st.booleans()),
+        bonus=draw(_int64),
     )
 
 

@@ -40,7 +40,7 @@ CARRIED = {
     SolveRequest: "problem start wall_seconds work workers seed variables_max",
     Problem: "resources class_nodes class_free class_domain level_names domain_names gangs queues goals rules "
     "node_score",
-    GangAsk: "members branches values tier queue bundle",
+    GangAsk: "members branches values tier queue bundle bonus",
     MemberAsk: "request count minimum branch eligible",
     BranchAsk: "parent minimum min_branches required preferred pinned",
     QueueRoom: "parent room",

@@ -101,18 +101,20 @@ class NodeClasses(_message.Message):
     def __init__(self, nodes: _Optional[bytes] = ..., free: _Optional[bytes] = ..., domain: _Optional[bytes] = ...) -> None: ...
 
 class Gangs(_message.Message):
-    __slots__ = ("members", "branches", "tier", "queue", "bundle")
+    __slots__ = ("members", "branches", "tier", "queue", "bundle", "bonus")
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     BRANCHES_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     QUEUE_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_FIELD_NUMBER: _ClassVar[int]
+    BONUS_FIELD_NUMBER: _ClassVar[int]
     members: _containers.RepeatedScalarFieldContainer[int]
     branches: _containers.RepeatedScalarFieldContainer[int]
     tier: _containers.RepeatedScalarFieldContainer[int]
     queue: _containers.RepeatedScalarFieldContainer[int]
     bundle: _containers.RepeatedScalarFieldContainer[bool]
-    def __init__(self, members: _Optional[_Iterable[int]] = ..., branches: _Optional[_Iterable[int]] = ..., tier: _Optional[_Iterable[int]] = ..., queue: _Optional[_Iterable[int]] = ..., bundle: _Optional[_Iterable[bool]] = ...) -> None: ...
+    bonus: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, members: _Optional[_Iterable[int]] = ..., branches: _Optional[_Iterable[int]] = ..., tier: _Optional[_Iterable[int]] = ..., queue: _Optional[_Iterable[int]] = ..., bundle: _Optional[_Iterable[bool]] = ..., bonus: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Members(_message.Message):
     __slots__ = ("request", "count", "minimum", "branch", "value", "eligible", "masks")
