@@ -34,6 +34,8 @@ from scheduler.wire.decode import Decoder
 SOLVE_MARGIN_SECONDS = 0.3
 """What an answer may take beyond the solver's own budget: the way there and back."""
 
+CALM_SECONDS = 1.0
+
 SWITCH_SECONDS = 0.001
 """How long a deciding thread may keep the interpreter from the event loop at a time."""
 
@@ -103,21 +105,38 @@ class Process:
 
                 yield solve_elsewhere
         else:
-            async with WorkerSupervisor() as worker, SolverClient(worker.endpoint) as client:
-                served = False
+            async with AsyncExitStack() as stack:
+                worker = WorkerSupervisor()
+                client = await stack.enter_async_context(SolverClient(worker.endpoint))
+                started = asyncio.Event()
+
+                async def start_when_calm() -> None:
+                    """Loading OR-Tools takes seconds of CPU: not while the first binds want it, unless asked for."""
+                    while not started.is_set() and not (self._synced and self._calm()):
+                        with contextlib.suppress(TimeoutError):
+                            await asyncio.wait_for(started.wait(), CALM_SECONDS)
+                    await stack.enter_async_context(worker)
+
+                starting = asyncio.create_task(start_when_calm(), name="start solver")
 
                 async def solve_here(request: SolveRequest) -> SolveResult:
-                    nonlocal served
-                    if not served:
-                        # The worker takes seconds to load: the first solve waits for it, no longer than for an answer.
+                    if not worker.serving.is_set() and not any(worker.losses.values()):
+                        # Only the first solve waits for the worker to load, no longer than for an answer.
+                        started.set()
                         with contextlib.suppress(TimeoutError):
                             await asyncio.wait_for(worker.serving.wait(), request.wall_seconds)
-                        served = True
                     if not worker.serving.is_set():
                         return SolveResult(incumbent=None, end="failed")
                     return await client.solve(request, request.wall_seconds + SOLVE_MARGIN_SECONDS)
 
-                yield solve_here
+                try:
+                    yield solve_here
+                finally:
+                    starting.cancel()
+
+    def _calm(self) -> bool:
+        """Whether nothing waits to be sent or decided."""
+        return not self._performer.waiting and not self._engine.busy
 
     def _wire(self, client: ApiClient, solve: Solve) -> None:
         self._client = client

@@ -44,7 +44,7 @@ class ApiClient:
         self.calls = 0
 
     async def __aenter__(self) -> Self:
-        self._session = self._new_session(self._connections)
+        self._session = self._new_session(self._connections + 2)
         self._streams = self._new_session(0)
         self._urgent = self._new_session(2)
         return self

@@ -1,4 +1,4 @@
-"""Effects performed: binds and commits first, words last, over a fixed number of connections."""
+"""Effects performed, over a fixed number of connections; words have few of their own."""
 
 from __future__ import annotations
 
@@ -15,51 +15,71 @@ from scheduler.model.effects import Effect
 from scheduler.model.events import Event, Failed
 from scheduler.wire.requests import event_for, request_for
 
-LANES: dict[type[Effect], int] = {
-    ef.Bind: 0,
-    ef.Commit: 0,
-    ef.Hold: 0,
-    ef.Bump: 0,
-    ef.Release: 0,
-    ef.WriteStatus: 1,
-    ef.WriteQueueConditions: 1,
-    ef.MarkPod: 2,
-    ef.Tell: 2,
-}
+URGENT = (ef.Bind, ef.Commit, ef.Hold, ef.Bump, ef.Release)
+"""What work waits for. Everything else is words."""
+
+WORDS_WORKERS = 2
+"""So few connections are for words: statuses and events trickle while binds have all others to themselves."""
+
 TELLS_WAITING_MAX = 2000
 """With this many words waiting, further events are dropped: they are the first thing nobody misses."""
 
 
+class _Lane:
+    """Effects in order, and workers that wait for them."""
+
+    def __init__(self) -> None:
+        self._effects: deque[Effect] = deque()
+        self._ready = asyncio.Semaphore(0)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._effects)
+
+    def put(self, effect: Effect) -> None:
+        self._effects.append(effect)
+        self._ready.release()
+
+    async def get(self) -> Effect:
+        while True:
+            await self._ready.acquire()
+            if self._effects:
+                return self._effects.popleft()
+
+    def clear(self) -> None:
+        self._effects.clear()
+
+
 class Performer:
-    """Takes effects, answers with events. Within a lane first come first served; a lower lane always goes first."""
+    """Takes effects, answers with events. First come, first served, words apart from what work waits for."""
 
     def __init__(self, client: ApiClient, answer: Callable[[Event], None], workers: int = 24) -> None:
         self._client = client
         self._answer = answer
         self._workers = workers
-        self._lanes: tuple[deque[Effect], ...] = (deque(), deque(), deque())
-        self._wake = asyncio.Semaphore(0)
+        self._urgent = _Lane()
+        self._words = _Lane()
+        self._open = False
+        self._in_flight = 0
         self._log = structlog.get_logger("perform")
         self.performed: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.dropped = 0
-        self._open = False
-        self._in_flight = 0
 
     def take(self, effects: Iterable[Effect]) -> None:
         for effect in effects if self._open else ():
-            lane = self._lanes[LANES[type(effect)]]
-            if isinstance(effect, ef.Tell) and len(lane) >= TELLS_WAITING_MAX:
+            if isinstance(effect, URGENT):
+                self._urgent.put(effect)
+            elif isinstance(effect, ef.Tell) and self._words.waiting >= TELLS_WAITING_MAX:
                 self.dropped += 1
-                continue
-            lane.append(effect)
-            self._wake.release()
+            else:
+                self._words.put(effect)
 
     def close(self) -> None:
         """We no longer lead: what has not been sent is forgotten, and nothing is taken until `open`."""
         self._open = False
-        for lane in self._lanes:
-            lane.clear()
+        self._urgent.clear()
+        self._words.clear()
 
     async def open(self) -> None:
         """We lead: take effects again, once everything of before has been answered or has timed out."""
@@ -69,23 +89,23 @@ class Performer:
 
     @property
     def waiting(self) -> int:
-        return sum(len(lane) for lane in self._lanes)
+        return self._urgent.waiting + self._words.waiting
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             for number in range(self._workers):
-                tasks.create_task(self._work(), name=f"perform {number}")
+                tasks.create_task(self._work(self._urgent), name=f"perform {number}")
+            for number in range(WORDS_WORKERS):
+                tasks.create_task(self._work(self._words), name=f"say {number}")
 
-    async def _work(self) -> None:
+    async def _work(self, lane: _Lane) -> None:
         while True:
-            await self._wake.acquire()
-            effect = next((lane.popleft() for lane in self._lanes if lane), None)
-            if effect is not None:
-                self._in_flight += 1
-                try:
-                    await self._perform(effect)
-                finally:
-                    self._in_flight -= 1
+            effect = await lane.get()
+            self._in_flight += 1
+            try:
+                await self._perform(effect)
+            finally:
+                self._in_flight -= 1
 
     async def _perform(self, effect: Effect) -> None:
         kind = type(effect).__name__
