@@ -34,7 +34,8 @@ from scheduler.wire.decode import Decoder
 SOLVE_MARGIN_SECONDS = 0.3
 """What an answer may take beyond the solver's own budget: the way there and back."""
 
-CALM_SECONDS = 1.0
+CALM_SECONDS = 2
+"""With nothing to decide or to send for so long, the solver worker is started."""
 
 SWITCH_SECONDS = 0.001
 """How long a deciding thread may keep the interpreter from the event loop at a time."""
@@ -112,9 +113,11 @@ class Process:
 
                 async def start_when_calm() -> None:
                     """Loading OR-Tools takes seconds of CPU: not while the first binds want it, unless asked for."""
-                    while not started.is_set() and not (self._synced and self._calm()):
+                    calm_seconds = 0
+                    while not started.is_set() and calm_seconds < CALM_SECONDS:
                         with contextlib.suppress(TimeoutError):
-                            await asyncio.wait_for(started.wait(), CALM_SECONDS)
+                            await asyncio.wait_for(started.wait(), 1.0)
+                        calm_seconds = calm_seconds + 1 if self._synced and self._calm() else 0
                     await stack.enter_async_context(worker)
 
                 starting = asyncio.create_task(start_when_calm(), name="start solver")
@@ -136,7 +139,7 @@ class Process:
 
     def _calm(self) -> bool:
         """Whether nothing waits to be sent or decided."""
-        return not self._performer.waiting and not self._engine.busy
+        return not (self._performer.waiting or self._performer.in_flight or self._engine.busy or self._engine.deciding)
 
     def _wire(self, client: ApiClient, solve: Solve) -> None:
         self._client = client

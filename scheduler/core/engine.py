@@ -72,6 +72,11 @@ class Engine:
     def busy(self) -> bool:
         return bool(self._decisions)
 
+    @property
+    def deciding(self) -> bool:
+        """Whether a decision was asked for and has not come."""
+        return self._deciding
+
     def snapshot(self) -> Snapshot:
         """The picture that the decision asked for is made from."""
         return self.store.snapshot((*self._gangs.pending.values(), *self._singles.values()))

@@ -21,6 +21,8 @@ URGENT = (ef.Bind, ef.Commit, ef.Hold, ef.Bump, ef.Release)
 WORDS_WORKERS = 2
 """So few connections are for words: statuses and events trickle while binds have all others to themselves."""
 
+WORDS_DELAY_SECONDS = 1.0
+
 TELLS_WAITING_MAX = 2000
 """With this many words waiting, further events are dropped: they are the first thing nobody misses."""
 
@@ -60,7 +62,7 @@ class Performer:
         self._urgent = _Lane()
         self._words = _Lane()
         self._open = False
-        self._in_flight = 0
+        self.in_flight = 0
         self._log = structlog.get_logger("perform")
         self.performed: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
@@ -83,7 +85,7 @@ class Performer:
 
     async def open(self) -> None:
         """We lead: take effects again, once everything of before has been answered or has timed out."""
-        while self._in_flight:
+        while self.in_flight:
             await asyncio.sleep(0.05)
         self._open = True
 
@@ -98,14 +100,23 @@ class Performer:
             for number in range(WORDS_WORKERS):
                 tasks.create_task(self._work(self._words), name=f"say {number}")
 
+    async def _urgent_first(self) -> None:
+        """Let words wait for a while as long as something urgent waits for a connection."""
+        patience = WORDS_DELAY_SECONDS
+        while self._urgent.waiting and patience > 0:
+            await asyncio.sleep(0.05)
+            patience -= 0.05
+
     async def _work(self, lane: _Lane) -> None:
         while True:
             effect = await lane.get()
-            self._in_flight += 1
+            if lane is self._words:
+                await self._urgent_first()
+            self.in_flight += 1
             try:
                 await self._perform(effect)
             finally:
-                self._in_flight -= 1
+                self.in_flight -= 1
 
     async def _perform(self, effect: Effect) -> None:
         kind = type(effect).__name__

@@ -33,7 +33,7 @@ from scheduler.model.topology import Level, Topology, TopologyAsk
 from scheduler.model.work import Pod, PodGroup
 from scheduler.rpc.client import SolverClient
 from scheduler.rpc.supervise import WorkerSupervisor
-from scheduler.runtime import Runtime, Solve
+from scheduler.runtime import Runtime, Solve, settle_memory
 from scheduler.solver.problem import SolveRequest, SolveResult
 from tests.bench.measure import columns, machine, write_json
 
@@ -157,6 +157,7 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
         for _ in range(options.cycles):
             engine = Engine(policy)
             engine.handle([*events, ev.Leading(1)], time())
+            settle_memory()  # as the running scheduler does after its initial lists
             stalls.append(await deciding_stall(engine, solve))
         engine = Engine(policy)
         engine.handle([*events, ev.Leading(1), ev.Synced()], time())
