@@ -23,8 +23,8 @@ from scheduler.model.plan import Decision, Plan
 from scheduler.model.policy import Policy
 from scheduler.model.work import Condition, Gang, GangKey, Pod, group_key, single_key
 
-DECISIONS_PER_STEP = 200
-"""How many decisions of a plan are verified and applied before the loop may turn to other events."""
+PODS_PER_STEP = 200
+"""How many pods' places are verified and applied before the loop may turn to other events; a gang counts ten more."""
 
 REST_SECONDS = 0.1
 """After a plan of which nothing was accepted the next one waits so long: what stays blocked then costs little."""
@@ -49,6 +49,7 @@ class Engine:
         self._epoch = 0
         self._deciding = False
         self._decided_version = -1
+        self._decided_nodes = self.store.table()
         self._accepted = 0
         self._stirred = False
         self._plan: Plan | None = None
@@ -111,7 +112,7 @@ class Engine:
             self._stirred = False
             if self._gangs.pending or self._singles:
                 self._deciding = True
-                self._decided_version = self.store.version
+                self._decided_version, self._decided_nodes = self.store.version, self.store.table()
                 effects.append(ef.Decide(self.store.version))
         return effects
 
@@ -334,14 +335,20 @@ class Engine:
     def _next_decisions(self, now_seconds: float) -> list[Effect]:
         """Verify and apply the next part of the plan; a refused decision waits for the next cycle."""
         effects: list[Effect] = []
-        for _ in range(min(DECISIONS_PER_STEP, len(self._decisions))):
+        left = PODS_PER_STEP
+        while self._decisions and left > 0:
             decision = self._decisions.popleft()
             uid = decision.gang.removeprefix("pod/")
+            left -= (
+                1 if uid != decision.gang else 10 + sum(each.count for place in decision.places for each in place.nodes)
+            )
             single = self._singles.get(uid) if uid != decision.gang else None
             gang = single or self._gangs.pending.get(decision.gang)
             if gang is None:
                 continue
-            if refusal_of(self.store, self._admission, gang, decision) is not None:
+            # Nodes that are what they were when the decision was made need not be filtered again.
+            admission = None if self.store.table() is self._decided_nodes else self._admission
+            if refusal_of(self.store, admission, gang, decision) is not None:
                 self.refused_decisions += 1
                 self._stirred = True
                 continue

@@ -15,8 +15,9 @@ from scheduler.model.topology import Topology
 from scheduler.model.work import Gang, Place
 
 
-def refusal_of(store: Store, admission: Admission, gang: Gang, decision: Decision) -> Refusal | None:
-    """Why a decision no longer holds on the store as it is now; None when it does."""
+def refusal_of(store: Store, admission: Admission | None, gang: Gang, decision: Decision) -> Refusal | None:
+    """Why a decision no longer holds on the store as it is now; None when it does. ``admission`` is None where no node
+    has changed since the decision was made."""
     shapes = {member.name: member.shape for member in gang.members}
     need: dict[str, Matrix] = {}
     for (member, node), count in spots(decision.places).items():
@@ -24,7 +25,7 @@ def refusal_of(store: Store, admission: Admission, gang: Gang, decision: Decisio
             return Refusal("capacity", "NodeGone", where=node)
         if member not in shapes:
             return Refusal("gang-minimum", "UnknownMember", where=member)
-        if not admission.admits(node, shapes[member]):
+        if admission is not None and not admission.admits(node, shapes[member]):
             return Refusal("filters", "NodeChanged", where=node)
         row = store.columns.row(shapes[member].requests) * count
         need[node] = need[node] + row if node in need else row
