@@ -19,7 +19,7 @@ _TEMPLATES = {
     ("gang-minimum", "Incomplete"): "{offered} of at least {needed} pods exist",
     ("gang-minimum", "Gated"): "{offered} of its pods have scheduling gates; at least {needed} must be without",
     ("gang-minimum", "Suspended"): "it is suspended (spec.suspend)",
-    ("gang-minimum", "UnknownMember"): "pod {where}: no such member",
+    ("gang-minimum", "UnknownMember"): "pod {where}, which does not exist",
     ("gang-minimum", "TemplateMismatch"): "pod {where}",
     (
         "gang-minimum",
@@ -30,7 +30,7 @@ _TEMPLATES = {
     ("modelled", "NotModelled"): "{where} is not supported yet, so it is not placed rather than placed wrongly",
     ("queue", "NoQueue"): "it names no queue, its namespace has no default queue and there is no queue named default",
     ("queue", "UnknownQueue"): "queue {where} does not exist",
-    ("queue", "UnknownParent"): "queue {where} does not exist (named as parent)",
+    ("queue", "UnknownParent"): "queue {where}, which does not exist",
     ("queue", "ParentCycle"): "the parents of its queue form a cycle: {where}",
     (
         "queue",

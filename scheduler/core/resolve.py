@@ -89,7 +89,9 @@ def _declared(members: tuple[MemberSpec, ...], pod: Pod) -> tuple[MemberSpec | N
         named = [spec for spec in members if spec.name == pod.member]
         if not named:
             known = ", ".join(spec.name for spec in members)
-            return None, Refusal("gang-minimum", "UnknownMember", where=f"{pod.name}: {pod.member} (members: {known})")
+            return None, Refusal(
+                "gang-minimum", "UnknownMember", where=f"{pod.name} names the member {pod.member} (there are: {known})"
+            )
         difference = template_difference(named[0].shape, pod.shape)
         if difference:
             return None, Refusal("gang-minimum", "TemplateMismatch", where=f"{pod.name}: {difference}")

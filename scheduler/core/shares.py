@@ -78,7 +78,7 @@ def tree_troubles(queues: Mapping[str, Queue]) -> dict[str, Refusal]:
         at = queue
         while at.parent:
             if at.parent not in queues:
-                found[name] = Refusal("queue", "UnknownParent", where=f"{at.name}: {at.parent}")
+                found[name] = Refusal("queue", "UnknownParent", where=f"{at.name} names the parent {at.parent}")
                 break
             if at.parent in line:
                 cycle = [*line[line.index(at.parent) :], at.parent]

@@ -153,7 +153,7 @@ BAD_WORK = [
         ],
         "parted",
         "Invalid",
-        "pod parted-0: driver (members: worker): no such member",
+        "pod parted-0 names the member driver (there are: worker), which does not exist",
         "parted-0",
         "SchedulerError",
     ),

@@ -97,7 +97,7 @@ def test_a_queue_with_a_cycle_above_it_says_so_itself(cluster: Cluster) -> None:
 
     said = until_ready("ring-a", "ParentCycle")
     assert said == "the parents of its queue form a cycle: ring-a -> ring-b -> ring-a"
-    assert until_ready("lost", "UnknownParent") == "queue lost: gone does not exist (named as parent)"
+    assert until_ready("lost", "UnknownParent") == "queue lost names the parent gone, which does not exist"
     until_ready("default", "Valid")
     answer = cluster.api.merge(f"{QUEUES}/ring-b", {"spec": {"parent": None}})
     assert answer.code == 200, answer.message

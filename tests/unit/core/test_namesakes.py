@@ -12,7 +12,7 @@ from tests.unit.core.world import Bench, group, node, pod
 
 
 def first_and_second() -> tuple[list[Pod | PodGroup], list[Pod], PodGroup]:
-    first = [group("g", 2), pod("g-0", group="g"), pod("g-1", group="g")]
+    first: list[Pod | PodGroup] = [group("g", 2), pod("g-0", group="g"), pod("g-1", group="g")]
     second = [pod("g-2", group="g"), pod("g-3", group="g")]
     return first, second, msgspec.structs.replace(group("g", 2, version="2000"), uid="uid-second")
 
