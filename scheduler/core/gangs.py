@@ -3,51 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 
 import msgspec
 
 from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
+from scheduler.core.gang_state import GangState, GroupWrite, needs_time
 from scheduler.core.lifecycle import Phase, allowed
-from scheduler.core.resolve import Resolved, gang_of, resolve
-from scheduler.core.status import group_status
-from scheduler.core.store import Spot, Store, newer, places_of, spots
+from scheduler.core.resolve import gang_of, resolve
+from scheduler.core.status import as_written, group_status, says_the_same, warning_about
+from scheduler.core.store import Spot, Store, by_member, newer, places_of, spots
 from scheduler.core.voice import Voice, pod_effects
-from scheduler.model.effects import Bump, Commit, Effect, GroupStatus, Hold, Release, Tell, WriteStatus
+from scheduler.model.effects import Bump, Commit, Effect, Hold, Release, Tell, WriteStatus
 from scheduler.model.events import Done, Failed
 from scheduler.model.plan import Cause, Decision, Refusal, Verdict
 from scheduler.model.policy import Policy
 from scheduler.model.work import FINALIZER, Assignment, Gang, GangKey, Place, Pod, PodGroup
-
-GroupWrite = Commit | Release | Hold | WriteStatus
-
-
-@dataclass(slots=True)
-class GangState:
-    """What is known of one gang beyond what the store holds."""
-
-    phase: Phase = Phase.INCOMPLETE
-    resolved: Resolved | None = None
-    loose: dict[str, None] = field(default_factory=dict)
-    record: Assignment | None = None
-    committing: Assignment | None = None
-    withdrawn: Assignment | None = None
-    flight: GroupWrite | None = None
-    retry_at_seconds: float = 0.0
-    blocked_version: str = ""
-    """The version that a write of ours was refused on: no further write before a newer one is seen, or time goes by."""
-    refused_version: str = ""
-    """The version that our commit was refused on: the record that stands is known once a newer one is seen."""
-    resend: bool = False
-    version: str = ""
-    bumps: dict[str, None] | None = None
-    written: GroupStatus | None = None
-    gang: Gang | None = None
-    warned: bool = False
-    short_since_seconds: float = 0.0
-    unproven: bool = False
-    """Its templates promised pods that did not come, or came and finished: only pods that exist count from now on."""
 
 
 class Gangs:
@@ -186,7 +157,7 @@ class Gangs:
             del self._dirty[key]
             effects += self._review(key, now_seconds)
             state = self._states.get(key)
-            if state is not None and _needs_time(state):
+            if state is not None and needs_time(state):
                 self._timed[key] = None
             else:
                 self._timed.pop(key, None)
@@ -414,16 +385,16 @@ class Gangs:
         """
         assert state.resolved is not None
         book = self._store.book(group.key)
-        spent = _by_member(book.spent)
+        spent = by_member(book.spent)
         wanted = Counter(member for uid, member in state.resolved.member_of.items() if not pods[uid].gated)
         for spec in () if state.unproven else group.members:
             if spec.shape is not None and spec.count is not None:
                 wanted[spec.name] = max(wanted[spec.name], spec.count - spent[spec.name])
         if record is not None:
-            wanted.subtract(_by_member(self._standing(group.key, state, record)))
+            wanted.subtract(by_member(self._standing(group.key, state, record)))
             wanted.update(spent)
         else:
-            wanted.subtract(_by_member(book.taken))
+            wanted.subtract(by_member(book.taken))
         return {name: count for name, count in wanted.items() if count > 0}
 
     def _taken(self, key: GangKey) -> Counter[tuple[str, str]]:
@@ -590,7 +561,7 @@ class Gangs:
                 effects += pod_effects(pod, saying, tell=False)
         group = self._store.groups.get(key)
         if group is not None and saying.verdict.cause is not Cause.INCOMPLETE:
-            effects.append(_warning(group, saying.text))
+            effects.append(warning_about(group, saying.text))
         self.touch(key)
         return effects
 
@@ -604,7 +575,7 @@ class Gangs:
         if state.warned or now_seconds - saying.since_seconds < self._policy.patience.incomplete_warning_seconds:
             return []
         state.warned = True
-        return [_warning(group, saying.text)]
+        return [warning_about(group, saying.text)]
 
     def _say(self, key: GangKey, state: GangState, group: PodGroup, now_seconds: float) -> list[Effect]:
         """Write the status when it differs from what stands there and is worth a write."""
@@ -620,8 +591,8 @@ class Gangs:
         scheduled = self._taken(key).total()
         status = group_status(group, state.phase, scheduled, saying, self._store, now_seconds)
         if state.written is None:
-            state.written = _as_written(group)
-        if _same(status, state.written):
+            state.written = as_written(group)
+        if says_the_same(status, state.written):
             return []
         first = running and state.written.phase != Phase.RUNNING
         state.written = status
@@ -663,46 +634,3 @@ class Gangs:
         if pod is not None:
             self._loosen(self._state(key), pod)
         self.touch(key)
-
-
-def _by_member(counts: Counter[Spot]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for (member, _), count in counts.items():
-        total[member] += count
-    return total
-
-
-def _needs_time(state: GangState) -> bool:
-    """Whether time alone may bring something for a gang: a retry, a place that nobody takes, a warning."""
-    waits = state.record is not None and state.phase is not Phase.RUNNING
-    return bool(state.retry_at_seconds) or waits or (state.phase is Phase.INCOMPLETE and not state.warned)
-
-
-def _warning(group: PodGroup, text: str) -> Tell:
-    return Tell(
-        "PodGroup", group.namespace, group.name, group.uid, "FailedScheduling", "Scheduling", text, warning=True
-    )
-
-
-def _as_written(group: PodGroup) -> GroupStatus:
-    """The status as it stands on the server."""
-    verdict = group.verdict
-    return GroupStatus(
-        phase=group.phase,
-        scheduled=group.scheduled,
-        queued_at_seconds=group.queued_at_seconds,
-        observed_generation=group.generation,
-        conditions=group.conditions,
-        verdict_cause="" if verdict is None else verdict.cause,
-        verdict_message="" if verdict is None else verdict.message,
-    )
-
-
-def _same(one: GroupStatus, other: GroupStatus) -> bool:
-    """Whether two statuses say the same; moments and facts follow from the rest."""
-    return (
-        (one.phase, one.scheduled, one.observed_generation, one.verdict_cause, one.verdict_message)
-        == (other.phase, other.scheduled, other.observed_generation, other.verdict_cause, other.verdict_message)
-    ) and [(each.type, each.status, each.reason, each.message) for each in one.conditions] == [
-        (each.type, each.status, each.reason, each.message) for each in other.conditions
-    ]

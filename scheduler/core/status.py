@@ -5,7 +5,7 @@ from __future__ import annotations
 from scheduler.core.lifecycle import Phase
 from scheduler.core.store import Store
 from scheduler.core.voice import Saying, facts
-from scheduler.model.effects import GroupStatus
+from scheduler.model.effects import GroupStatus, Tell
 from scheduler.model.plan import Cause
 from scheduler.model.work import Condition, PodGroup
 
@@ -67,3 +67,33 @@ def _code(saying: Saying | None) -> str:
 
 def _since(before: Condition | None, status: str, now_seconds: float) -> float:
     return before.since_seconds if before is not None and before.status == status else now_seconds
+
+
+def as_written(group: PodGroup) -> GroupStatus:
+    """The status as it stands on the server."""
+    verdict = group.verdict
+    return GroupStatus(
+        phase=group.phase,
+        scheduled=group.scheduled,
+        queued_at_seconds=group.queued_at_seconds,
+        observed_generation=group.generation,
+        conditions=group.conditions,
+        verdict_cause="" if verdict is None else verdict.cause,
+        verdict_message="" if verdict is None else verdict.message,
+    )
+
+
+def says_the_same(one: GroupStatus, other: GroupStatus) -> bool:
+    """Whether two statuses say the same; moments and facts follow from the rest."""
+    return (
+        (one.phase, one.scheduled, one.observed_generation, one.verdict_cause, one.verdict_message)
+        == (other.phase, other.scheduled, other.observed_generation, other.verdict_cause, other.verdict_message)
+    ) and [(each.type, each.status, each.reason, each.message) for each in one.conditions] == [
+        (each.type, each.status, each.reason, each.message) for each in other.conditions
+    ]
+
+
+def warning_about(group: PodGroup, text: str) -> Tell:
+    return Tell(
+        "PodGroup", group.namespace, group.name, group.uid, "FailedScheduling", "Scheduling", text, warning=True
+    )

@@ -356,3 +356,11 @@ def places_of(counts: Counter[Spot]) -> tuple[Place, ...]:
 
 def _residual(book: GangBook, spot: Spot) -> int:
     return max(0, book.wanted[spot] - book.taken[spot] - book.spent[spot])
+
+
+def by_member(counts: Counter[Spot]) -> Counter[str]:
+    """Counts by (member, node) added up per member."""
+    total: Counter[str] = Counter()
+    for (member, _), count in counts.items():
+        total[member] += count
+    return total

@@ -1,0 +1,45 @@
+"""What is known of one gang beyond what the store holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from scheduler.core.lifecycle import Phase
+from scheduler.core.resolve import Resolved
+from scheduler.model.effects import Commit, GroupStatus, Hold, Release, WriteStatus
+from scheduler.model.work import Assignment, Gang
+
+GroupWrite = Commit | Release | Hold | WriteStatus
+
+
+@dataclass(slots=True)
+class GangState:
+    """One gang: its phase, its record, and what is on its way."""
+
+    phase: Phase = Phase.INCOMPLETE
+    resolved: Resolved | None = None
+    loose: dict[str, None] = field(default_factory=dict)
+    record: Assignment | None = None
+    committing: Assignment | None = None
+    withdrawn: Assignment | None = None
+    flight: GroupWrite | None = None
+    retry_at_seconds: float = 0.0
+    blocked_version: str = ""
+    """The version that a write of ours was refused on: no further write before a newer one is seen, or time goes by."""
+    refused_version: str = ""
+    """The version that our commit was refused on: the record that stands is known once a newer one is seen."""
+    resend: bool = False
+    version: str = ""
+    bumps: dict[str, None] | None = None
+    written: GroupStatus | None = None
+    gang: Gang | None = None
+    warned: bool = False
+    short_since_seconds: float = 0.0
+    unproven: bool = False
+    """Its templates promised pods that did not come, or came and finished: only pods that exist count from now on."""
+
+
+def needs_time(state: GangState) -> bool:
+    """Whether time alone may bring something for a gang: a retry, a place that nobody takes, a warning."""
+    waits = state.record is not None and state.phase is not Phase.RUNNING
+    return bool(state.retry_at_seconds) or waits or (state.phase is Phase.INCOMPLETE and not state.warned)
