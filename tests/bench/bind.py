@@ -90,6 +90,18 @@ def prepared(nodes: list[Document], load: list[Document]) -> Iterator[Bed]:
         yield bed
 
 
+def gangs_together(bed: Bed) -> str:
+    """How many gangs stand in one rack with all their pods; empty where there are none."""
+    racks: dict[str, set[int]] = {}
+    for each in json.loads(bed.kubectl("get", "pods", "-o", "json").stdout)["items"]:
+        group = each["metadata"].get("labels", {}).get("muster.dev/pod-group")
+        if group:
+            node = each["spec"].get("nodeName", "node--1")
+            racks.setdefault(group, set()).add(int(node.removeprefix("node-")) // RACK_NODES)
+    whole = sum(1 for found in racks.values() if len(found) == 1 and min(found) >= 0)
+    return f"{whole} of {len(racks)} gangs in one rack" if racks else ""
+
+
 def gpus_bound(bed: Bed) -> int:
     """GPUs of all pods that have a node."""
     pods = json.loads(bed.kubectl("get", "pods", "-o", "json").stdout)["items"]
@@ -176,6 +188,7 @@ def run_muster(nodes: list[Document], load: list[Document], wanted: int, name: s
             child.wait(20)
         cpu = cpu_of_server(bed) - before
         gpus = gpus_bound(bed)
+        together = gangs_together(bed)
         audit = subprocess.run(
             [
                 *(sys.executable, "-m", "auditor", "check", "-o", "json"),
@@ -186,9 +199,10 @@ def run_muster(nodes: list[Document], load: list[Document], wanted: int, name: s
             check=False,
             env={**os.environ, "PYTHONPATH": str(ROOT / "kwok-clusters")},
         )
-    verdict = (
-        "clean" if audit.returncode == 0 else f"exit {audit.returncode}: {audit.stdout[-2000:]}{audit.stderr[-500:]}"
-    )
+    if audit.returncode == 0:
+        verdict = ", ".join(filter(None, ("clean", together)))
+    else:
+        verdict = f"exit {audit.returncode}: {audit.stdout[-2000:]}{audit.stderr[-500:]}"
     return Run(name, binds, wanted, binds.last_seconds - started, taken, cpu, gpus, verdict)
 
 
