@@ -163,7 +163,6 @@ class Process:
 
     async def _until(self, stop: asyncio.Event) -> int:
         """Run all parts until asked to stop, or until one cannot go on; the exit code."""
-        self._watch_tasks: asyncio.Task[None] | None = None
         parts = [
             asyncio.create_task(self._elector.run(), name="lease"),
             asyncio.create_task(self._performer.run(), name="perform"),
@@ -173,9 +172,7 @@ class Process:
             asyncio.create_task(stop.wait(), name="stop"),
         ]
         code = 0
-        finished, _ = await asyncio.wait(
-            [part for part in parts if part.get_name() != "sync"], return_when=asyncio.FIRST_COMPLETED
-        )
+        finished, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         for part in finished:
             trouble = None if part.cancelled() else part.exception()
             if isinstance(trouble, LeaseRefusedError):
