@@ -31,7 +31,7 @@ demo: $(READY) ## the main job on a real KWOK fleet: build, start, schedule, rep
 test: $(READY) ## all tests, on the simulated and the real control plane
 	@python -m pytest $(ARGS)
 
-lint: $(READY) ## format, lint, types, layers, protocol compatibility
+lint: $(READY) ## check format, lint, types, layers, protocol compatibility
 	@ruff format --check .
 	@ruff check .
 	@mypy
@@ -47,7 +47,7 @@ conformance: $(READY) ## the rows distilled from the peers' tests, as a table
 bench-bind: $(READY) ## binds per second: raw ceiling, kube-scheduler, Muster
 	@python -m tests.bench.bind $(ARGS)
 
-bench-openb: $(READY) ## the openb fleet through the API: kube-scheduler, Muster
+bench-openb: $(READY) ## the openb fleet through the API: kube-scheduler, Muster (needs the trace: MUSTER_SHARED)
 	@python -m tests.bench.fleet $(ARGS)
 
 bench-stall: $(READY) ## longest event loop stall while deciding 1,000 nodes x 100 gangs

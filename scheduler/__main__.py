@@ -22,24 +22,25 @@ app = typer.Typer(
 @app.command()
 def run(
     kubeconfig: Annotated[
-        Path | None, typer.Option(help="Kubeconfig file; unset: in-cluster, else $KUBECONFIG.")
+        Path | None, typer.Option(help="Kubeconfig file; unset: in-cluster, else $KUBECONFIG, else ~/.kube/config.")
     ] = None,
     context: Annotated[str | None, typer.Option(help="Context of the kubeconfig; unset: its current one.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file; unset: the default policy.")] = None,
-    scheduler_name: Annotated[str | None, typer.Option(help="Pods with this spec.schedulerName are ours.")] = None,
-    lease_namespace: Annotated[str | None, typer.Option(help="Namespace of the leader election lease.")] = None,
-    identity: Annotated[str | None, typer.Option(help="Our name on the lease; unset: the pod's name.")] = None,
-    lease_duration_seconds: Annotated[float | None, typer.Option(help="How long a lease holds unrenewed.")] = None,
-    connections: Annotated[int | None, typer.Option(help="Connections to the API server for effects.")] = None,
+    scheduler_name: Annotated[str | None, typer.Option(help="Our spec.schedulerName in pods; default muster.")] = None,
+    lease_namespace: Annotated[str | None, typer.Option(help="Namespace of the lease; default muster-system.")] = None,
+    identity: Annotated[str | None, typer.Option(help="Our name on the lease; unset: $POD_NAME or a new one.")] = None,
+    lease_duration_seconds: Annotated[float | None, typer.Option(help="How long a lease holds; default 15.")] = None,
+    connections: Annotated[int | None, typer.Option(help="Connections for binds and records; default 24.")] = None,
     solver_endpoint: Annotated[str | None, typer.Option(help="host:port or unix:PATH; unset: start a solver.")] = None,
-    listen: Annotated[str | None, typer.Option(help="Address of /metrics, /healthz, /readyz; '' for none.")] = None,
-    log_format: Annotated[str | None, typer.Option(help="console or json.")] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    listen: Annotated[str | None, typer.Option(help="Metrics and health; '' for none; default 127.0.0.1:8080.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="console (default) or json.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info (default), warning or error.")] = None,
 ) -> None:
     """Run the scheduler against a cluster until it is told to stop.
 
-    Every option may also be given in the environment as MUSTER_<NAME>. Exit codes: 0 stopped by a signal, 1 an internal
-    error, 2 bad settings, policy, credentials or permissions.
+    Every option may also be given in the environment as MUSTER_<NAME>, the lease's name only there (MUSTER_LEASE_NAME).
+    docs/guide/operations.md explains each. Exit codes: 0 stopped by a signal, 1 an internal error, 2 bad settings,
+    policy, credentials or permissions.
     """
     from scheduler.entry import run_process
 
