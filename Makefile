@@ -64,4 +64,4 @@ lock: $(READY) ## renew the hashed requirements after a change of pyproject.toml
 	eval "$$compile --group pyproject.toml:go -o requirements/go.txt"
 
 clean: ## remove what was made here (the bed's binaries stay in the user's cache)
-	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis out
+	@rm -rf $(VENV) build dist .import_linter_cache *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis out

@@ -1,6 +1,7 @@
 """The `bed` command: argument parsing and what people read; the work is done by `Bed` and its friends."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -96,25 +97,30 @@ def up(
         feature_gates=tuple(feature_gates or ()),
         runtime_config=tuple(runtime_config or ()),
     )
+    # A shell that starts us in the background leaves Ctrl-C ignored; whoever sends it all the same means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     bed = Bed.up(options, Progress())
-    out.print(f"bed [bold]{name}[/bold] is up after {time.monotonic() - started:.1f} s at {bed.server}")
-    out.print(f"  export KUBECONFIG={bed.kubeconfig}")
-    if bed.audit_log:
-        out.print(f"  audit log: {bed.audit_log}")
-    if detach:
-        bed.detach()
-        out.print(f"  end it by: bed down --name {name}")
-        return
-    out.print("  Ctrl-C ends it")
+    detached = False
     try:
+        out.print(f"bed [bold]{name}[/bold] is up after {time.monotonic() - started:.1f} s at {bed.server}")
+        out.print(f"  export KUBECONFIG={bed.kubeconfig}")
+        if bed.audit_log:
+            out.print(f"  audit log: {bed.audit_log}")
+        if detach:
+            bed.detach()
+            detached = True
+            out.print(f"  end it by: bed down --name {name}")
+            return
+        out.print("  Ctrl-C ends it")
         # `bed down` from elsewhere ends it as well.
         while registry.is_running(name):
             bed.check()
             time.sleep(WATCH_INTERVAL_SECONDS)
     finally:
-        bed.down()
-        out.print(f"bed {name} is down")
+        if not detached:
+            bed.down()
+            out.print(f"bed {name} is down")
 
 
 @app.command()

@@ -7,6 +7,7 @@ that name had on its way must be told apart from ours.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
@@ -193,7 +194,7 @@ class Elector:
         stamp = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         return {
             "holderIdentity": self._settings.identity,
-            "leaseDurationSeconds": int(self._settings.duration_seconds),
+            "leaseDurationSeconds": math.ceil(self._settings.duration_seconds),
             "acquireTime": acquired or stamp,
             "renewTime": stamp,
             "leaseTransitions": epoch,

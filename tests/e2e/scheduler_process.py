@@ -127,6 +127,8 @@ class SchedulerProcess:
 
     def kill_solver_worker(self) -> int:
         """`kill -9` of its solver worker; the process id that it had."""
+        # It is started when nothing else wants the processors, so perhaps not yet.
+        self.wait_until(lambda: bool(self.solver_workers()), "with a solver worker")
         (worker,) = self.solver_workers()
         os.kill(worker, signal.SIGKILL)
         return worker

@@ -118,6 +118,7 @@ def test_a_scheduler_told_to_stop_leaves_at_once_and_its_successor_goes_on(start
 
 def test_a_killed_solver_worker_costs_nothing(start: Start, cluster: Cluster) -> None:
     scheduler = start()
+    scheduler.wait_until(lambda: bool(scheduler.solver_workers()), "with a solver worker")
     name = begun(cluster, "solverless")
     killed = scheduler.kill_solver_worker()
     record = cluster.status(name)["assignment"]
