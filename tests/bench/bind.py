@@ -271,6 +271,7 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=1000)
     parser.add_argument("--pods", type=int, default=8000, help="one-GPU pods of the first load")
     parser.add_argument("--gangs", type=int, default=200, help="gangs of 8 with required rack of the second load")
+    parser.add_argument("--loads", nargs="+", choices=["singles", "gangs"], default=["singles", "gangs"])
     parser.add_argument("--only", choices=["muster", "all"], default="all", help="muster: skip the baselines")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -279,18 +280,18 @@ def main() -> None:
         results = []
         nodes = nodes_of(options.nodes)
         count = options.gangs * GANG_SIZE
-        title = f"{options.pods} one-GPU pods, {options.nodes} nodes"
-        results.append(
-            contest(title, nodes, options.pods, {"muster": singles(options.pods, MUSTER)}, log, options.only)
-        )
-        title = (
-            f"{count} one-GPU pods, {options.nodes} nodes; for Muster also as {options.gangs} gangs with required rack"
-        )
-        ours = {
-            "muster, ungrouped": singles(count, MUSTER),
-            "muster, gangs": gangs(options.gangs, GANG_SIZE, MUSTER, "rack"),
-        }
-        results.append(contest(title, nodes, count, ours, log, options.only))
+        if "singles" in options.loads:
+            title = f"{options.pods} one-GPU pods, {options.nodes} nodes"
+            ours = {"muster": singles(options.pods, MUSTER)}
+            results.append(contest(title, nodes, options.pods, ours, log, options.only))
+        if "gangs" in options.loads:
+            grouped = f"for Muster also as {options.gangs} gangs with required rack"
+            title = f"{count} one-GPU pods, {options.nodes} nodes; {grouped}"
+            ours = {
+                "muster, ungrouped": singles(count, MUSTER),
+                "muster, gangs": gangs(options.gangs, GANG_SIZE, MUSTER, "rack"),
+            }
+            results.append(contest(title, nodes, count, ours, log, options.only))
     write_json(options.json, {"benchmark": "bind", "machine": machine(), "loads": results})
 
 
