@@ -224,9 +224,9 @@ class Gangs:
             return Phase.DONE
         if bound:
             return None
-        if group.suspend or group.leaving:
-            return Phase.QUEUED
         assert state.resolved is not None
+        if group.suspend or group.leaving or state.resolved.mismatches:
+            return Phase.QUEUED
         if any(
             not self._admission.holds(node, state.resolved.shapes.get(member))
             for member, node in spots(state.record.places)
