@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)/kwok-clusters
 ARGS ?=
 
-.PHONY: help demo test lint bed clean lock proto conformance bench-bind bench-openb bench-stall
+.PHONY: help demo test lint bed clean lock proto conformance bench-bind bench-openb bench-stall bench-cycle
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench-openb: $(READY) ## the openb fleet through the API: kube-scheduler, Muster
 
 bench-stall: $(READY) ## longest event loop stall while deciding 1,000 nodes x 100 gangs
 	@python -m tests.bench.stall $(ARGS)
+
+bench-cycle: $(READY) ## the whole decision cycle at 5,000 nodes, stage by stage
+	@python -m tests.bench.cycle $(ARGS)
 
 proto: $(READY) ## generate the protocol's code again after a change of a .proto
 	@python proto/build.py generate

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import structlog
 
-from scheduler.core.decide import Masks, decide
+from scheduler.core.decide import Mark, Masks, decide
 from scheduler.core.engine import Engine
 from scheduler.model.effects import Decide, Effect
 from scheduler.model.events import Event, PlanFailed, Planned, Ticked
@@ -47,6 +47,8 @@ class CycleRecord:
         self.failed = 0
         self.snapshot_seconds = 0.0
         self.decide_seconds = 0.0
+        self.stage_seconds: dict[str, float] = {}
+        """By stage of the decision (`decide.Mark`); what a solve adds besides waiting is in `solve`."""
         self.solve_seconds = 0.0
         self.gangs = 0
         self.placed = 0
@@ -115,10 +117,24 @@ class Runtime:
         snapshot = self.engine.snapshot()
         self.last.snapshot_seconds = perf_counter() - started
         policy = self.engine.policy
-        deciding = decide(snapshot, policy, time(), policy.budget, self._masks)
+        deciding = decide(snapshot, policy, time(), policy.budget, self._masks, self._stopwatch())
         task = asyncio.create_task(self._decide(deciding, len(snapshot.gangs)), name="decide")
         self._decisions.add(task)
         task.add_done_callback(self._decisions.discard)
+
+    def _stopwatch(self) -> Mark:
+        """Notes what each stage of one decision takes."""
+        taken: dict[str, float] = {}
+        began = perf_counter()
+
+        def mark(stage: str) -> None:
+            nonlocal began
+            now = perf_counter()
+            taken[stage] = taken.get(stage, 0.0) + now - began
+            began = now
+
+        self.last.stage_seconds = taken
+        return mark
 
     async def _decide(self, deciding: object, gangs: int) -> None:
         """Drive the generator: its own steps in the thread, its solves in the worker process."""

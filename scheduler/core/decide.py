@@ -6,7 +6,7 @@ work competes, 6 expand the better plan to nodes, 7 give everything else its ver
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -52,15 +52,28 @@ class Masks:
         return found
 
 
+Mark = Callable[[str], None]
+"""Told the name of each stage as it ends (`build`, `greedy`, `solve`, `explain`): whoever has a clock may read it."""
+
+
+def _unmarked(_stage: str) -> None:
+    pass
+
+
 def decide(
-    snapshot: Snapshot, policy: Policy, now_seconds: float, budget: SolverBudget, masks: Masks | None = None
+    snapshot: Snapshot,
+    policy: Policy,
+    now_seconds: float,
+    budget: SolverBudget,
+    masks: Masks | None = None,
+    mark: Mark = _unmarked,
 ) -> Deciding:
     """The plan for everything that waits in a snapshot. ``now_seconds`` and ``budget`` are all it knows of time."""
-    return _decide(snapshot, policy, now_seconds, budget, masks or Masks(policy))
+    return _decide(snapshot, policy, now_seconds, budget, masks or Masks(policy), mark)
 
 
 def _decide(
-    snapshot: Snapshot, policy: Policy, _now_seconds: float, budget: SolverBudget, masks: Masks
+    snapshot: Snapshot, policy: Policy, _now_seconds: float, budget: SolverBudget, masks: Masks, mark: Mark
 ) -> Generator[SolveRequest, SolveResult, Plan]:
     verdicts: dict[GangKey, Verdict] = {}
     admitted = _admit(snapshot, verdicts)
@@ -76,6 +89,7 @@ def _decide(
         verdicts[key] = Verdict(Cause.INVALID, refusals)
     by_key = {ask.gang.key: ask for ask in asks}
     kept = [by_key[gang.key] for gang in built.gangs]
+    mark("build")
 
     start = place(built.problem)
     unserved = _unserved(built, start)
@@ -83,6 +97,7 @@ def _decide(
     best = start
     places = expand(built, start.puts)
     assert not isinstance(places, Unexpandable), f"greedy's own plan does not expand: {places}"
+    mark("greedy")
     contended = left_out or any(not impossible(built, index) for index in unserved)
     if contended:
         result = yield _request(built, start, budget, policy.limits.model_variables)
@@ -93,6 +108,7 @@ def _decide(
             start = place(built.problem)
             result = yield _request(built, start, budget, policy.limits.model_variables)
             improved = _improved(built, start, result)
+        mark("solve")
         solve = SolveEnd("all", result.end, _bounded(start.scores, result), result.variables)
         if improved is not None and not isinstance(improved, Unexpandable):
             best, places = improved
@@ -102,6 +118,7 @@ def _decide(
     decisions = _decisions(kept, places, verdicts)
     winners = tuple(decision.gang for decision in decisions[: policy.limits.explain_gangs])
     _explain(built, kept, unserved, found, winners, policy, verdicts)
+    mark("explain")
     return Plan(snapshot.version, tuple(decisions), verdicts, (solve,))
 
 
