@@ -10,10 +10,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)/kwok-clusters
 ARGS ?=
 
-.PHONY: help demo test lint bed clean lock proto conformance bench-bind bench-openb bench-stall bench-cycle
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\# .*/\1/p' Makefile)
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  (ARGS=... passes options on, for example: make bench-bind ARGS='--pods 2000')"
 
 $(READY): requirements/dev.txt requirements/uv.txt pyproject.toml
@@ -43,6 +43,9 @@ bed: $(READY) ## the test bed's command: make bed ARGS='up --fleet tiny --detach
 
 conformance: $(READY) ## the rows distilled from the peers' tests, as a table
 	@muster decide -f tests/conformance --check
+
+oracle: $(READY) ## thousands of tiny worlds against brute force: the same optimum every time
+	@python -m tests.oracle $(ARGS)
 
 bench-bind: $(READY) ## binds per second: raw ceiling, kube-scheduler, Muster
 	@python -m tests.bench.bind $(ARGS)
