@@ -9,6 +9,7 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)/kwok-clusters
 ARGS ?=
+SEEDS ?= 50
 
 .PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\# .*/\1/p' Makefile)
 
@@ -46,6 +47,9 @@ conformance: $(READY) ## the rows distilled from the peers' tests, as a table
 
 oracle: $(READY) ## thousands of tiny worlds against brute force: the same optimum every time
 	@python -m tests.oracle $(ARGS)
+
+parity: $(READY) ## the filters beside kube-scheduler's, on drawn worlds: make parity SEEDS=50
+	@python -m tests.parity --seeds $(SEEDS) $(ARGS)
 
 bench-bind: $(READY) ## binds per second: raw ceiling, kube-scheduler, Muster
 	@python -m tests.bench.bind $(ARGS)

@@ -32,7 +32,7 @@ _CONTROLLERS = (
 )
 
 # Without kube-controller-manager nobody makes service accounts, and nobody would ever lift the taint of a new node.
-_PLUGINS_OF_CONTROLLER_MANAGER = "ServiceAccount,TaintNodesByCondition"
+_PLUGINS_OF_CONTROLLER_MANAGER = ("ServiceAccount", "TaintNodesByCondition")
 
 # Bindings need the request: at Metadata level the target node is not in the record.
 AUDIT_POLICY = {
@@ -153,8 +153,9 @@ def apiserver_flags(layout: Layout, options: BedOptions) -> list[str]:
         "--allow-privileged",
         "--event-ttl=5m",
     ]
-    if not options.controller_manager:
-        flags.append(f"--disable-admission-plugins={_PLUGINS_OF_CONTROLLER_MANAGER}")
+    without = (*options.without_admission, *(() if options.controller_manager else _PLUGINS_OF_CONTROLLER_MANAGER))
+    if without:
+        flags.append(f"--disable-admission-plugins={','.join(without)}")
     if options.throughput:
         flags += [
             "--max-requests-inflight=0",
@@ -206,7 +207,7 @@ def kwok_flags(layout: Layout) -> list[str]:
     ]
 
 
-def write_component_files(layout: Layout) -> None:
+def write_component_files(layout: Layout, options: BedOptions) -> None:
     """The configuration files that the command lines name."""
     (layout.home / "audit-policy.json").write_text(json.dumps(AUDIT_POLICY))
     scheduler = {
@@ -218,6 +219,7 @@ def write_component_files(layout: Layout) -> None:
             "burst": 20000,
         },
         "leaderElection": {"leaderElect": False},
+        **options.scheduler_configuration,
     }
     (layout.home / "kube-scheduler.json").write_text(json.dumps(scheduler))
     kwok = {

@@ -76,7 +76,7 @@ def launch(name: str, options: BedOptions, binaries: Mapping[str, Path]) -> tupl
         held += port_locks
         layout = _layout(home, data, binaries, ports)
         tokens = _write_users(layout)
-        write_component_files(layout)
+        write_component_files(layout, options)
         components = {"data": str(data), "components": component_specs(layout, options)}
         (home / "components.json").write_text(json.dumps(components))
         supervisor = Supervisor(home, held)

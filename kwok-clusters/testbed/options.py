@@ -2,8 +2,10 @@
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from testbed.errors import BedError
 
@@ -16,7 +18,8 @@ class BedOptions:
 
     `throughput` switches API priority and fairness and the in-flight limits off; `audit` records bindings, evictions,
     pod deletes and PodGroup status writes; `feature_gates` (`"GenericWorkload=true"`) go to every Kubernetes component,
-    `runtime_config` (`"scheduling.k8s.io/v1beta1=true"`) to kube-apiserver.
+    `runtime_config` (`"scheduling.k8s.io/v1beta1=true"`) to kube-apiserver; `without_admission` are plugins of it to be
+    left out, `scheduler_configuration` further keys of kube-scheduler's KubeSchedulerConfiguration.
     """
 
     name: str | None = None
@@ -28,6 +31,8 @@ class BedOptions:
     audit: bool = False
     feature_gates: tuple[str, ...] = ()
     runtime_config: tuple[str, ...] = ()
+    without_admission: tuple[str, ...] = ()
+    scheduler_configuration: Mapping[str, Any] = field(default_factory=dict)
 
 
 def bed_name(chosen: str | None) -> str:

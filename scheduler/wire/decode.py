@@ -32,7 +32,7 @@ from scheduler.model.work import (
     Victim,
 )
 from scheduler.wire import names, raw
-from scheduler.wire.pod_shape import pod_shape, template_shape
+from scheduler.wire.pod_shape import pod_shape, resize_infeasible, template_shape
 
 SHAPE_ANNOTATIONS = (names.ANNOTATION_GPU_MODEL, *names.UNMODELLED_ANNOTATIONS)
 SHAPE_TEXTS_MAX = 20_000
@@ -296,10 +296,11 @@ class Decoder:
         return ev.PriorityClassSeen(priority.metadata.name, priority.value, priority.globalDefault)
 
 
-def _resized(status: raw.PodStatus) -> list[raw.ContainerStatus]:
-    """Container statuses that say what was allocated: only they bear on a pod's shape."""
+def _resized(status: raw.PodStatus) -> tuple[object, ...]:
+    """What a pod's status says about amounts: only that bears on its shape."""
     statuses = (*(status.containerStatuses or ()), *(status.initContainerStatuses or ()))
-    return [each for each in statuses if each.allocatedResources or each.resources]
+    reported = [each for each in statuses if each.allocatedResources is not None or each.resources is not None]
+    return reported, status.allocatedResources, status.resources, resize_infeasible(status)
 
 
 def _optional_amount(resource: str, quantity: str | int | None) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from scheduler.model.resources import CPU, MEMORY, PODS, Resources, amount, resources
 from scheduler.model.shape import NodeTerm, Requirement, Shape, Toleration
@@ -19,53 +19,92 @@ DEFAULT_TOLERATIONS = (
 
 
 def pod_requests(spec: raw.PodSpec, status: raw.PodStatus | None = None) -> Resources:
-    """The request formula of kube-scheduler: containers and sidecars, against each init container with the sidecars
-    started before it; pod-level values replace; overhead is added; one pod. Source: k8s.io/component-helpers
-    resource.PodRequests. For a running pod that is being resized the largest of specification, allocation and actual
-    resources counts."""
-    actual = _actual(status)
+    """The request formula of kube-scheduler 1.37: containers and sidecars, against each init container with the
+    sidecars started before it; pod-level values replace; overhead is added; one pod. For a pod that runs (``status``)
+    the largest of what is specified, allocated and actual counts, each summed up for itself; a resize that the kubelet
+    calls infeasible takes the specification out. Source: k8s.io/component-helpers resource.PodRequests."""
+    status = status or raw.PodStatus()
+    infeasible = resize_infeasible(status)
+    total = _reported(spec, status, infeasible)
+    if not infeasible:
+        total |= _aggregate(spec, _specified)
+    for name, value in _pod_level(spec, status, infeasible).items():
+        if _is_pod_level(name):
+            total[name] = value
+    total.update(_amounts(spec.overhead))
+    total[PODS] = 1
+    return resources(total)
+
+
+def resize_infeasible(status: raw.PodStatus) -> bool:
+    """Whether the kubelet has said that it will never resize the pod as its specification asks."""
+    for condition in status.conditions or ():
+        if condition.type == "PodResizePending":
+            return condition.reason == "Infeasible"
+    return False
+
+
+def _aggregate(spec: raw.PodSpec, amounts_of: Callable[[raw.Container], Amounts]) -> Amounts:
+    """The containers' amounts as one: an init container runs beside the sidecars that were started before it."""
     total: Amounts = Counter()
     for container in spec.containers or ():
-        total.update(_container(container, actual))
+        total.update(amounts_of(container))
     sidecars: Amounts = Counter()
     largest_init: Amounts = Counter()
     for container in spec.initContainers or ():
-        own = _container(container, actual)
+        own = amounts_of(container)
         if container.restartPolicy == "Always":
             sidecars.update(own)
             largest_init |= sidecars
         else:
             largest_init |= own + sidecars
-    total = (total + sidecars) | largest_init
-    if spec.resources is not None and spec.resources.requests:
-        for name, quantity in spec.resources.requests.items():
-            if name in (CPU, MEMORY) or name.startswith("hugepages-"):
-                total[name] = amount(name, quantity)
-    for name, quantity in (spec.overhead or {}).items():
-        total[name] += amount(name, quantity)
-    total[PODS] = 1
-    return resources(total)
+    return (total + sidecars) | largest_init
+
+
+def _reported(spec: raw.PodSpec, status: raw.PodStatus, infeasible: bool) -> Amounts:
+    """The larger of what is allocated and what is actual: the pod's own figures, else those of its containers."""
+    if status.allocatedResources is not None and status.resources is not None and status.resources.requests is not None:
+        return _amounts(status.allocatedResources) | _amounts(status.resources.requests)
+    statuses = {each.name: each for each in (*(status.initContainerStatuses or ()), *(status.containerStatuses or ()))}
+    if not statuses and not infeasible:
+        return Counter()  # a pod that has not started: nothing but its specification counts
+
+    def allocated(container: raw.Container) -> Amounts:
+        own = statuses.get(container.name)
+        if own is not None and own.allocatedResources is not None:
+            return _amounts(own.allocatedResources)
+        return Counter() if infeasible else _specified(container)
+
+    def actual(container: raw.Container) -> Amounts:
+        own = statuses.get(container.name)
+        if own is not None and own.resources is not None and own.resources.requests is not None:
+            return _amounts(own.resources.requests)
+        return allocated(container)
+
+    return _aggregate(spec, allocated) | _aggregate(spec, actual)
+
+
+def _pod_level(spec: raw.PodSpec, status: raw.PodStatus, infeasible: bool) -> Amounts:
+    """The amounts that stand for the whole pod; none unless the specification has any."""
+    asked = spec.resources.requests if spec.resources is not None else None
+    if not asked or not any(_is_pod_level(name) for name in asked):
+        return Counter()
+    if status.resources is None:
+        return _amounts(asked)
+    reported = _amounts(status.resources.requests) | _amounts(status.allocatedResources)
+    return reported if infeasible else reported | _amounts(asked)
+
+
+def _is_pod_level(resource: str) -> bool:
+    return resource in (CPU, MEMORY) or resource.startswith("hugepages-")
 
 
 def _amounts(quantities: Mapping[str, raw.Quantity] | None) -> Amounts:
     return Counter({name: amount(name, quantity) for name, quantity in (quantities or {}).items()})
 
 
-def _container(container: raw.Container, actual: Mapping[str, Amounts]) -> Amounts:
-    asked = _amounts(container.resources.requests if container.resources is not None else None)
-    return asked | actual[container.name] if container.name in actual else asked
-
-
-def _actual(status: raw.PodStatus | None) -> dict[str, Amounts]:
-    """What is allocated to containers that have started, by container name."""
-    found: dict[str, Amounts] = {}
-    if status is None:
-        return found
-    for each in (*(status.containerStatuses or ()), *(status.initContainerStatuses or ())):
-        running = _amounts(each.allocatedResources) | _amounts(each.resources.requests if each.resources else None)
-        if running:
-            found[each.name] = running
-    return found
+def _specified(container: raw.Container) -> Amounts:
+    return _amounts(container.resources.requests if container.resources is not None else None)
 
 
 def pod_shape(spec: raw.PodSpec, annotations: Mapping[str, str], status: raw.PodStatus | None = None) -> Shape:

@@ -170,6 +170,8 @@ class PodStatus(msgspec.Struct):
     conditions: list[Condition] | None = None
     containerStatuses: list[ContainerStatus] | None = None
     initContainerStatuses: list[ContainerStatus] | None = None
+    allocatedResources: dict[str, Quantity] | None = None
+    resources: ResourceRequests | None = None
 
 
 class PodObject(msgspec.Struct):

@@ -59,7 +59,7 @@ def _label_in(nodes: NodeTable, key: str, values: tuple[str, ...]) -> Mask:
 
 
 def _label_compared(nodes: NodeTable, requirement: Requirement) -> Mask:
-    """Gt and Lt compare integers; a label or a bound that is none never matches."""
+    """Gt and Lt compare 64-bit integers; a label or a bound that is none never matches."""
     codes, known = nodes.label_column(requirement.key)
     bound = _integer(requirement.values[0]) if len(requirement.values) == 1 else None
     numbers = [_integer(value) for value in known]
@@ -84,5 +84,9 @@ def _by_code(codes: np.ndarray[tuple[int], np.dtype[np.int32]], accepted: list[b
 
 
 def _integer(text: str) -> int | None:
+    """What Go's ParseInt makes of it, None for an error: a sign, decimal digits, at most 64 bits."""
     body = text[1:] if text[:1] in ("-", "+") else text
-    return int(text) if body.isascii() and body.isdigit() else None
+    if not (body.isascii() and body.isdigit()):
+        return None
+    number = int(text)
+    return number if -(2**63) <= number < 2**63 else None

@@ -26,8 +26,8 @@ def pod(spec: dict[str, Any], **metadata: Any) -> dict[str, Any]:
     return {"metadata": meta, "spec": {"schedulerName": "muster", **spec}, "status": {"phase": "Pending"}}
 
 
-def seen_pod(spec: dict[str, Any], **metadata: Any) -> ev.PodSeen:
-    event, _ = Decoder().line("pods", line("ADDED", pod(spec, **metadata)))
+def seen_pod(spec: dict[str, Any], status: dict[str, Any] | None = None, **metadata: Any) -> ev.PodSeen:
+    event, _ = Decoder().line("pods", line("ADDED", pod(spec, **metadata) | {"status": status or {}}))
     assert isinstance(event, ev.PodSeen)
     return event
 
@@ -75,6 +75,38 @@ def container(**requests: str) -> dict[str, Any]:
 )
 def test_requests_follow_the_formula_of_kube_scheduler(spec: dict[str, Any], expected: dict[str, int]) -> None:
     assert dict(seen_pod(spec).pod.shape.requests) == expected
+
+
+def reported(name: str, allocated: str, actual: str) -> dict[str, Any]:
+    return {"name": name, "allocatedResources": {"cpu": allocated}, "resources": {"requests": {"cpu": actual}}}
+
+
+INFEASIBLE = [{"type": "PodResizePending", "status": "True", "reason": "Infeasible"}]
+
+
+@pytest.mark.parametrize(
+    ("status", "milli"),
+    [
+        ({"containerStatuses": [reported("a", "1", "3"), reported("b", "1", "1")]}, 4000),
+        # Each of the three is summed up for itself: 2 + 2 specified, 3 + 1 allocated, 1 + 3 actual.
+        ({"containerStatuses": [reported("a", "3", "1"), reported("b", "1", "3")]}, 4000),
+        ({"containerStatuses": [{"name": "a", "allocatedResources": {"cpu": "5"}}]}, 7000),
+        ({"containerStatuses": [reported("a", "1", "1"), reported("b", "1", "1")], "conditions": INFEASIBLE}, 2000),
+        ({"containerStatuses": [reported("a", "1", "1")], "conditions": INFEASIBLE}, 1000),
+        ({"allocatedResources": {"cpu": "6"}, "resources": {"requests": {"cpu": "5"}}}, 6000),
+        ({"allocatedResources": {"cpu": "6"}, "containerStatuses": [reported("a", "3", "3")]}, 5000),
+    ],
+    ids=["actual", "crossed", "one of two", "infeasible", "infeasible, one of two", "the pod's own", "the pod's half"],
+)
+def test_a_pod_that_is_being_resized_counts_the_largest_of_its_amounts(status: dict[str, Any], milli: int) -> None:
+    containers = [{"name": name, "resources": {"requests": {"cpu": "2"}}} for name in ("a", "b")]
+    assert dict(seen_pod({"containers": containers}, status=status).pod.shape.requests)["cpu"] == milli
+
+
+def test_a_resize_of_pod_level_amounts_counts_the_largest() -> None:
+    spec = {"containers": [{"name": "a"}], "resources": {"requests": {"cpu": "2"}}}
+    status = {"allocatedResources": {"cpu": "1"}, "resources": {"requests": {"cpu": "3"}}}
+    assert dict(seen_pod(spec, status=status).pod.shape.requests)["cpu"] == 3000
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,25 @@ def test_a_taint_is_tolerated_by_effect_key_and_value(toleration: Toleration, to
     assert refused("taints", shape(tolerations=(toleration,)), tainted) == ([] if tolerated else ["a"])
 
 
+@pytest.mark.parametrize(
+    ("operator", "bound", "tolerated"),
+    [
+        ("Lt", "6", True),
+        ("Lt", "5", False),
+        ("Gt", "-1", True),
+        ("Gt", "5", False),
+        ("Gt", "04", False),
+        ("Gt", "low", False),
+        ("Gt", "-9223372036854775809", False),
+    ],
+)
+def test_a_numeric_toleration_compares_the_value_of_the_taint(operator: str, bound: str, tolerated: bool) -> None:
+    tainted = node("a", taints=(Taint("risk", "5", "NoSchedule"),))
+    pod = shape(tolerations=(Toleration("risk", operator, bound),))
+    assert refused("taints", pod, tainted) == ([] if tolerated else ["a"])
+    assert refused("taints", pod, node("a", taints=(Taint("risk", "five", "NoSchedule"),))) == ["a"]
+
+
 def test_every_hard_taint_needs_a_toleration_and_advice_needs_none() -> None:
     both = node("a", taints=(Taint("x", "", "NoSchedule"), Taint("y", "", "NoExecute")))
     advice = node("b", taints=(Taint("z", "", "PreferNoSchedule"),))
@@ -99,7 +118,8 @@ def test_an_affinity_term_matches_like_the_api_says(term: NodeTerm, accepted: li
 
 def test_a_label_that_is_no_integer_is_neither_greater_nor_smaller() -> None:
     for operator in ("Gt", "Lt"):
-        assert refused("node-affinity", affine(expression("gen", operator, "5")), node("a", gen="five")) == ["a"]
+        for label in ("five", "99999999999999999999"):
+            assert refused("node-affinity", affine(expression("gen", operator, "5")), node("a", gen=label)) == ["a"]
 
 
 def test_terms_are_alternatives_and_expressions_all_hold() -> None:
