@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from scheduler.model.policy import Limits, Patience, Policy, SolverBudget, VerdictPace
 from scheduler.solver.node_scores import NODE_SCORES
-from scheduler.solver.terms.table import FILTERS, GOALS, RULES
+from scheduler.solver.terms.table import FILTERS, GOALS, RELATIVE_FILTERS, RULES
 
 
 class PolicyError(Exception):
@@ -69,7 +69,7 @@ class _File(_Strict):
     @field_validator("filters")
     @classmethod
     def _filters(cls, names: list[str]) -> list[str]:
-        _known("filter", names, FILTERS)
+        _known("filter", names, {**FILTERS, **RELATIVE_FILTERS})
         return names
 
     @field_validator("rules")

@@ -24,7 +24,9 @@ class Binder:
 
     def bind(self, pod: Pod, node: str, gang: GangKey, queue: str, member: str, *, grouped: bool) -> Bind:
         """Assume a pod on a node and ask for it."""
-        charge = Charge(node, pod.shape, queue, gang if grouped else None, member, takes_room=True)
+        charge = Charge(
+            node, pod.shape, queue, gang if grouped else None, member, takes_room=True, label_set=pod.label_set
+        )
         self._assumed[pod.uid] = charge
         self._store.charge(pod.uid, charge)
         return Bind(pod.namespace, pod.name, pod.uid, pod.version, node, gang)
@@ -49,7 +51,16 @@ class Binder:
         if pod.node:
             if pod.finished and not (pod.succeeded and gang is not None):
                 return None
-            return Charge(pod.node, pod.shape, queue, gang, member, takes_room=not pod.finished)
+            return Charge(
+                pod.node,
+                pod.shape,
+                queue,
+                gang,
+                member,
+                takes_room=not pod.finished,
+                label_set=pod.label_set,
+                leaving=pod.leaving,
+            )
         return self._assumed.get(pod.uid)
 
     def forget(self, uid: str) -> None:

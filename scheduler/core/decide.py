@@ -15,6 +15,7 @@ from scheduler.core.drive import Deciding
 from scheduler.core.shares import QueueTree, admission_trouble, shares, tree_troubles
 from scheduler.core.window import Ask, ranked, window
 from scheduler.model.cluster import Snapshot
+from scheduler.model.neighbours import Neighbours
 from scheduler.model.plan import Cause, Decision, Plan, Refusal, SolveEnd, TierScore, Verdict
 from scheduler.model.policy import Policy, SolverBudget
 from scheduler.model.shape import Shape
@@ -23,7 +24,7 @@ from scheduler.solver.blocking import fits_alone, impossible, why_not
 from scheduler.solver.build import Built, build
 from scheduler.solver.check import better, broken, scores
 from scheduler.solver.expand import Unexpandable, expand, split
-from scheduler.solver.filters import Eligibility, eligible
+from scheduler.solver.filters import Eligibility, eligible, seen, within_plan
 from scheduler.solver.greedy import place
 from scheduler.solver.problem import Incumbent, QueueRoom, SolveRequest, SolveResult
 
@@ -41,10 +42,16 @@ class Masks:
         self._known: dict[Shape, Eligibility] = {}
 
     def of(self, snapshot: Snapshot, shape: Shape) -> Eligibility:
+        """Where a shape may go in a plan made from a snapshot. Only what follows from the nodes is remembered."""
+        return within_plan(shape, self._of_nodes(snapshot, shape), snapshot, self._policy)
+
+    def _of_nodes(self, snapshot: Snapshot, shape: Shape) -> Eligibility:
         key = (id(snapshot.nodes), id(snapshot.capacity))
         if key != self._key:
             self._key, self._alive = key, (snapshot.nodes, snapshot.capacity)
             self._known = {}
+        if shape.relations is not None or shape.matched:
+            shape = msgspec.structs.replace(shape, relations=None, matched=())
         found = self._known.get(shape)
         if found is None:
             found = eligible(shape, snapshot.nodes, snapshot.capacity, snapshot.resources, self._policy)
@@ -76,7 +83,7 @@ def _decide(
     snapshot: Snapshot, policy: Policy, _now_seconds: float, budget: SolverBudget, masks: Masks, mark: Mark
 ) -> Generator[SolveRequest, SolveResult, Plan]:
     verdicts: dict[GangKey, Verdict] = {}
-    admitted = _admit(snapshot, verdicts)
+    admitted = _as_seen(_admit(snapshot, verdicts), snapshot.neighbours, verdicts)
     asks, left_out = window(ranked(admitted), policy.limits)
     for key in left_out:
         verdicts[key] = Verdict(Cause.OUTSIDE_WINDOW)
@@ -132,6 +139,8 @@ def _admit(snapshot: Snapshot, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
             by_queue[gang.queue] = admission_trouble(snapshot.queues, troubles, gang.queue)
         trouble = by_queue[gang.queue]
         unmodelled = [feature for member in gang.members for feature in member.shape.unmodelled]
+        if any(member.shape.relations is not None for member in gang.members):
+            unmodelled.append("what a pod asks of other pods")
         if unmodelled:
             refusals = tuple(Refusal("modelled", "NotModelled", where=each) for each in dict.fromkeys(unmodelled))
             verdicts[gang.key] = Verdict(Cause.INVALID, refusals)
@@ -141,6 +150,28 @@ def _admit(snapshot: Snapshot, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
             held = trouble.code in ("QueueHold", "QueueDrain")
             verdicts[gang.key] = Verdict(Cause.HELD if held else Cause.INVALID, (trouble,))
     return admitted
+
+
+def _as_seen(gangs: list[Gang], neighbours: Neighbours, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
+    """The gangs with shapes that know which selectors look at their pods; unlike pods in one member cannot be decided
+    on."""
+    if not neighbours.selectors:
+        return gangs
+    known: dict[Shape, Shape] = {}
+    found = []
+    for gang in gangs:
+        members = []
+        for member in gang.members:
+            shapes = {seen(member.shape, each, neighbours) for each in member.label_sets} or {member.shape}
+            if len(shapes) > 1:
+                unlike = Refusal("gang-minimum", "UnlikeLabels", where=member.name)
+                verdicts[gang.key] = Verdict(Cause.INVALID, (unlike,))
+                break
+            shape = shapes.pop()
+            members.append(msgspec.structs.replace(member, shape=known.setdefault(shape, shape)))
+        else:
+            found.append(msgspec.structs.replace(gang, members=tuple(members)))
+    return found
 
 
 def _shapes(asks: Sequence[Ask]) -> dict[Shape, None]:

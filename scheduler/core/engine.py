@@ -170,12 +170,16 @@ class Engine:
             case ev.TopologyGone(name):
                 store.topologies.pop(name, None)
                 self._stirred = True
-            case ev.NamespaceSeen(name, default_queue):
+            case ev.NamespaceSeen(name, default_queue, labels):
+                if store.census.namespaces.get(name, ()) != labels:
+                    store.census.namespaces[name] = labels
+                    self._stirred = True
                 if store.default_queue_of.get(name, "") != default_queue:
                     store.default_queue_of[name] = default_queue
                     self._queues_stirred = True
             case ev.NamespaceGone(name):
                 store.default_queue_of.pop(name, None)
+                store.census.namespaces.pop(name, None)
             case ev.PriorityClassSeen(name, value, _):
                 self._gangs_stirred |= store.priority_classes.get(name) != value
                 store.priority_classes[name] = value
@@ -225,6 +229,8 @@ class Engine:
         had_room = before is not None and before.node and not before.finished
         if had_room and pod.finished:
             self._stirred = True
+        if before is not None and (before.label_set, before.leaving) != (pod.label_set, pod.leaving):
+            self._stirred = True  # other pods' selectors may see it differently now
         if pod.ours and pod.group:
             self._gangs.see_pod(group_key(pod.namespace, pod.group), pod, before)
             charge = self.store.charges.get(pod.uid)

@@ -13,6 +13,11 @@ _FILTERS = {
     "node-affinity": "outside its node selector or affinity",
     "gpu-model": "with another GPU model",
     "resources": "too small for one pod",
+    "host-ports": "with a host port that is taken",
+    "pod-affinity": "without the pods it must be near",
+    "pod-anti-affinity": "near pods it must be apart from",
+    "topology-spread": "where it would be spread too unevenly",
+    "capacity": "without enough free",
 }
 
 _TEMPLATES = {
@@ -25,6 +30,9 @@ _TEMPLATES = {
         "gang-minimum",
         "UnlikePods",
     ): "pod {where} asks for something else than the other pods of its member; give them members of their own",
+    ("gang-minimum", "UnlikeLabels"): (
+        "the pods of its member {where} differ in labels that selectors look at; give them members of their own"
+    ),
     ("gang-minimum", "TooFew"): "{offered} of at least {needed} pods fit at once",
     ("gang-minimum", "Missing"): "its PodGroup {where} does not exist",
     ("modelled", "NotModelled"): "{where} is not supported yet, so it is not placed rather than placed wrongly",

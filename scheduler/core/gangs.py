@@ -47,7 +47,7 @@ class Gangs:
 
     def see_pod(self, key: GangKey, pod: Pod, before: Pod | None) -> None:
         state = self._state(key)
-        if before is None or before.shape is not pod.shape or before.finished != pod.finished:
+        if before is None or _told_apart(before, pod):
             state.resolved = None
         if before is None and not pod.finished:
             state.unproven = False
@@ -174,7 +174,7 @@ class Gangs:
             self.recharge(key)
         record = state.committing or state.record
         queue = self.queue_of(key)
-        self._store.reserve(key, record, queue, state.resolved.shapes)
+        self._store.reserve(key, record, queue, state.resolved.shapes, state.resolved.labels)
         if state.flight is not None or state.retry_at_seconds > now_seconds:
             return []  # one write at a time; after a conflict or a loss not before the watch or time says so
         if record is not None and state.committing is None:
@@ -447,7 +447,7 @@ class Gangs:
         self._settle(key, state)
         self._voice.drop(key)
         assert state.resolved is not None
-        self._store.reserve(key, record, queue, state.resolved.shapes)
+        self._store.reserve(key, record, queue, state.resolved.shapes, state.resolved.labels)
         return self._send(state, Commit(group.namespace, group.name, state.version, record))
 
     def _settle(self, key: GangKey, state: GangState) -> None:
@@ -634,3 +634,8 @@ class Gangs:
         if pod is not None:
             self._loosen(self._state(key), pod)
         self.touch(key)
+
+
+def _told_apart(before: Pod, now: Pod) -> bool:
+    """Whether a pod may be one of another member, or count differently, than what was last seen of it."""
+    return before.shape is not now.shape or before.finished != now.finished or before.label_set != now.label_set

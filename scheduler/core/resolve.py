@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from scheduler.model.plan import Cause, Refusal, Verdict
+from scheduler.model.relations import LabelSet
 from scheduler.model.resources import quantity_text
 from scheduler.model.shape import Shape
 from scheduler.model.work import Branch, Gang, Member, MemberSpec, Place, Pod, PodGroup, single_key
@@ -21,6 +22,13 @@ class Resolved(msgspec.Struct, frozen=True):
     mismatches: tuple[Refusal, ...]
     minimum: int
     expected: int
+    label_sets: dict[str, tuple[LabelSet, ...]] = {}
+    """The distinct labels of each member's pods."""
+
+    @property
+    def labels(self) -> dict[str, LabelSet]:
+        """What the pods of each member look like to others; selectors do not tell its pods apart."""
+        return {member: found[0] for member, found in self.label_sets.items()}
 
 
 def single_gang(pod: Pod, queue: str) -> Gang:
@@ -31,7 +39,7 @@ def single_gang(pod: Pod, queue: str) -> Gang:
         queue=queue,
         priority=pod.priority,
         arrived_seconds=pod.created_seconds,
-        members=(Member("pod", pod.shape, 1, 1),),
+        members=(Member("pod", pod.shape, 1, 1, label_sets=(pod.label_set,)),),
         branches=(Branch("", -1, minimum=1, topology=pod.topology),),
         preemptible=pod.preemptible,
         single=True,
@@ -69,7 +77,12 @@ def resolve(group: PodGroup, pods: Iterable[Pod], known: Mapping[str, str] | Non
             member_of[pod.uid] = name
         expected = 0
     expected = max(expected, len(member_of))
-    return Resolved(shapes, member_of, tuple(mismatches), _minimum(group, expected), expected)
+    by_member: dict[str, dict[LabelSet, None]] = {}
+    for pod in live:
+        if pod.uid in member_of:
+            by_member.setdefault(member_of[pod.uid], {})[pod.label_set] = None
+    label_sets = {member: tuple(found) for member, found in by_member.items()}
+    return Resolved(shapes, member_of, tuple(mismatches), _minimum(group, expected), expected, label_sets)
 
 
 def _minimum(group: PodGroup, expected: int) -> int:
@@ -190,7 +203,8 @@ def _gang(
         spec = stated.get(name)
         least = _least(group, spec)
         least = min(count, max(0, least - placed.get(name, 0)))
-        members.append(Member(name, shape, count, least, index[_branch_name(name, stated, index)]))
+        branch = index[_branch_name(name, stated, index)]
+        members.append(Member(name, shape, count, least, branch, resolved.label_sets.get(name, ())))
     return Gang(
         key=group.key,
         name=group.key,

@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
+from scheduler.core.census import Census
 from scheduler.model.cluster import Node, NodeTable, Snapshot
+from scheduler.model.neighbours import NOBODY, Neighbours
 from scheduler.model.queue import Queue
+from scheduler.model.relations import LabelSet
 from scheduler.model.resources import CPU, GPU, MEMORY, PODS, Matrix, Resources
 from scheduler.model.shape import Shape
 from scheduler.model.topology import Topology
@@ -32,6 +35,8 @@ class Charge(msgspec.Struct, frozen=True):
     gang: GangKey | None
     member: str
     takes_room: bool
+    label_set: LabelSet | None = None
+    leaving: bool = False
 
 
 @dataclass(slots=True)
@@ -41,6 +46,7 @@ class GangBook:
     record: Assignment | None = None
     queue: str = ""
     shapes: dict[str, Shape] = field(default_factory=dict)
+    labels: dict[str, LabelSet] = field(default_factory=dict)
     wanted: Counter[Spot] = field(default_factory=Counter)
     taken: Counter[Spot] = field(default_factory=Counter)
     spent: Counter[Spot] = field(default_factory=Counter)
@@ -101,6 +107,7 @@ class Store:
         self._use: dict[str, Matrix] = {}
         self._below: dict[str, Matrix] = {}
         self._lines: dict[str, tuple[str, ...]] = {}
+        self.census = Census()
         self._table: NodeTable | None = None
         self._capacity: Matrix | None = None
         self._table_slots: np.ndarray[tuple[int], np.dtype[np.intp]] = np.zeros(0, dtype=np.intp)
@@ -220,21 +227,33 @@ class Store:
         book, spot = self.book(charge.gang), (charge.member, charge.node)
         before = _residual(book, spot)
         book.spent[spot] += 1
-        shape = book.shapes.get(charge.member, charge.shape)
-        self._add(charge.node, book.queue, shape, _residual(book, spot) - before)
+        self._add_residual(book, charge, _residual(book, spot) - before)
 
     def _count(self, charge: Charge, sign: int) -> None:
         if charge.takes_room:
-            self._add(charge.node, charge.queue, charge.shape, sign)
+            self._add(charge.node, charge.queue, charge.shape, sign, charge.label_set, leaving=charge.leaving)
         if charge.gang is not None:
             book = self.book(charge.gang)
             spot = (charge.member, charge.node)
             before = _residual(book, spot)
             book.taken[spot] += sign
-            shape = book.shapes.get(charge.member, charge.shape)
-            self._add(charge.node, book.queue, shape, _residual(book, spot) - before)
+            self._add_residual(book, charge, _residual(book, spot) - before)
 
-    def _add(self, node: str, queue: str, shape: Shape, times: int) -> None:
+    def _add_residual(self, book: GangBook, charge: Charge, times: int) -> None:
+        """What a record still reserves on a spot grew or shrank because of one of its pods."""
+        shape = book.shapes.get(charge.member, charge.shape)
+        self._add(charge.node, book.queue, shape, times, book.labels.get(charge.member))
+
+    def _add(
+        self,
+        node: str,
+        queue: str,
+        shape: Shape,
+        times: int,
+        label_set: LabelSet | None = None,
+        *,
+        leaving: bool = False,
+    ) -> None:
         if not times:
             return
         row = self.columns.row(shape.requests)
@@ -242,6 +261,7 @@ class Store:
         self._used = self.columns.widened(self._used)
         row = self.columns.widened(row)
         self._used[slot] += times * row
+        self.census.count(slot, shape, label_set, times, leaving=leaving)
         if queue:
             self._use[queue] = self._sum(self._use.get(queue), times * row)
             for ancestor in self._line(queue):
@@ -282,19 +302,30 @@ class Store:
     def book(self, key: GangKey) -> GangBook:
         return self.books.setdefault(key, GangBook())
 
-    def reserve(self, key: GangKey, record: Assignment | None, queue: str, shapes: dict[str, Shape]) -> None:
-        """Let a gang's record (None: none) reserve what its pods have not taken, instead of what it reserved before."""
+    def reserve(
+        self,
+        key: GangKey,
+        record: Assignment | None,
+        queue: str,
+        shapes: dict[str, Shape],
+        labels: dict[str, LabelSet] | None = None,
+    ) -> None:
+        """Let a gang's record (None: none) reserve what its pods have not taken, instead of what it reserved before.
+
+        ``labels`` are what the pods of each member look like to others, where that is known.
+        """
+        labels = labels or {}
         book = self.books.get(key)
         if book is None:
             if record is None:
                 return
             book = self.book(key)
-        if book.record == record and book.queue == queue and book.shapes == shapes:
+        if (book.record, book.queue, book.shapes, book.labels) == (record, queue, shapes, labels):
             return
         self._reserve_all(book, -1)
         if record is None:
             book.spent.clear()
-        book.record, book.queue, book.shapes = record, queue, dict(shapes)
+        book.record, book.queue, book.shapes, book.labels = record, queue, dict(shapes), dict(labels)
         book.wanted = spots(record.places) if record is not None else Counter()
         self._reserve_all(book, 1)
         if record is None and not book.taken.total():
@@ -305,7 +336,7 @@ class Store:
         for spot in book.wanted:
             shape = book.shapes.get(spot[0])
             if shape is not None:
-                self._add(spot[1], book.queue, shape, sign * _residual(book, spot))
+                self._add(spot[1], book.queue, shape, sign * _residual(book, spot), book.labels.get(spot[0]))
 
     def open_spots(self, key: GangKey) -> Counter[Spot]:
         """How many pods of each member the record still expects on each node."""
@@ -328,7 +359,19 @@ class Store:
             queues=dict(self.queues),
             use={name: self.columns.widened(total) for name, total in self._use.items()},
             topologies=dict(self.topologies),
+            neighbours=self._neighbours(gangs),
         )
+
+    def _neighbours(self, gangs: tuple[Gang, ...]) -> Neighbours:
+        """Who stands where, as far as these gangs and they ask something of one another; costs nothing where nobody
+        does."""
+        shapes = {member.shape for gang in gangs for member in gang.members if member.shape.relations is not None}
+        if not shapes and not self.census.has_carriers:
+            return NOBODY
+        asking = [selector for shape in shapes if shape.relations for selector in shape.relations.selectors]
+        seen = (label_set for gang in gangs for member in gang.members for label_set in member.label_sets)
+        self.table()
+        return self.census.neighbours(asking, seen, self._table_slots)
 
 
 def newer(one: str, other: str) -> str:

@@ -61,7 +61,7 @@ def _bundle(pods: Sequence[Gang]) -> Gang:
         queue=first.queue,
         priority=first.priority,
         arrived_seconds=first.arrived_seconds,
-        members=(Member("pod", first.members[0].shape, len(pods), 0),),
+        members=(Member("pod", first.members[0].shape, len(pods), 0, label_sets=first.members[0].label_sets),),
         branches=(Branch("", -1, topology=topology),),
         preemptible=first.preemptible,
         single=True,

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.model.neighbours import NOBODY, Neighbours
 from scheduler.model.queue import Queue
 from scheduler.model.resources import Matrix, Resources
 from scheduler.model.shape import Taint
@@ -112,3 +113,4 @@ class Snapshot:
     queues: Mapping[str, Queue]
     use: Mapping[str, Matrix]
     topologies: Mapping[str, Topology]
+    neighbours: Neighbours = NOBODY

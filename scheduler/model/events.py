@@ -8,6 +8,7 @@ from scheduler.model.cluster import Node
 from scheduler.model.effects import Effect
 from scheduler.model.plan import Plan
 from scheduler.model.queue import Queue
+from scheduler.model.selector import Labels
 from scheduler.model.topology import Topology
 from scheduler.model.work import Pod, PodGroup
 
@@ -54,10 +55,11 @@ class TopologyGone(msgspec.Struct, frozen=True):
 
 
 class NamespaceSeen(msgspec.Struct, frozen=True):
-    """A namespace and the queue of its annotation ``muster.dev/default-queue`` (empty: none)."""
+    """A namespace, the queue of its annotation ``muster.dev/default-queue`` (empty: none), and its labels."""
 
     name: str
     default_queue: str = ""
+    labels: Labels = ()
 
 
 class NamespaceGone(msgspec.Struct, frozen=True):

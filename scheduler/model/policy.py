@@ -49,6 +49,10 @@ class Policy(msgspec.Struct, frozen=True):
         "node-affinity",
         "gpu-model",
         "resources",
+        "host-ports",
+        "pod-affinity",
+        "pod-anti-affinity",
+        "topology-spread",
     )
     rules: tuple[str, ...] = ("capacity", "queue-limit", "gang-minimum", "required-topology")
     goals: tuple[str, ...] = ("served-value", "preferred-topology", "packing")

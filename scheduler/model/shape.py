@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from scheduler.model.relations import PodSelector, Relations
 from scheduler.model.resources import Resources
+from scheduler.model.selector import Requirement
 
 
 class Taint(msgspec.Struct, frozen=True):
@@ -20,14 +22,6 @@ class Toleration(msgspec.Struct, frozen=True):
     operator: str = "Equal"
     value: str = ""
     effect: str = ""
-
-
-class Requirement(msgspec.Struct, frozen=True):
-    """One expression of a node selector term: In, NotIn, Exists, DoesNotExist, Gt or Lt."""
-
-    key: str
-    operator: str
-    values: tuple[str, ...] = ()
 
 
 class NodeTerm(msgspec.Struct, frozen=True):
@@ -51,3 +45,8 @@ class Shape(msgspec.Struct, frozen=True):
     tolerations: tuple[Toleration, ...] = ()
     gpu_models: tuple[str, ...] = ()
     unmodelled: tuple[str, ...] = ()
+    relations: Relations | None = None
+    """What it asks of the pods around it; None for nothing, as most pods do."""
+    matched: tuple[PodSelector, ...] = ()
+    """The selectors that look at this pod. They come and go, so they are found out when a decision is made
+    (`scheduler.solver.filters.seen`) and are empty before."""

@@ -6,6 +6,7 @@ from typing import NewType
 
 import msgspec
 
+from scheduler.model.relations import LabelSet
 from scheduler.model.shape import Shape
 from scheduler.model.topology import TopologyAsk
 
@@ -46,6 +47,8 @@ class Pod(msgspec.Struct, frozen=True):
     queue: str = ""
     topology: TopologyAsk | None = None
     preemptible: bool = True
+    label_set: LabelSet = LabelSet("")
+    """What the selectors of other pods see of it."""
     waiting_reason: str = ""
     """The reason of the pod's PodScheduled=False condition as it stands on the server."""
 
@@ -180,6 +183,8 @@ class Member(msgspec.Struct, frozen=True):
     count: int
     minimum: int
     branch: int = 0
+    label_sets: tuple[LabelSet, ...] = ()
+    """The distinct labels of its pods, as far as they exist; selectors must not tell them apart."""
 
 
 class Gang(msgspec.Struct, frozen=True):

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from scheduler.model.resources import CPU, GPU, MEMORY, PODS, from_quantities
-from scheduler.model.shape import NodeTerm, Requirement, Shape
+from scheduler.model.selector import Requirement
+from scheduler.model.shape import NodeTerm, Shape
 from scheduler.model.topology import Slice, TopologyAsk
 from scheduler.model.work import Branch, Gang, GangKey, Member, NodeCount, Place, group_key
 from scheduler.scenario.names import expand, fill

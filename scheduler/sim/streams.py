@@ -150,7 +150,7 @@ def _gone(event: Event) -> tuple[str, Event | None]:
             return queue.name, ev.QueueGone(queue.name)
         case ev.TopologySeen(topology):
             return topology.name, ev.TopologyGone(topology.name)
-        case ev.NamespaceSeen(name, _):
+        case ev.NamespaceSeen(name):
             return name, ev.NamespaceGone(name)
         case ev.PriorityClassSeen(name, _, _):
             return name, ev.PriorityClassGone(name)

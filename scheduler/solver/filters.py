@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
-from scheduler.model.cluster import Mask, NodeTable
+from scheduler.model.cluster import Mask, NodeTable, Snapshot
+from scheduler.model.neighbours import Neighbours
 from scheduler.model.policy import Policy
+from scheduler.model.relations import LabelSet
 from scheduler.model.resources import Matrix
 from scheduler.model.shape import Shape
+from scheduler.model.work import Pod
 from scheduler.solver.fleet import Fleet
-from scheduler.solver.terms.table import FILTERS
+from scheduler.solver.terms.table import FILTERS, RELATIVE_FILTERS
 
 Eligibility = tuple[Mask, tuple[tuple[str, int], ...]]
 """[nodes] eligible, and how many nodes each filter refused first, as (filter, nodes) in the policy's order."""
@@ -18,18 +22,65 @@ Eligibility = tuple[Mask, tuple[tuple[str, int], ...]]
 def eligible(
     shape: Shape, nodes: NodeTable, capacity: Matrix, resources: tuple[str, ...], policy: Policy
 ) -> Eligibility:
-    """Every refused node counts under the first filter that refuses it, so the counts add up to the refused nodes.
+    """What follows from the nodes alone. Every refused node counts under the first filter that refuses it, so the
+    counts add up to the refused nodes.
 
     ``capacity`` is [nodes x resources], allocatable totals. It follows from the arguments alone: a caller may keep the
     answer per shape for as long as node table and capacity stay the same objects. KeyError names an unknown filter.
     """
     fleet = Fleet(nodes, capacity, resources)
-    accepted = np.ones(len(nodes), dtype=np.bool_)
-    counts: list[tuple[str, int]] = []
+    everyone: Eligibility = (np.ones(len(nodes), dtype=np.bool_), ())
     for name in policy.filters:
-        refused_first = FILTERS[name](shape, fleet) & accepted
-        number = int(np.count_nonzero(refused_first))
-        if number:
-            counts.append((name, number))
-            accepted &= ~refused_first
-    return accepted, tuple(counts)
+        if name not in RELATIVE_FILTERS:
+            everyone = _without(everyone, name, FILTERS[name](shape, fleet))
+    return everyone
+
+
+def within_plan(shape: Shape, allowed: Eligibility, snapshot: Snapshot, policy: Policy) -> Eligibility:
+    """What is left of ``allowed`` (`eligible`) beside the pods that stand already, whatever else a plan places."""
+    if shape.relations is None and not shape.matched:
+        return allowed
+    fleet = Fleet(snapshot.nodes, snapshot.capacity, snapshot.resources, snapshot.neighbours)
+    for name in policy.filters:
+        if name in RELATIVE_FILTERS:
+            allowed = _without(allowed, name, RELATIVE_FILTERS[name].bars(shape, fleet))
+    return allowed
+
+
+def feasible(snapshot: Snapshot, pod: Pod, policy: Policy) -> Eligibility:
+    """Where a pod could be bound right now if it were the only one: what kube-scheduler's filters let through.
+
+    The snapshot must know the pod as pending work (`Store.snapshot`); nodes without enough free count as "capacity".
+    """
+    everyone: Eligibility = (np.ones(len(snapshot.nodes), dtype=np.bool_), ())
+    for name, refused in refusals(snapshot, pod, policy).items():
+        everyone = _without(everyone, name, refused)
+    return everyone
+
+
+def refusals(snapshot: Snapshot, pod: Pod, policy: Policy) -> dict[str, Mask]:
+    """What each filter by itself refuses, by name, and as "capacity" the nodes without enough free; see `feasible`."""
+    shape = seen(pod.shape, pod.label_set, snapshot.neighbours)
+    fleet = Fleet(snapshot.nodes, snapshot.capacity, snapshot.resources, snapshot.neighbours)
+    found = {}
+    for name in policy.filters:
+        relative = RELATIVE_FILTERS.get(name)
+        found[name] = FILTERS[name](shape, fleet) if relative is None else relative.refuse(shape, fleet)
+    columns = {name: column for column, name in enumerate(snapshot.resources)}
+    short = np.zeros(len(snapshot.nodes), dtype=np.bool_)
+    for name, amount in shape.requests:
+        if name in columns:
+            short |= snapshot.free[:, columns[name]] < amount
+    return {**found, "capacity": short}
+
+
+def seen(shape: Shape, label_set: LabelSet, neighbours: Neighbours) -> Shape:
+    """The shape with the selectors that look at a pod with these labels."""
+    matched = tuple(each for each in neighbours.selectors if each.matches(label_set, neighbours.namespaces))
+    return msgspec.structs.replace(shape, matched=matched) if matched else shape
+
+
+def _without(allowed: Eligibility, name: str, refused: Mask) -> Eligibility:
+    mask, counts = allowed
+    number = int(np.count_nonzero(mask & refused))
+    return (mask & ~refused, (*counts, (name, number))) if number else allowed

@@ -14,6 +14,7 @@ from scheduler.model import events as ev
 from scheduler.model.cluster import Node
 from scheduler.model.events import Event
 from scheduler.model.queue import Queue, Quota
+from scheduler.model.relations import LabelSet
 from scheduler.model.resources import amount, from_quantities
 from scheduler.model.shape import Shape, Taint
 from scheduler.model.topology import Level, Slice, Topology, TopologyAsk
@@ -32,6 +33,7 @@ from scheduler.model.work import (
     Victim,
 )
 from scheduler.wire import names, raw
+from scheduler.wire.pod_relations import asks_of_others
 from scheduler.wire.pod_shape import pod_shape, resize_infeasible, template_shape
 
 SHAPE_ANNOTATIONS = (names.ANNOTATION_GPU_MODEL, *names.UNMODELLED_ANNOTATIONS)
@@ -94,6 +96,8 @@ class Decoder:
         self._version = ""
         self._shapes: dict[Shape, Shape] = {}
         self._shape_of_text: dict[bytes, Shape] = {}
+        self._label_sets: dict[LabelSet, LabelSet] = {}
+        self._labels: dict[tuple[str, str], tuple[str, str]] = {}
         self._readers: dict[str, Callable[[bytes | msgspec.Raw], Event]] = {
             "nodes": self._read_node,
             "pods": self._read_pod,
@@ -156,7 +160,8 @@ class Decoder:
         labels = meta.labels or {}
         annotations = meta.annotations or {}
         node, spec.nodeName = spec.nodeName, ""
-        shape = self._shape(spec, annotations, status)
+        label_set = self._label_set(meta.namespace, labels)
+        shape = self._shape(spec, annotations, status, label_set)
         waiting = ""
         for condition in status.conditions or ():
             if condition.type == "PodScheduled" and condition.status == "False":
@@ -181,19 +186,32 @@ class Decoder:
                 queue=labels.get(names.LABEL_QUEUE, ""),
                 topology=_annotated_topology(annotations),
                 preemptible=annotations.get(names.ANNOTATION_PREEMPTIBLE, "true") != "false",
+                label_set=label_set,
                 waiting_reason=waiting,
             )
         )
 
-    def _shape(self, spec: raw.PodSpec, annotations: Mapping[str, str], status: raw.PodStatus) -> Shape:
+    def _label_set(self, namespace: str, labels: Mapping[str, str]) -> LabelSet:
+        """One object per set of labels and per label: pods of one job have most of them in common."""
+        if len(self._label_sets) + len(self._labels) >= SHAPE_TEXTS_MAX:
+            self._label_sets.clear()
+            self._labels.clear()
+        pairs = tuple(self._labels.setdefault(pair, pair) for pair in sorted(labels.items()))
+        label_set = LabelSet(namespace, pairs)
+        return self._label_sets.setdefault(label_set, label_set)
+
+    def _shape(
+        self, spec: raw.PodSpec, annotations: Mapping[str, str], status: raw.PodStatus, label_set: LabelSet
+    ) -> Shape:
         """One object per shape: pods of one job say the same, so what was read once is found by its text."""
         asked = tuple(annotations.get(name) for name in SHAPE_ANNOTATIONS)
-        text = msgspec.json.encode((spec, asked, _resized(status)))
+        own = label_set if asks_of_others(spec) else None
+        text = msgspec.json.encode((spec, asked, _resized(status), own))
         shape = self._shape_of_text.get(text)
         if shape is None:
             if len(self._shape_of_text) >= SHAPE_TEXTS_MAX:
                 self._shape_of_text.clear()
-            shape = pod_shape(spec, annotations, status)
+            shape = pod_shape(spec, annotations, status, own)
             shape = self._shape_of_text[text] = self._shapes.setdefault(shape, shape)
         return shape
 
@@ -222,7 +240,7 @@ class Decoder:
                         name=each.name,
                         count=each.count,
                         minimum=each.minCount,
-                        shape=None if each.template is None else template_shape(each.template),
+                        shape=None if each.template is None else template_shape(each.template, meta.namespace),
                         sub_group=each.subGroup,
                     )
                     for each in spec.members or ()
@@ -288,7 +306,8 @@ class Decoder:
         namespace = self._named.decode(body)
         self._version = namespace.metadata.resourceVersion
         annotations = namespace.metadata.annotations or {}
-        return ev.NamespaceSeen(namespace.metadata.name, annotations.get(names.ANNOTATION_DEFAULT_QUEUE, ""))
+        labels = tuple(sorted((namespace.metadata.labels or {}).items()))
+        return ev.NamespaceSeen(namespace.metadata.name, annotations.get(names.ANNOTATION_DEFAULT_QUEUE, ""), labels)
 
     def _read_priority_class(self, body: bytes | msgspec.Raw) -> Event:
         priority = msgspec.json.decode(body, type=raw.PriorityClassObject)

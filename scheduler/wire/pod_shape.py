@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from scheduler.model.relations import LabelSet
 from scheduler.model.resources import CPU, MEMORY, PODS, Resources, amount, resources
-from scheduler.model.shape import NodeTerm, Requirement, Shape, Toleration
+from scheduler.model.selector import Requirement
+from scheduler.model.shape import NodeTerm, Shape, Toleration
 from scheduler.wire import names, raw
+from scheduler.wire.pod_relations import pod_relations
 
 Amounts = Counter[str]
 
@@ -107,8 +110,14 @@ def _specified(container: raw.Container) -> Amounts:
     return _amounts(container.resources.requests if container.resources is not None else None)
 
 
-def pod_shape(spec: raw.PodSpec, annotations: Mapping[str, str], status: raw.PodStatus | None = None) -> Shape:
-    """The shape of a pod; whatever it asks for beyond what is modelled is named in ``unmodelled``."""
+def pod_shape(
+    spec: raw.PodSpec,
+    annotations: Mapping[str, str],
+    status: raw.PodStatus | None = None,
+    label_set: LabelSet | None = None,
+) -> Shape:
+    """The shape of a pod; whatever it asks for beyond what is modelled is named in ``unmodelled``. Where the pod asks
+    something of other pods its own labels count: ``label_set`` (None: it has none)."""
     model = annotations.get(names.ANNOTATION_GPU_MODEL, "")
     return Shape(
         requests=pod_requests(spec, status),
@@ -117,13 +126,14 @@ def pod_shape(spec: raw.PodSpec, annotations: Mapping[str, str], status: raw.Pod
         tolerations=tolerations(spec.tolerations),
         gpu_models=tuple(sorted(model.split("|"))) if model else (),
         unmodelled=_unmodelled(spec, annotations),
+        relations=pod_relations(spec, label_set or LabelSet("")),
     )
 
 
-def template_shape(template: raw.Template) -> Shape:
+def template_shape(template: raw.Template, namespace: str = "") -> Shape:
     """The shape that a member's template promises, with what admission adds to every pod."""
     gpu = template.gpu or raw.GpuAsk()
-    unmodelled = _unmodelled_affinity(template.affinity)
+    unmodelled: tuple[str, ...] = ()
     if gpu.count is not None or gpu.milli is not None or gpu.memory is not None or gpu.migProfile:
         unmodelled = (*unmodelled, "shares of a GPU")
     asked = {name: amount(name, quantity) for name, quantity in (template.requests or {}).items()}
@@ -134,6 +144,8 @@ def template_shape(template: raw.Template) -> Shape:
         tolerations=tuple(dict.fromkeys((*tolerations(template.tolerations), *DEFAULT_TOLERATIONS))),
         gpu_models=tuple(sorted(gpu.model.split("|"))) if gpu.model else (),
         unmodelled=unmodelled,
+        # A template has no labels of its own, so its pods' asks are as they would be without any.
+        relations=pod_relations(raw.PodSpec(affinity=template.affinity), LabelSet(namespace)),
     )
 
 
@@ -159,26 +171,10 @@ def _requirements(found: list[raw.SelectorExpression] | None) -> tuple[Requireme
 
 
 def _unmodelled(spec: raw.PodSpec, annotations: Mapping[str, str]) -> tuple[str, ...]:
-    found = list(_unmodelled_affinity(spec.affinity))
-    if any(each.whenUnsatisfiable == "DoNotSchedule" for each in spec.topologySpreadConstraints or ()):
-        found.append("topologySpreadConstraints with DoNotSchedule")
-    containers = (*(spec.containers or ()), *(spec.initContainers or ()))
-    if any(port.hostPort for container in containers for port in container.ports or ()):
-        found.append("hostPort")
+    found = []
     if any(volume.persistentVolumeClaim or volume.ephemeral for volume in spec.volumes or ()):
         found.append("persistentVolumeClaim")
     if spec.resourceClaims:
         found.append("resourceClaims (dynamic resource allocation)")
     found += [f"annotation {name}" for name in names.UNMODELLED_ANNOTATIONS if name in annotations]
-    return tuple(found)
-
-
-def _unmodelled_affinity(affinity: raw.Affinity | None) -> tuple[str, ...]:
-    found = []
-    for field, ask in (
-        ("podAffinity", affinity and affinity.podAffinity),
-        ("podAntiAffinity", affinity and affinity.podAntiAffinity),
-    ):
-        if ask and ask.requiredDuringSchedulingIgnoredDuringExecution:
-            found.append(f"required {field}")
     return tuple(found)

@@ -84,6 +84,8 @@ class ResourceRequests(msgspec.Struct):
 
 class Port(msgspec.Struct):
     hostPort: int = 0
+    hostIP: str = ""
+    protocol: str = ""
 
 
 class Container(msgspec.Struct):
@@ -118,8 +120,22 @@ class NodeAffinity(msgspec.Struct):
     requiredDuringSchedulingIgnoredDuringExecution: NodeSelector | None = None
 
 
+class LabelSelector(msgspec.Struct):
+    matchLabels: dict[str, str] | None = None
+    matchExpressions: list[SelectorExpression] | None = None
+
+
+class PodAffinityTerm(msgspec.Struct):
+    topologyKey: str = ""
+    labelSelector: LabelSelector | None = None
+    namespaces: list[str] | None = None
+    namespaceSelector: LabelSelector | None = None
+    matchLabelKeys: list[str] | None = None
+    mismatchLabelKeys: list[str] | None = None
+
+
 class PodAffinity(msgspec.Struct):
-    requiredDuringSchedulingIgnoredDuringExecution: list[Any] | None = None
+    requiredDuringSchedulingIgnoredDuringExecution: list[PodAffinityTerm] | None = None
 
 
 class Affinity(msgspec.Struct):
@@ -137,6 +153,13 @@ class TolerationObject(msgspec.Struct):
 
 class Spread(msgspec.Struct):
     whenUnsatisfiable: str = "DoNotSchedule"
+    topologyKey: str = ""
+    maxSkew: int = 1
+    minDomains: int | None = None
+    labelSelector: LabelSelector | None = None
+    matchLabelKeys: list[str] | None = None
+    nodeAffinityPolicy: str | None = None
+    nodeTaintsPolicy: str | None = None
 
 
 class Volume(msgspec.Struct):

@@ -28,23 +28,7 @@ class BadWork:
     around: list[Document] = field(default_factory=list)
 
 
-_ANTI_AFFINITY = {
-    "podAntiAffinity": {
-        "requiredDuringSchedulingIgnoredDuringExecution": [
-            {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "a"}}}
-        ]
-    }
-}
 _CLAIM = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
-_SPREAD = [
-    {
-        "maxSkew": 1,
-        "topologyKey": "kubernetes.io/hostname",
-        "whenUnsatisfiable": "DoNotSchedule",
-        "labelSelector": {"matchLabels": {"app": "a"}},
-    }
-]
-_HOST_PORT = {"ports": [{"containerPort": 80, "hostPort": 80}]}
 _DEVICE_CLAIM = [{"name": "gpu", "resourceClaimName": "gpu"}]
 
 
@@ -202,10 +186,7 @@ BAD_WORK = [
         "sliced-0",
         "SchedulerError",
     ),
-    _unsupported("required podAntiAffinity", affinity=_ANTI_AFFINITY),
     _unsupported("persistentVolumeClaim", volumes=_CLAIM),
-    _unsupported("topologySpreadConstraints with DoNotSchedule", topologySpreadConstraints=_SPREAD),
-    _unsupported("hostPort", container=_HOST_PORT),
     _unsupported("resourceClaims (dynamic resource allocation)", resourceClaims=_DEVICE_CLAIM),
 ]
 

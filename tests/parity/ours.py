@@ -9,11 +9,11 @@ import msgspec
 import numpy as np
 
 from scheduler.core.engine import Engine
+from scheduler.core.resolve import single_gang
 from scheduler.kube.watch import PATHS
-from scheduler.model.cluster import Mask
 from scheduler.model.policy import Policy
 from scheduler.model.work import Pod
-from scheduler.solver.filters import eligible
+from scheduler.solver.filters import refusals
 from scheduler.wire import names
 from scheduler.wire.decode import Bookmark, Decoder, Malformed, StreamError
 from tests.parity.world import Document
@@ -21,7 +21,7 @@ from tests.parity.world import Document
 SCHEDULER = "default-scheduler"
 """Whose pods are judged: they name kube-scheduler, so that it looks at them."""
 
-ROOM = "room"
+ROOM = "capacity"
 """The name under which the check against what is free shows up beside the filters."""
 
 
@@ -57,25 +57,11 @@ class Muster:
         return {pod.name: self._opinion(pod) for pod in waiting}
 
     def _opinion(self, pod: Pod) -> Opinion:
-        snapshot = self._engine.snapshot()
-        refusals = {"gates": np.full(len(snapshot.nodes), pod.gated)}
-        policy = self._engine.policy
-        for name in policy.filters:
-            alone = msgspec.structs.replace(policy, filters=(name,))
-            accepted, _ = eligible(pod.shape, snapshot.nodes, snapshot.capacity, snapshot.resources, alone)
-            refusals[name] = ~accepted
-        refusals[ROOM] = self._no_room(pod)
+        snapshot = self._engine.store.snapshot((single_gang(pod, ""),))
+        found = {"gates": np.full(len(snapshot.nodes), pod.gated), **refusals(snapshot, pod, self._engine.policy)}
         return Opinion(
             {
-                node.name: tuple(name for name, refused in refusals.items() if refused[row])
+                node.name: tuple(name for name, refused in found.items() if refused[row])
                 for row, node in enumerate(snapshot.nodes.nodes)
             }
         )
-
-    def _no_room(self, pod: Pod) -> Mask:
-        snapshot = self._engine.snapshot()
-        refused = np.zeros(len(snapshot.nodes), dtype=np.bool_)
-        for name, requested in pod.shape.requests:
-            if name in snapshot.resources:
-                refused |= snapshot.free[:, snapshot.resources.index(name)] < requested
-        return refused

@@ -15,9 +15,12 @@ from scheduler.solver.terms import (
     capacity,
     gang_minimum,
     gpu_model,
+    host_ports,
     modelled,
     node_affinity,
     packing,
+    pod_affinity,
+    pod_anti_affinity,
     preferred_topology,
     queue_limit,
     ready,
@@ -25,11 +28,23 @@ from scheduler.solver.terms import (
     resources,
     served_value,
     taints,
+    topology_spread,
     unschedulable,
 )
 
 Filter = Callable[[Shape, Fleet], Mask]
 """(shape, fleet) -> [nodes] refused."""
+
+
+@dataclass(frozen=True)
+class RelativeFilter:
+    """A filter that looks at other pods: what it refuses as things stand, and what it refuses for good.
+
+    A plan goes by ``bars``: what is placed together may make room for one another, and rules see to that.
+    """
+
+    refuse: Filter
+    bars: Filter
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,13 @@ FILTERS: Mapping[str, Filter] = {
     "node-affinity": node_affinity.refuse,
     "gpu-model": gpu_model.refuse,
     "resources": resources.refuse,
+}
+
+RELATIVE_FILTERS: Mapping[str, RelativeFilter] = {
+    "host-ports": RelativeFilter(host_ports.refuse, host_ports.refuse),
+    "pod-affinity": RelativeFilter(pod_affinity.refuse, pod_affinity.bars),
+    "pod-anti-affinity": RelativeFilter(pod_anti_affinity.refuse, pod_anti_affinity.refuse),
+    "topology-spread": RelativeFilter(topology_spread.refuse, topology_spread.bars),
 }
 
 RULES: Mapping[str, Rule] = {

@@ -112,15 +112,6 @@ def test_a_resize_of_pod_level_amounts_counts_the_largest() -> None:
 @pytest.mark.parametrize(
     ("spec", "feature"),
     [
-        (
-            {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{}]}}},
-            "required podAntiAffinity",
-        ),
-        (
-            {"topologySpreadConstraints": [{"whenUnsatisfiable": "DoNotSchedule"}]},
-            "topologySpreadConstraints with DoNotSchedule",
-        ),
-        ({"containers": [{"ports": [{"hostPort": 80}]}]}, "hostPort"),
         ({"volumes": [{"persistentVolumeClaim": {"claimName": "x"}}]}, "persistentVolumeClaim"),
         ({"resourceClaims": [{"name": "x"}]}, "resourceClaims (dynamic resource allocation)"),
     ],

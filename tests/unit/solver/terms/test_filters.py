@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from scheduler.model.shape import NodeTerm, Requirement, Shape, Taint, Toleration
+from scheduler.model.selector import Requirement
+from scheduler.model.shape import NodeTerm, Shape, Taint, Toleration
 from tests.unit.solver.small import node, refused, shape
 
 PLAIN = shape()
