@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.model.devices import MODEL_LABEL, DeviceKind, device_kind
 from scheduler.model.neighbours import NOBODY, Neighbours
 from scheduler.model.queue import Queue
 from scheduler.model.resources import Matrix, Resources
@@ -19,7 +20,7 @@ from scheduler.model.work import Gang
 Mask = NDArray[np.bool_]
 Codes = NDArray[np.int32]
 
-GPU_MODEL_LABEL = "nvidia.com/gpu.product"
+GPU_MODEL_LABEL = MODEL_LABEL
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -47,6 +48,7 @@ class NodeTable:
     taint_codes: Codes
     taint_sets: tuple[tuple[Taint, ...], ...]
     _labels: dict[str, tuple[Codes, tuple[str, ...]]] = field(default_factory=dict, repr=False)
+    _kinds: list[DeviceKind] = field(default_factory=list, repr=False)
 
     @classmethod
     def of(cls, nodes: tuple[Node, ...]) -> NodeTable:
@@ -64,6 +66,12 @@ class NodeTable:
 
     def __len__(self) -> int:
         return len(self.nodes)
+
+    def device_kinds(self) -> list[DeviceKind]:
+        """The kind of each node's GPUs, row by row."""
+        if not self._kinds:
+            self._kinds.extend(device_kind(node.labels) for node in self.nodes)
+        return self._kinds
 
     def label_column(self, key: str) -> tuple[Codes, tuple[str, ...]]:
         """(code per row, values): the value of a label on each node; code -1 where the node lacks it. Codes follow the
@@ -114,3 +122,6 @@ class Snapshot:
     use: Mapping[str, Matrix]
     topologies: Mapping[str, Topology]
     neighbours: Neighbours = NOBODY
+    devices: Matrix | None = None
+    """[nodes x devices] the states of GPUs by number (`scheduler.model.devices`), 0 beyond a node's last. Made only
+    where something pending asks for parts of devices or something placed holds some."""

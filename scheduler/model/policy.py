@@ -57,6 +57,7 @@ class Policy(msgspec.Struct, frozen=True):
     rules: tuple[str, ...] = ("capacity", "queue-limit", "gang-minimum", "required-topology")
     goals: tuple[str, ...] = ("served-value", "preferred-topology", "packing")
     node_score: str = "pack"
+    device_score: str = "pack"
     value_resource: str = "nvidia.com/gpu"
     budget: SolverBudget = SolverBudget()
     limits: Limits = Limits()

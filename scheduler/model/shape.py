@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from scheduler.model.devices import DeviceAsk
 from scheduler.model.relations import PodSelector, Relations
 from scheduler.model.resources import Resources
 from scheduler.model.selector import Requirement
@@ -35,7 +36,8 @@ class Shape(msgspec.Struct, frozen=True):
     """What one pod asks of its node.
 
     ``requests`` follow the formula of kube-scheduler (pods: 1 included). ``node_affinity`` is None when nothing is
-    required. ``gpu_models`` are the accepted values of the node's GPU model label (empty: any).
+    required. ``gpu_models`` are the accepted values of the node's GPU model label (empty: any). ``devices`` is what it
+    asks of GPUs besides whole ones, which are in ``requests``.
     ``unmodelled`` names what the pod asks for and this scheduler does not decide on: such a pod is refused loudly.
     """
 
@@ -44,6 +46,7 @@ class Shape(msgspec.Struct, frozen=True):
     node_affinity: tuple[NodeTerm, ...] | None = None
     tolerations: tuple[Toleration, ...] = ()
     gpu_models: tuple[str, ...] = ()
+    devices: DeviceAsk | None = None
     unmodelled: tuple[str, ...] = ()
     relations: Relations | None = None
     """What it asks of the pods around it; None for nothing, as most pods do."""

@@ -6,6 +6,7 @@ from typing import NewType
 
 import msgspec
 
+from scheduler.model.devices import DeviceUse
 from scheduler.model.relations import LabelSet
 from scheduler.model.shape import Shape
 from scheduler.model.topology import TopologyAsk
@@ -54,10 +55,16 @@ class Pod(msgspec.Struct, frozen=True):
 
 
 class NodeCount(msgspec.Struct, frozen=True):
-    """Run-length coded places: `count` interchangeable pods of a member on one node."""
+    """Run-length coded places: `count` interchangeable pods of a member on one node.
+
+    ``devices`` is what each of them holds of the node's GPUs, where it asks for parts of them: pods of a member that
+    hold different devices of one node are different entries. ``flavor`` is what the node counted as.
+    """
 
     node: str
     count: int
+    devices: tuple[DeviceUse, ...] = ()
+    flavor: str = ""
 
 
 class Place(msgspec.Struct, frozen=True):

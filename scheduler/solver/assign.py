@@ -1,70 +1,145 @@
 """Pods onto the nodes of one class: first-fit and best-fit decreasing, the largest requests first.
 
-Counts on a class promise room in sum; with several resources the sum may hold where no assignment does. These are the
-orders that are tried before a class counts as one that does not expand.
+Counts on a class promise room in sum; with several resources, or with parts of devices, the sum may hold where no
+assignment does. These are the orders that are tried before a class counts as one that does not expand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.model.resources import Matrix
+from scheduler.model.devices import DEVICE_MILLI
+from scheduler.model.resources import GPU, Matrix
+from scheduler.solver.device_scores import device_score
+from scheduler.solver.devices import Held, Numbers, fits, pour, take, take_idle
+from scheduler.solver.problem import MemberAsk, Problem
+from scheduler.solver.scarcity import by_scarcity
 
-Ask = tuple[tuple[int, ...], int]
-"""(request, pods)."""
-
-Assigned = list[list[tuple[int, int]]]
-"""Per ask: (node, pods there)."""
+Ask = tuple[MemberAsk, int]
+"""(member, pods)."""
 
 
-def assign(free: Matrix, asks: Sequence[Ask], by_scarcity: tuple[int, ...]) -> Assigned | None:
-    """``free`` is [nodes x R] and stays as it is; None when no order that is tried finds a node for every pod."""
-    largest = np.maximum(free.max(axis=0, initial=1), 1)
+class Assigned(NamedTuple):
+    """``pods`` of an ask (by index) on one node, and what each holds of its devices where it asks for parts."""
 
-    def by_column(index: int) -> list[float]:
-        return [-float(asks[index][0][column]) for column in by_scarcity]
+    ask: int
+    node: int
+    pods: int
+    held: tuple[Held, ...]
+
+
+class ClassNodes:
+    """The nodes of one class while pods are put on them. ``free`` [nodes x R] becomes theirs; the states of their
+    devices begin as those of the class."""
+
+    def __init__(self, problem: Problem, node_class: int, free: Matrix, states: Matrix | None = None) -> None:
+        self._problem = problem
+        self._class = node_class
+        self.free = free
+        self._states = states
+        if problem.devices is not None:
+            self._gpu = problem.resources.index(GPU)
+            self._score = device_score(problem)
+            if states is None:
+                self._states = np.repeat(problem.devices.states[node_class][None, :], len(free), axis=0)
+
+    def copy(self) -> ClassNodes:
+        states = None if self._states is None else self._states.copy()
+        return ClassNodes(self._problem, self._class, self.free.copy(), states)
+
+    def fits(self, member: MemberAsk, most: int) -> NDArray[np.int64]:
+        """[nodes] how many of up to ``most`` pods of a member each holds."""
+        found = np.full(len(self.free), most, dtype=np.int64)
+        for column, amount in enumerate(member.request):
+            if amount > 0:
+                found = np.minimum(found, self.free[:, column] // amount)
+        if member.devices is not None and self._problem.devices is not None and self._states is not None:
+            classes = np.full(len(self.free), self._class, dtype=np.int64)
+            found = np.minimum(found, fits(self._states.T, classes, self._problem.devices.need(member.devices)))
+        return np.maximum(found, 0)
+
+    def put(self, node: int, member: MemberAsk, pods: int) -> tuple[Held, ...]:
+        """Puts pods on a node that holds them; answers with the devices of each."""
+        self.free[node] -= np.array(member.request, dtype=np.int64) * pods
+        devices = self._problem.devices
+        if devices is None or self._states is None:
+            return ()
+        if member.devices is None:
+            self._states[node] = take_idle(self._states[node], member.request[self._gpu] * pods // DEVICE_MILLI)
+            return ()
+        wanted = devices.need(member.devices)
+        after, held = pour(self._states[node], self._class, wanted, devices, self._score, pods)
+        self._note(node, after)
+        return held
+
+    def take(self, node: int, member: MemberAsk, held: Held, pods: int) -> None:
+        """Puts pods on a node, each on the devices that it is known to hold."""
+        assert member.devices is not None
+        assert self._problem.devices is not None
+        assert self._states is not None
+        self.free[node] -= np.array(member.request, dtype=np.int64) * pods
+        assert self.free[node].min(initial=0) >= 0, "a placement over-commits a node"
+        wanted = self._problem.devices.need(member.devices)
+        self._note(node, take(self._states[node], self._class, wanted, held, pods))
+
+    def _note(self, node: int, states: Numbers) -> None:
+        assert self._states is not None
+        self._states[node] = states
+        self.free[node, self._gpu] = int((states == DEVICE_MILLI).sum()) * DEVICE_MILLI
+
+
+def size_of(problem: Problem, node_class: int, member: MemberAsk) -> tuple[int, ...]:
+    """What orders members by size: per resource from the scarcest, parts of devices counted as GPUs."""
+    parts = 0
+    if member.devices is not None and problem.devices is not None:
+        parts = member.devices.count * int(problem.devices.need(member.devices).milli[node_class])
+    return tuple(
+        member.request[column] + (parts if problem.resources[column] == GPU else 0)
+        for column in by_scarcity(problem.resources)
+    )
+
+
+def assign(problem: Problem, node_class: int, nodes: ClassNodes, asks: Sequence[Ask]) -> list[Assigned] | None:
+    """``nodes`` stay as they are; the answer is in an order in which every pod fits beside those before it. None when
+    no order that is tried finds a node for every pod."""
+    largest = np.maximum(nodes.free.max(axis=0, initial=1), 1)
+
+    def by_column(index: int) -> list[int]:
+        return [-size for size in size_of(problem, node_class, asks[index][0])]
 
     def by_share(index: int) -> float:
-        return -float((np.array(asks[index][0]) / largest).max())
+        return -float((np.array(asks[index][0].request) / largest).max())
 
     everyone = range(len(asks))
     for order in (sorted(everyone, key=by_column), sorted(everyone, key=by_share)):
         for tightest in (False, True):
-            assigned = _decreasing(free, asks, order, by_scarcity, tightest=tightest)
+            assigned = _decreasing(problem, nodes.copy(), asks, order, tightest=tightest)
             if assigned is not None:
                 return assigned
     return None
 
 
 def _decreasing(
-    free: Matrix, asks: Sequence[Ask], order: list[int], by_scarcity: tuple[int, ...], *, tightest: bool
-) -> Assigned | None:
-    left = free.copy()
-    assigned: Assigned = [[] for _ in asks]
+    problem: Problem, left: ClassNodes, asks: Sequence[Ask], order: list[int], *, tightest: bool
+) -> list[Assigned] | None:
+    assigned: list[Assigned] = []
+    columns = by_scarcity(problem.resources)
     for index in order:
-        request = np.array(asks[index][0], dtype=np.int64)
-        count = asks[index][1]
-        fits = _fits(left, request, count)
+        member, count = asks[index]
+        fits = left.fits(member, count)
         nodes = np.flatnonzero(fits > 0)
         if tightest:
-            nodes = nodes[np.lexsort([left[nodes, column] for column in reversed(by_scarcity)])]
+            nodes = nodes[np.lexsort([left.free[nodes, column] for column in reversed(columns)])]
         for node in nodes.tolist():
             here = min(count, int(fits[node]))
-            left[node] -= request * here
-            assigned[index].append((node, here))
+            assigned.append(Assigned(index, node, here, left.put(node, member, here)))
             count -= here
             if count == 0:
                 break
         if count:
             return None
     return assigned
-
-
-def _fits(free: Matrix, request: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    asked = request > 0
-    if not asked.any():
-        return np.full(len(free), most, dtype=np.int64)
-    return np.asarray((free[:, asked] // request[asked]).min(axis=1))

@@ -10,6 +10,7 @@ import numpy as np
 
 from scheduler.model.cluster import Mask
 from scheduler.solver.choose import choose_nodes, fewest_domains, tightest_domains
+from scheduler.solver.devices import Held
 from scheduler.solver.node_scores import NodeScore
 from scheduler.solver.problem import Counts, GangAsk, MemberAsk, Problem
 from scheduler.solver.scarcity import by_scarcity
@@ -22,7 +23,8 @@ _PREFERRED_TRIES = 8
 class Step(msgspec.Struct, frozen=True):
     """``each`` pods of a member onto every one of ``nodes`` nodes of the group with that key.
 
-    ``spots`` are the nodes' indices inside their class, known when the step was made on the stock itself.
+    ``spots`` are the nodes' indices inside their class, known when the step was made on the stock itself; ``held`` what
+    each of the pods on one of them holds of its devices.
     """
 
     member: int
@@ -30,6 +32,7 @@ class Step(msgspec.Struct, frozen=True):
     nodes: int
     each: int
     spots: tuple[int, ...] = ()
+    held: tuple[Held, ...] = ()
 
 
 @dataclass
@@ -54,15 +57,17 @@ class Attempt:
         """The same gang on another stock, with what it has so far."""
         return Attempt(stock, [], dict(self.taken), dict(self.at), set(self.present), dict(self.classes))
 
-    def pour(self, step: Step, request: tuple[int, ...]) -> None:
-        spots = self.stock.pour(self.stock.slot(step.key), step.nodes, step.each, request)
-        self.steps.append(msgspec.structs.replace(step, spots=tuple(spots)))
+    def pour(self, step: Step, member: MemberAsk) -> GroupKey:
+        """Makes a step; answers with the key of the group that its nodes are in now."""
+        poured = self.stock.pour(self.stock.slot(step.key), step.nodes, step.each, member)
+        self.steps.append(msgspec.structs.replace(step, spots=tuple(poured.nodes), held=poured.held))
         self.classes[step.key[0]] = None
+        return poured.key
 
     def keep(self, part: Attempt, gang: GangAsk) -> None:
         """Repeats what succeeded on a part."""
         for step in part.steps:
-            self.pour(step, gang.members[step.member].request)
+            self.pour(step, gang.members[step.member])
         self.taken, self.at, self.present = part.taken, part.at, part.present
 
 
@@ -258,14 +263,14 @@ class GangPlacer:
 
     def _pour(self, attempt: Attempt, gang: GangAsk, index: int, classes: Mask, count: int) -> int:
         """Up to ``count`` pods of a member onto groups of these classes, best score first."""
-        stock, request = attempt.stock, gang.members[index].request
+        stock, member = attempt.stock, gang.members[index]
         placed = 0
         while placed < count:
-            chosen = choose_nodes(stock, stock.live(classes), request, count - placed, self._score, self._spreads)
+            chosen = choose_nodes(stock, stock.live(classes), member, count - placed, self._score, self._spreads)
             if not chosen:
                 break
             for slot, nodes, each in chosen:
-                attempt.pour(Step(index, stock.key(slot), nodes, each), request)
+                attempt.pour(Step(index, stock.key(slot), nodes, each), member)
                 placed += nodes * each
         return placed
 
@@ -290,7 +295,7 @@ class GangPlacer:
 
     def _room(self, stock: Stock, slots: Slots, member: MemberAsk) -> Slots:
         """Pods of a member that each group takes by itself."""
-        fits = np.where(self.eligible(member)[stock.node_class[slots]], stock.fits(slots, member.request), 0)
+        fits = np.where(self.eligible(member)[stock.node_class[slots]], stock.fits(slots, member), 0)
         return np.asarray(fits * stock.size[slots])
 
     def _scarce(self, stock: Stock, slots: Slots, codes: Counts) -> Slots:

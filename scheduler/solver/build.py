@@ -8,16 +8,50 @@ from dataclasses import dataclass
 import numpy as np
 
 from scheduler.model.cluster import Mask, NodeTable
+from scheduler.model.devices import DEVICE_MILLI, DeviceKind
 from scheduler.model.plan import Refusal
 from scheduler.model.policy import Policy
-from scheduler.model.resources import PODS, Matrix, is_gpu, vector
+from scheduler.model.resources import GPU, PODS, Matrix, is_gpu, vector
 from scheduler.model.shape import Shape
 from scheduler.model.topology import Topology
 from scheduler.model.work import Gang, GangKey
 from scheduler.solver.classes import Demand, NodeClasses, Rows, node_classes
+from scheduler.solver.devices import ClassDevices, idle_devices, sorted_states
 from scheduler.solver.levels import Levels, level_asks
 from scheduler.solver.problem import BranchAsk, Counts, GangAsk, MemberAsk, Problem, QueueRoom
 from scheduler.solver.scarcity import by_scarcity, packing_columns
+
+
+@dataclass(frozen=True, eq=False)
+class BuiltDevices:
+    """The GPUs of each node: ``states`` [N x D] by number, ``order`` [N x D] the numbers in the order of the class, and
+    their kinds as in `ClassDevices`."""
+
+    states: Matrix
+    order: Matrix
+    memory_mib: Counts
+    layout: Counts
+
+    @classmethod
+    def of(cls, states: Matrix, nodes: NodeTable) -> BuiltDevices:
+        kinds = nodes.device_kinds()
+        memory = np.array([kind.memory_mib for kind in kinds], dtype=np.int32)
+        layout = np.array([kind.layout for kind in kinds], dtype=np.int32)
+        return cls(states, sorted_states(states), memory, layout)
+
+    @property
+    def apart(self) -> Matrix:
+        """[N x K] what tells nodes apart: the multiset of states, and the kind."""
+        states = np.take_along_axis(self.states, self.order, axis=1)
+        return np.concatenate([states, self.memory_mib[:, None], self.layout[:, None]], axis=1)
+
+    def of_rows(self, rows: Rows) -> ClassDevices:
+        """The devices of classes, by one node of each."""
+        states = np.take_along_axis(self.states[rows], self.order[rows], axis=1)
+        return ClassDevices(states, self.memory_mib[rows], self.layout[rows])
+
+    def kind(self, row: int) -> DeviceKind:
+        return DeviceKind(int(self.memory_mib[row]), int(self.layout[row]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +71,8 @@ class Built:
     masks: Mapping[Shape, Mask]
     class_rows: tuple[Rows, ...]
     refused: Mapping[GangKey, tuple[Refusal, ...]]
+    devices: BuiltDevices | None = None
+    """There when something asks for parts of devices."""
     queue_names: tuple[str, ...] = ()
     """For people, beside ``problem.queues``; empty: indices stand for names."""
 
@@ -56,12 +92,14 @@ def build(
     queue_rooms: tuple[QueueRoom, ...] = (),
     queue_of_gang: Mapping[GangKey, int] | None = None,
     queue_names: tuple[str, ...] = (),
+    devices: Matrix | None = None,
 ) -> Built:
     """Gangs stand in rank order. ``free`` [N x R] and each ``QueueRoom.room`` are over ``resources``.
 
     ``masks`` holds the eligible nodes of every shape (`filters.eligible`). Without ``tiers`` a gang's tier follows
     from its priority, highest first; without ``values`` a pod is worth what it takes of the policy's value
-    resource, else 1. ``queue_of_gang`` are indices into ``queue_rooms`` (absent: no queue binds).
+    resource, else 1. ``queue_of_gang`` are indices into ``queue_rooms`` (absent: no queue binds). ``devices`` [N x D]
+    are the states of GPUs (`Snapshot.devices`): required where a shape asks for parts of them.
     """
     levels = Levels(nodes, topologies)
     refused: dict[GangKey, tuple[Refusal, ...]] = {}
@@ -78,10 +116,23 @@ def build(
     columns = _columns(kept, resources)
     names = tuple(resources[column] for column in columns)
     free_seen = free[:, columns]
+    if devices is not None and GPU in names:
+        free_seen[:, names.index(GPU)] = idle_devices(devices.T) * DEVICE_MILLI
+    parts = None
+    if any(shape.devices is not None for shape in _shapes(kept)):
+        assert devices is not None, "somebody asks for parts of devices, and their states are not given"
+        parts = BuiltDevices.of(devices, nodes)
     requests = _requests(kept, names, resources)
     classes = node_classes(
-        free_seen, _demands(kept, requests, masks), levels.domains, by_scarcity(names), packing_columns(names)
+        free_seen,
+        _demands(kept, requests, masks),
+        levels.domains,
+        by_scarcity(names),
+        packing_columns(names),
+        None if parts is None else parts.apart,
     )
+    if parts is not None:  # whoever takes a part of a device counts those left whole, so here nothing is rounded
+        classes.free[:, names.index(GPU)] = free_seen[classes.first_rows, names.index(GPU)]
     problem = Problem(
         resources=names,
         class_nodes=np.array([len(rows) for rows in classes.rows], dtype=np.int32),
@@ -99,6 +150,8 @@ def build(
         goals=policy.goals,
         rules=policy.rules,
         node_score=policy.node_score,
+        devices=None if parts is None else parts.of_rows(classes.first_rows),
+        device_score=policy.device_score,
     )
     return Built(
         problem=problem,
@@ -109,6 +162,7 @@ def build(
         masks=masks,
         class_rows=classes.rows,
         refused=refused,
+        devices=parts,
         queue_names=queue_names,
     )
 
@@ -188,6 +242,7 @@ def _gang_asks(
                 minimum=member.minimum,
                 branch=member.branch,
                 eligible=eligible[member.shape],
+                devices=member.shape.devices,
             )
             for member in gang.members
         )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.solver.node_scores import NodeScore
+from scheduler.solver.problem import MemberAsk
 from scheduler.solver.stock import Slots, Stock
 
 Room = NDArray[Any]
@@ -15,27 +16,28 @@ Room = NDArray[Any]
 
 
 def choose_nodes(
-    stock: Stock, slots: Slots, request: tuple[int, ...], count: int, score: NodeScore, spreads: bool
+    stock: Stock, slots: Slots, member: MemberAsk, count: int, score: NodeScore, spreads: bool
 ) -> list[tuple[int, int, int]]:
     """(slot, nodes, pods on each) for up to ``count`` pods; nothing when no group of ``slots`` holds one.
 
     Packing fills whole nodes of the best groups first, then puts the rest on the node that it fits best. Spreading puts
-    one pod on each node of the best group and is to be called again.
+    one pod on each node of the best group and is to be called again. So is packing parts of devices, which fills the
+    nodes of the group that is best for one pod.
     """
-    slots = slots[stock.holds(slots, request)]
+    slots = slots[stock.holds(slots, member)]
     if not len(slots):
         return []
-    free = stock.free[:, slots]
-    amounts = np.array(request, dtype=np.int64)[:, None]
     sizes = stock.size[slots]
-    if count == 1 or spreads:
-        best = int(np.argmin(score(free, free - amounts)))
-        return [(int(slots[best]), min(count, int(sizes[best])), 1)]
-    fits = stock.fits(slots, request)
+    before = stock.rest(slots)
+    if count == 1 or spreads or member.devices is not None:
+        best = int(np.argmin(score(before, stock.rest_after(slots, member))))
+        each = 1 if spreads else min(count, int(stock.fits(slots[best : best + 1], member)[0]))
+        return [(int(slots[best]), min(count // each, int(sizes[best])), each)]
+    fits = stock.fits(slots, member)
     fills = np.minimum(fits, count)
     chosen: list[tuple[int, int, int]] = []
     left = count
-    for at in np.argsort(score(free, free - amounts * fills), kind="stable").tolist():
+    for at in np.argsort(score(before, stock.rest_after(slots, member, fills)), kind="stable").tolist():
         fill = int(fills[at])
         nodes = min(int(sizes[at]), left // fill)
         if nodes:
@@ -46,10 +48,10 @@ def choose_nodes(
             return chosen
         if sizes[at]:  # what is left is less than one more of these nodes holds
             break
-    holding = (sizes > 0) & (fits >= left)
-    if holding.any():
-        scores = np.where(holding, score(free, np.maximum(free - amounts * left, 0)), np.inf)
-        chosen.append((int(slots[int(np.argmin(scores))]), 1, left))
+    holding = slots[(sizes > 0) & (fits >= left)]
+    if len(holding):
+        best = int(np.argmin(score(stock.rest(holding), stock.rest_after(holding, member, left))))
+        chosen.append((int(holding[best]), 1, left))
     return chosen
 
 

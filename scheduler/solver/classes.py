@@ -44,13 +44,19 @@ class NodeClasses:
 
 
 def node_classes(
-    free: Matrix, demands: list[Demand], domains: Codes, scarcity: tuple[int, ...], uncut: tuple[int, ...]
+    free: Matrix,
+    demands: list[Demand],
+    domains: Codes,
+    scarcity: tuple[int, ...],
+    uncut: tuple[int, ...],
+    apart: Matrix | None = None,
 ) -> NodeClasses:
     """Groups the nodes that some pending pod could use.
 
     ``free`` is [N x R], ``domains`` [N x L] the domain codes of the levels asked for, ``scarcity`` the resource
     columns in the order in which they are tried as the one that limits a node, ``uncut`` the columns that are only
-    rounded, because choices look at how much of them stays free. Nodes where nothing pending fits are in no class.
+    rounded, because choices look at how much of them stays free, ``apart`` [N x K] what else tells nodes apart. Nodes
+    where nothing pending fits are in no class.
     """
     free = np.maximum(free, 0)
     usable = _usable(free, demands)
@@ -62,6 +68,7 @@ def node_classes(
         return NodeClasses(rows=(), free=np.zeros((0, free.shape[1]), dtype=np.int64))
     columns = [seen[rows, column] for column in range(seen.shape[1])]
     columns += [domains[rows, level] for level in range(domains.shape[1])]
+    columns += [] if apart is None else list(apart[rows].T)
     columns += _packed_masks(demands, rows)
     codes = _joint_codes(columns)
     order = np.argsort(codes, kind="stable")

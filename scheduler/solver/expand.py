@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
 import numpy as np
 
-from scheduler.model.resources import Matrix
+from scheduler.model.devices import DeviceUse
 from scheduler.model.work import NodeCount, Place
-from scheduler.solver.assign import assign
+from scheduler.solver.assign import ClassNodes, assign, size_of
 from scheduler.solver.build import Built
+from scheduler.solver.devices import Held
 from scheduler.solver.problem import MemberAsk, Put
-from scheduler.solver.scarcity import by_scarcity
+
+Pods = dict[tuple[int, tuple[DeviceUse, ...]], int]
+"""(row, devices of each pod) -> pods."""
 
 Places = tuple[tuple[Place, ...], ...]
 """Per gang of the problem, in its order; an empty tuple for a gang that has no place."""
@@ -28,7 +31,7 @@ class Unexpandable(msgspec.Struct, frozen=True):
 def expand(built: Built, puts: Sequence[Put]) -> Places | Unexpandable:
     """Every pod on a node. Puts that know their spots are taken at their word; the others are assigned class by
     class."""
-    pods: dict[tuple[int, int], dict[int, int]] = {}
+    pods: dict[tuple[int, int], Pods] = {}
     by_class: dict[int, list[Put]] = {}
     for put in puts:
         by_class.setdefault(put.node_class, []).append(put)
@@ -36,10 +39,11 @@ def expand(built: Built, puts: Sequence[Put]) -> Places | Unexpandable:
         assigned = _assign(built, node_class, here)
         if assigned is None:
             return Unexpandable(node_class)
-        for put, index, count in assigned:
+        for put, index, count, held in assigned:
             row = int(built.class_rows[node_class][index])
-            rows = pods.setdefault((put.gang, put.member), {})
-            rows[row] = rows.get(row, 0) + count
+            uses = _uses(built, built.problem.gangs[put.gang].members[put.member], row, held)
+            own = pods.setdefault((put.gang, put.member), {})
+            own[row, uses] = own.get((row, uses), 0) + count
     return tuple(_places(built, gang, pods) for gang in range(len(built.gangs)))
 
 
@@ -62,7 +66,12 @@ def split(built: Built, node_class: int) -> Built:
     return replace(
         built,
         problem=replace(
-            problem, class_nodes=class_nodes, class_free=free, class_domain=problem.class_domain[order], gangs=gangs
+            problem,
+            class_nodes=class_nodes,
+            class_free=free,
+            class_domain=problem.class_domain[order],
+            gangs=gangs,
+            devices=None if problem.devices is None else problem.devices.rows(order),
         ),
         class_rows=(
             *built.class_rows[:node_class],
@@ -72,36 +81,57 @@ def split(built: Built, node_class: int) -> Built:
     )
 
 
-def _assign(built: Built, node_class: int, puts: list[Put]) -> list[tuple[Put, int, int]] | None:
-    """(put, node index inside the class, pods) for one class; None when some pod finds no node."""
-    free = built.free[built.class_rows[node_class]].copy()
+def _assign(built: Built, node_class: int, puts: list[Put]) -> list[tuple[Put, int, int, Held]] | None:
+    """(put, node index inside the class, pods, what each holds of its devices) for one class; None when some pod finds
+    no node.
+
+    First whatever knows its devices, then what knows its nodes, the largest first, then the rest.
+    """
+    problem = built.problem
+    nodes = ClassNodes(problem, node_class, built.free[built.class_rows[node_class]].copy())
     assigned = []
+    on_nodes = []
     for put in puts:
-        for index, count in put.spots:
-            free[index] -= _request(built, put) * count
-            assigned.append((put, index, count))
-    assert free.min(initial=0) >= 0, "a placement over-commits a node"
+        member = problem.gangs[put.gang].members[put.member]
+        for index, held, count in put.held:
+            nodes.take(index, member, held, count)
+            assigned.append((put, index, count, held))
+        on_nodes += [] if put.held else [(put, member, index, count) for index, count in put.spots]
+    on_nodes.sort(key=lambda each: size_of(problem, node_class, each[1]), reverse=True)
+    for put, member, index, count in on_nodes:
+        if int(nodes.fits(member, count)[index]) < count:
+            return None
+        assigned += [(put, index, 1, held) for held in nodes.put(index, member, count)] or [(put, index, count, ())]
     open_puts = [put for put in puts if not put.spots]
-    asks = [(built.problem.gangs[put.gang].members[put.member].request, put.count) for put in open_puts]
-    found = assign(free, asks, by_scarcity(built.problem.resources))
+    asks = [(problem.gangs[put.gang].members[put.member], put.count) for put in open_puts]
+    found = assign(problem, node_class, nodes, asks)
     if found is None:
         return None
-    for put, nodes in zip(open_puts, found, strict=True):
-        assigned += [(put, index, count) for index, count in nodes]
+    for each in found:
+        put = open_puts[each.ask]
+        assigned += [(put, each.node, 1, held) for held in each.held] or [(put, each.node, each.pods, ())]
     return assigned
 
 
-def _request(built: Built, put: Put) -> Matrix:
-    return np.array(built.problem.gangs[put.gang].members[put.member].request, dtype=np.int64)
+def _uses(built: Built, member: MemberAsk, row: int, held: Held) -> tuple[DeviceUse, ...]:
+    """What a pod holds of the devices of one node, by their numbers there."""
+    if not held or member.devices is None or built.devices is None:
+        return ()
+    kind = built.devices.kind(row)
+    milli, profile = kind.milli(member.devices), member.devices.profile
+    return tuple(
+        DeviceUse(index, 0, profile, start) if profile else DeviceUse(index, milli)
+        for index, start in sorted((int(built.devices.order[row, position]), start) for position, start in held)
+    )
 
 
-def _places(built: Built, gang: int, pods: dict[tuple[int, int], dict[int, int]]) -> tuple[Place, ...]:
+def _places(built: Built, gang: int, pods: Mapping[tuple[int, int], Pods]) -> tuple[Place, ...]:
     return tuple(
         Place(
             member=member.name,
             nodes=tuple(
-                NodeCount(node=built.nodes.nodes[row].name, count=count)
-                for row, count in sorted(pods[gang, index].items())
+                NodeCount(node=built.nodes.nodes[row].name, count=count, devices=uses)
+                for (row, uses), count in sorted(pods[gang, index].items())
             ),
         )
         for index, member in enumerate(built.gangs[gang].members)

@@ -11,19 +11,21 @@ from collections.abc import Container, Iterable, Sequence
 
 import numpy as np
 
-from scheduler.model.resources import Matrix
-from scheduler.solver.assign import assign
+from scheduler.solver.assign import ClassNodes, assign
 from scheduler.solver.attempt import Attempt, GangPlacer, Step
 from scheduler.solver.check import scores
+from scheduler.solver.devices import Held
 from scheduler.solver.node_scores import node_score
 from scheduler.solver.problem import GangAsk, Incumbent, Problem, Put
 from scheduler.solver.rooms import Rooms
-from scheduler.solver.scarcity import by_scarcity
-from scheduler.solver.stock import Stock
+from scheduler.solver.stock import GroupKey, Stock
 from scheduler.solver.tree import minima_below
 
 Spots = dict[tuple[int, int, int], dict[int, int]]
 """(gang, member, class) -> node index inside the class -> pods."""
+
+HeldSpots = dict[tuple[int, int, int], dict[tuple[int, Held], int]]
+"""(gang, member, class) -> (node index inside the class, devices of each pod) -> pods."""
 
 
 def place(problem: Problem) -> Incumbent:
@@ -64,6 +66,7 @@ class _Greedy:
         self._rooms = Rooms(problem)
         self._placer = GangPlacer(problem, node_score(problem))
         self._spots: Spots = {}
+        self._held: HeldSpots = {}
         self._placed: dict[int, Attempt] = {}
 
     def place_minima(self, index: int) -> None:
@@ -88,26 +91,24 @@ class _Greedy:
         for node_class, here in sorted(by_class.items()):
             nodes = int(self._problem.class_nodes[node_class])
             free = np.repeat(self._problem.class_free[node_class][None, :], nodes, axis=0)
-            asks = [(self._problem.gangs[put.gang].members[put.member].request, put.count) for put in here]
-            assigned = assign(free, asks, by_scarcity(self._problem.resources))
+            asks = [(self._problem.gangs[put.gang].members[put.member], put.count) for put in here]
+            assigned = assign(self._problem, node_class, ClassNodes(self._problem, node_class, free), asks)
             if assigned is None:
                 return False
-            for put, spots in zip(here, assigned, strict=True):
-                for node, pods in spots:
-                    self._adopt_spot(put, node, pods, free)
+            keys = [self._stock.key(node_class)] * nodes  # a new stock holds class after class
+            for each in assigned:
+                keys[each.node] = self._adopt_spot(here[each.ask], each.pods, keys[each.node])
         for index in sorted({put.gang for put in puts}):
             self._placer.resume(self._placed[index], self._problem.gangs[index])
             self._record(index, self._problem.gangs[index], self._placed[index])
         return True
 
-    def _adopt_spot(self, put: Put, node: int, pods: int, free: Matrix) -> None:
-        """``free`` follows the nodes of the class by number; any node of the stock with the same rest stands for
-        one."""
-        request = self._problem.gangs[put.gang].members[put.member].request
+    def _adopt_spot(self, put: Put, pods: int, key: GroupKey) -> GroupKey:
+        """Pods onto one node of the group with that key, whichever it is: answers with its key then."""
         attempt = self._placed.setdefault(put.gang, Attempt(self._stock))
-        attempt.pour(Step(put.member, (put.node_class, free[node].tobytes()), 1, pods), request)
+        key = attempt.pour(Step(put.member, key, 1, pods), self._problem.gangs[put.gang].members[put.member])
         attempt.taken[put.member] = attempt.taken.get(put.member, 0) + pods
-        free[node] -= np.array(request, dtype=np.int64) * pods
+        return key
 
     def place_surplus(self, among: Container[int]) -> None:
         """One pod at a time to the gang with the fewest surplus pods, then by rank."""
@@ -183,12 +184,21 @@ class _Greedy:
             spots = self._spots.setdefault((index, step.member, step.key[0]), {})
             for node in step.spots:
                 spots[node] = spots.get(node, 0) + step.each
+            for held in step.held:
+                here = self._held.setdefault((index, step.member, step.key[0]), {})
+                for node in step.spots:
+                    here[node, held] = here.get((node, held), 0) + 1
         attempt.steps = []
 
     def puts(self) -> tuple[Put, ...]:
         return tuple(
-            Put(gang, member, node_class, sum(spots.values()), tuple(sorted(spots.items())))
-            for (gang, member, node_class), spots in sorted(self._spots.items())
+            Put(
+                *where,
+                sum(spots.values()),
+                tuple(sorted(spots.items())),
+                tuple((node, held, pods) for (node, held), pods in sorted(self._held.get(where, {}).items())),
+            )
+            for where, spots in sorted(self._spots.items())
         )
 
 

@@ -2,7 +2,7 @@
 
 ``pack`` asks three things of a node in turn: how many scarce units (GPUs) the placement would strand there behind
 missing CPU or memory, how many scarce units would stay free on it, and how much of the rest. Work that asks for no
-scarce resource thereby goes where none is free.
+scarce resource thereby goes where none is free. Parts of devices go where no idle device has to be opened for them.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.model.devices import DEVICE_MILLI
+from scheduler.solver.devices import States
 from scheduler.solver.problem import Problem
 from scheduler.solver.scarcity import by_scarcity, is_extended
+from scheduler.solver.stock import Rest
 
 Scores = NDArray[np.float64]
-NodeScore = Callable[[NDArray[np.int64], NDArray[np.int64]], Scores]
-"""(free before [R x n], free after [R x n]) -> [n], lower is better."""
+NodeScore = Callable[[Rest, Rest], Scores]
+"""(what is free before, what is free after) on n nodes -> [n], lower is better."""
 
 
 def node_score(problem: Problem) -> NodeScore:
@@ -39,10 +42,14 @@ def _pack(problem: Problem) -> NodeScore:
             reachable = np.minimum(reachable, free[column] / per_unit)
         return np.asarray(free[scarce] - reachable)
 
-    def score(before: NDArray[np.int64], after: NDArray[np.int64]) -> Scores:
-        waste = (stranded(after) - stranded(before)) / unit if appetite else 0.0
-        rest = sum(after[column] / scale[column] for column in plenty)
-        return np.asarray(np.round(waste, 9) * 1e6 + after[scarce] / unit * 1e3 + rest, dtype=np.float64)
+    def score(before: Rest, after: Rest) -> Scores:
+        waste = (stranded(after.free) - stranded(before.free)) / unit if appetite else 0.0
+        rest = sum(after.free[column] / scale[column] for column in plenty)
+        whole = after.free[scarce]
+        if before.devices is not None and after.devices is not None:
+            waste = waste + _opened(before.devices, after.devices)
+            whole = whole + _shared_milli(after.devices)
+        return np.asarray(np.round(waste, 9) * 1e6 + whole / unit * 1e3 + rest, dtype=np.float64)
 
     return score
 
@@ -51,17 +58,29 @@ def _spread(problem: Problem) -> NodeScore:
     columns = by_scarcity(problem.resources)[:3]
     scale = [max(1.0, float(problem.class_free[:, column].max(initial=1))) for column in columns]
 
-    def score(_before: NDArray[np.int64], after: NDArray[np.int64]) -> Scores:
+    def score(_before: Rest, after: Rest) -> Scores:
         weights = (1e6, 1e3, 1.0)
         total = sum(
-            weight * after[column] / each for weight, column, each in zip(weights, columns, scale, strict=False)
+            weight * after.free[column] / each for weight, column, each in zip(weights, columns, scale, strict=False)
         )
+        if after.devices is not None:
+            total = total + weights[0] * _shared_milli(after.devices) / scale[0]
         return np.asarray(-total, dtype=np.float64)
 
     return score
 
 
 NODE_SCORES: Mapping[str, Callable[[Problem], NodeScore]] = {"pack": _pack, "spread": _spread}
+
+
+def _opened(before: States, after: States) -> Scores:
+    """Idle devices of which a part is taken."""
+    return np.asarray(((before == DEVICE_MILLI) & (after != DEVICE_MILLI) & (after > 0)).sum(axis=0), dtype=np.float64)
+
+
+def _shared_milli(states: States) -> Scores:
+    """What is free on devices that are shared already."""
+    return np.asarray(np.where(states < DEVICE_MILLI, states, 0).sum(axis=0), dtype=np.float64)
 
 
 def _appetite(problem: Problem, scarce: int, plenty: list[int]) -> dict[int, float]:

@@ -11,8 +11,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.model.devices import DeviceAsk
 from scheduler.model.plan import TierScore
 from scheduler.model.resources import Matrix
+from scheduler.solver.devices import ClassDevices, Held
 
 Counts = NDArray[np.int32]
 
@@ -32,13 +34,17 @@ class BranchAsk(msgspec.Struct, frozen=True):
 
 
 class MemberAsk(msgspec.Struct, frozen=True):
-    """``request`` is per resource column; ``eligible`` one flag per node class, packed by `numpy.packbits`."""
+    """``request`` is per resource column; ``eligible`` one flag per node class, packed by `numpy.packbits`.
+
+    ``devices`` is what it asks of GPU devices besides whole ones; none of it is in ``request``.
+    """
 
     request: tuple[int, ...]
     count: int
     minimum: int
     branch: int
     eligible: bytes
+    devices: DeviceAsk | None = None
 
 
 class GangAsk(msgspec.Struct, frozen=True):
@@ -86,6 +92,10 @@ class Problem:
     goals: tuple[str, ...]
     rules: tuple[str, ...]
     node_score: str
+    devices: ClassDevices | None = None
+    """There only when some member asks for parts of devices. The column ``nvidia.com/gpu`` of ``class_free`` then
+    counts wholly free devices alone."""
+    device_score: str = "pack"
 
     @property
     def class_count(self) -> int:
@@ -101,7 +111,8 @@ class Put(msgspec.Struct, frozen=True):
     """``count`` pods of member ``member`` of gang ``gang`` on nodes of class ``node_class`` (all indices).
 
     ``spots`` are (index of the node inside its class, pods there), where whoever made the put knows them: greedy does,
-    so that its counts always expand; a solver's counts come without.
+    so that its counts always expand; a solver's counts come without. ``held`` says the same of a member that asks for
+    parts of devices: (index of the node, the devices of each pod, pods).
     """
 
     gang: int
@@ -109,6 +120,7 @@ class Put(msgspec.Struct, frozen=True):
     node_class: int
     count: int
     spots: tuple[tuple[int, int], ...] = ()
+    held: tuple[tuple[int, Held, int], ...] = ()
 
 
 class Incumbent(msgspec.Struct, frozen=True):

@@ -1,0 +1,33 @@
+"""Which device of a node takes a part of one: lower is better. ``pack`` fills what is shared, ``spread`` levels it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.solver.devices import DeviceScore, Numbers
+from scheduler.solver.problem import Problem
+
+
+def device_score(problem: Problem) -> DeviceScore:
+    """The score that the problem names; KeyError for an unknown name."""
+    return DEVICE_SCORES[problem.device_score](problem)
+
+
+def _pack(_problem: Problem) -> DeviceScore:
+    def score(_before: Numbers, after: Numbers) -> NDArray[np.float64]:
+        return after.astype(np.float64)
+
+    return score
+
+
+def _spread(_problem: Problem) -> DeviceScore:
+    def score(_before: Numbers, after: Numbers) -> NDArray[np.float64]:
+        return -after.astype(np.float64)
+
+    return score
+
+
+DEVICE_SCORES: Mapping[str, Callable[[Problem], DeviceScore]] = {"pack": _pack, "spread": _spread}
