@@ -221,8 +221,8 @@ def idle_devices(states: States) -> Numbers:
 
 
 def _after_each(states: States, classes: Numbers, wanted: Need) -> tuple[States, Numbers]:
-    """[D x n] what each device would be with one pod more, and where its slice would begin. As it is, or empty, where it does not
-    fit."""
+    """[D x n] what each device would be with one pod more, and where its slice would begin; where none fits, the state
+    is not to be used."""
     if wanted.table is None:
         left = np.maximum(states - wanted.milli[classes], 0)
         return np.where(states <= DEVICE_MILLI, left, states), np.zeros(states.shape, dtype=np.int64)
