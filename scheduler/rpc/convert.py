@@ -1,6 +1,6 @@
 """Solve requests and results as protobuf messages, exactly: what comes out is equal to what went in.
 
-The one exception is `Put.spots`, which stays at home: a solver works with counts, and the sender has them.
+The exceptions are `Put.spots` and `Put.held`, which stay at home: a solver works with counts, and the sender has them.
 
 The layout and its reasons stand in ``proto/muster/solver/v1/solver.proto``. A message that contradicts itself is a
 ValueError. A value that the format cannot carry (a negative index, a number beyond 64 bits) raises what NumPy and
@@ -10,13 +10,15 @@ protobuf raise: ValueError, TypeError or OverflowError.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.model.devices import DeviceAsk
 from scheduler.model.plan import TierScore
 from scheduler.rpc.pb.muster.solver.v1 import solver_pb2 as pb
+from scheduler.solver.devices import ClassDevices
 from scheduler.solver.problem import (
     BranchAsk,
     GangAsk,
@@ -25,10 +27,11 @@ from scheduler.solver.problem import (
     Problem,
     Put,
     QueueRoom,
+    QuotaLine,
     SolveRequest,
 )
 
-REVISION = 2
+REVISION = 3
 """The revision of ``muster.solver.v1`` spoken here. Raised by every change that an older server must not overlook."""
 
 INT32: np.dtype[np.int32] = np.dtype("<i4")
@@ -78,6 +81,9 @@ def request_from_pb(message: pb.SolveRequest) -> SolveRequest:
 
 
 def problem_to_pb(problem: Problem) -> pb.Problem:
+    wishes: dict[tuple[int, ...], int] = {(): 0}
+    for gang in problem.gangs:
+        wishes.setdefault(gang.flavors, len(wishes))
     return pb.Problem(
         resources=problem.resources,
         levels=[
@@ -88,6 +94,8 @@ def problem_to_pb(problem: Problem) -> pb.Problem:
             nodes=_packed(problem.class_nodes, INT32),
             free=_packed(problem.class_free, INT64),
             domain=_packed(problem.class_domain, INT32),
+            flavor=b"" if problem.class_flavor is None else _packed(problem.class_flavor, INT32),
+            **_devices_to_pb(problem.devices),
         ),
         gangs=pb.Gangs(
             members=[len(gang.members) for gang in problem.gangs],
@@ -96,16 +104,18 @@ def problem_to_pb(problem: Problem) -> pb.Problem:
             queue=[gang.queue for gang in problem.gangs],
             bundle=[gang.bundle for gang in problem.gangs],
             bonus=[gang.bonus for gang in problem.gangs],
+            firm=[gang.firm for gang in problem.gangs],
+            wish=[wishes[gang.flavors] for gang in problem.gangs],
+            wishes=_rows(list(wishes)[1:], len(problem.flavors), INT32),
         ),
         members=_members_to_pb(problem),
         branches=_branches_to_pb(problem),
-        queues=pb.Queues(
-            parent=[queue.parent for queue in problem.queues],
-            room=_rows([queue.room for queue in problem.queues], len(problem.resources)),
-        ),
+        queues=_queues_to_pb(problem),
         goals=problem.goals,
         rules=problem.rules,
         node_score=problem.node_score,
+        device_score=problem.device_score,
+        flavors=problem.flavors,
     )
 
 
@@ -121,17 +131,14 @@ def problem_from_pb(message: pb.Problem) -> Problem:
         level_names=tuple(level.name for level in message.levels),
         domain_names=tuple(tuple(level.domains) for level in message.levels),
         gangs=_gangs_from_pb(message, len(class_nodes)),
-        queues=tuple(
-            QueueRoom(parent, room)
-            for parent, room in zip(
-                message.queues.parent,
-                _tuples(message.queues.room, len(message.queues.parent), resource_count),
-                strict=True,
-            )
-        ),
+        queues=_queues_from_pb(message.queues, resource_count),
         goals=tuple(message.goals),
         rules=tuple(message.rules),
         node_score=message.node_score,
+        devices=_devices_from_pb(message.classes, len(class_nodes)),
+        device_score=message.device_score,
+        flavors=tuple(message.flavors),
+        class_flavor=_flavor_column(message, len(class_nodes)),
     )
 
 
@@ -182,6 +189,64 @@ def end_from_pb(number: int) -> str:
         raise ValueError(f"the solver says that the solve ended as {number}, which revision {REVISION} lacks") from None
 
 
+class _DeviceFields(TypedDict, total=False):
+    devices: int
+    device_state: bytes
+    device_memory: bytes
+    device_layout: bytes
+
+
+def _devices_to_pb(devices: ClassDevices | None) -> _DeviceFields:
+    if devices is None:
+        return {}
+    return {
+        "devices": devices.states.shape[1],
+        "device_state": _packed(devices.states.astype(np.int32), INT32),
+        "device_memory": _packed(devices.memory_mib, INT32),
+        "device_layout": _packed(devices.layout, INT32),
+    }
+
+
+def _devices_from_pb(message: pb.NodeClasses, class_count: int) -> ClassDevices | None:
+    if not message.devices:
+        return None
+    return ClassDevices(
+        states=_matrix(message.device_state, INT32, class_count, message.devices).astype(np.int64),
+        memory_mib=_matrix(message.device_memory, INT32, class_count, 1)[:, 0],
+        layout=_matrix(message.device_layout, INT32, class_count, 1)[:, 0],
+    )
+
+
+def _flavor_column(message: pb.Problem, class_count: int) -> NDArray[np.int32] | None:
+    return _matrix(message.classes.flavor, INT32, class_count, 1)[:, 0] if message.flavors else None
+
+
+def _queues_to_pb(problem: Problem) -> pb.Queues:
+    lines = [line for queue in problem.queues for line in queue.lines]
+    return pb.Queues(
+        parent=[queue.parent for queue in problem.queues],
+        room=_rows([queue.room for queue in problem.queues], len(problem.resources), INT64),
+        lines=[len(queue.lines) for queue in problem.queues] if lines else [],
+        line_flavor=[line.flavor for line in lines],
+        line_firm=[line.firm for line in lines],
+        line_room=_rows([line.room for line in lines], len(problem.resources), INT64),
+    )
+
+
+def _queues_from_pb(message: pb.Queues, resource_count: int) -> tuple[QueueRoom, ...]:
+    rooms = _tuples(message.room, len(message.parent), resource_count)
+    line_rooms = _tuples(message.line_room, len(message.line_flavor), resource_count)
+    lines = [QuotaLine(*row) for row in zip(line_rooms, message.line_flavor, message.line_firm, strict=True)]
+    counts = list(message.lines) or [0] * len(rooms)
+    if sum(counts) != len(lines):
+        raise ValueError("the queues' lines do not add up to those that are given")
+    ends = np.cumsum(counts).tolist()
+    return tuple(
+        QueueRoom(parent, room, tuple(lines[end - count : end]))
+        for parent, room, count, end in zip(message.parent, rooms, counts, ends, strict=True)
+    )
+
+
 def _members_to_pb(problem: Problem) -> pb.Members:
     members = [member for gang in problem.gangs for member in gang.members]
     masks: dict[bytes, int] = {}
@@ -189,14 +254,22 @@ def _members_to_pb(problem: Problem) -> pb.Members:
     for gang in problem.gangs:
         if len(gang.values) != len(gang.members):
             raise ValueError(f"a gang has {len(gang.members)} members but {len(gang.values)} values")
+    parts: dict[DeviceAsk | None, int] = {None: 0}
+    part = [parts.setdefault(member.devices, len(parts)) for member in members]
+    asks = [ask for ask in parts if ask is not None]
     return pb.Members(
-        request=_rows([member.request for member in members], len(problem.resources)),
+        request=_rows([member.request for member in members], len(problem.resources), INT64),
         count=[member.count for member in members],
         minimum=[member.minimum for member in members],
         branch=[member.branch for member in members],
         value=[value for gang in problem.gangs for value in gang.values],
         eligible=eligible,
         masks=list(masks),
+        part=part if asks else [],
+        part_count=[ask.count for ask in asks],
+        part_milli=[ask.milli for ask in asks],
+        part_memory=[ask.memory_mib for ask in asks],
+        part_profile=[ask.profile for ask in asks],
     )
 
 
@@ -207,10 +280,17 @@ def _members_from_pb(message: pb.Members, resource_count: int, class_count: int)
     if any(index >= len(masks) for index in message.eligible):
         raise ValueError(f"a member's set of eligible node classes is not among the {len(masks)} that are given")
     requests = _tuples(message.request, len(message.count), resource_count)
-    columns = zip(requests, message.count, message.minimum, message.branch, message.eligible, strict=True)
+    part_columns = zip(message.part_count, message.part_milli, message.part_memory, message.part_profile, strict=True)
+    parts = [None, *(DeviceAsk(*row) for row in part_columns)]
+    part = list(message.part) or [0] * len(requests)
+    if any(index >= len(parts) for index in part):
+        raise ValueError(f"a member's ask for parts of devices is not among the {len(parts) - 1} that are given")
+    columns = zip(requests, message.count, message.minimum, message.branch, message.eligible, part, strict=True)
     return [
-        MemberAsk(request=request, count=count, minimum=minimum, branch=branch, eligible=masks[index])
-        for request, count, minimum, branch, index in columns
+        MemberAsk(
+            request=request, count=count, minimum=minimum, branch=branch, eligible=masks[index], devices=parts[own]
+        )
+        for request, count, minimum, branch, index, own in columns
     ]
 
 
@@ -248,8 +328,19 @@ def _gangs_from_pb(message: pb.Problem, class_count: int) -> tuple[GangAsk, ...]
         raise ValueError("the gangs do not add up to the members, values and branches that are given")
     gangs = []
     member, branch = 0, 0
-    for member_count, branch_count, tier, queue, bundle, bonus in zip(
-        table.members, table.branches, table.tier, table.queue, table.bundle, table.bonus, strict=True
+    wishes = [(), *(_tuples(table.wishes, -1, len(message.flavors), INT32) if message.flavors else [])]
+    if any(wish >= len(wishes) for wish in table.wish):
+        raise ValueError(f"a gang's wish about flavors is not among the {len(wishes) - 1} that are given")
+    for member_count, branch_count, tier, queue, bundle, bonus, firm, wish in zip(
+        table.members,
+        table.branches,
+        table.tier,
+        table.queue,
+        table.bundle,
+        table.bonus,
+        table.firm,
+        table.wish,
+        strict=True,
     ):
         own = slice(member, member + member_count)
         gangs.append(
@@ -261,6 +352,8 @@ def _gangs_from_pb(message: pb.Problem, class_count: int) -> tuple[GangAsk, ...]
                 queue=queue,
                 bundle=bundle,
                 bonus=bonus,
+                firm=firm,
+                flavors=wishes[wish],
             )
         )
         member += member_count
@@ -273,15 +366,15 @@ def _packed(array: NDArray[np.integer], dtype: np.dtype[np.integer]) -> bytes:
     return array.astype(dtype, casting="safe", copy=False).tobytes()
 
 
-def _rows(rows: Sequence[tuple[int, ...]], width: int) -> bytes:
+def _rows(rows: Sequence[tuple[int, ...]], width: int, dtype: np.dtype[np.integer]) -> bytes:
     if any(len(row) != width for row in rows):
-        raise ValueError(f"a row of amounts has not one column for each of {width} resources")
-    return np.array(rows, INT64).tobytes()
+        raise ValueError(f"a row has not one column for each of {width} resources or flavors")
+    return np.array(rows, dtype).tobytes()
 
 
 def _matrix(data: bytes, dtype: np.dtype[_Number], rows: int, columns: int) -> NDArray[_Number]:
     return np.frombuffer(data, dtype).reshape(rows, columns)
 
 
-def _tuples(data: bytes, rows: int, columns: int) -> list[tuple[int, ...]]:
-    return [tuple(row) for row in _matrix(data, INT64, rows, columns).tolist()]
+def _tuples(data: bytes, rows: int, columns: int, dtype: np.dtype[Any] = INT64) -> list[tuple[int, ...]]:
+    return [tuple(row) for row in _matrix(data, dtype, rows, columns).tolist()]

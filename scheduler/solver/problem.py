@@ -62,10 +62,24 @@ class GangAsk(msgspec.Struct, frozen=True):
     bundle: bool = False
     bonus: int = 0
     """What its presence is worth besides the values of its minima: how age decides between equals."""
+    firm: bool = False
+    """Not preemptible."""
+    flavors: tuple[int, ...] = ()
+    """What each flavor of the problem costs it (-1: not accepted); it then runs in one of them as a whole. Empty: any,
+    and mixed."""
 
     @property
     def pods(self) -> int:
         return sum(member.count for member in self.members)
+
+
+class QuotaLine(msgspec.Struct, frozen=True):
+    """A further bound on a queue, as `QueueRoom.room`: on what counts as one flavor (-1: all), or only on what is not
+    preemptible."""
+
+    room: tuple[int, ...]
+    flavor: int = -1
+    firm: bool = False
 
 
 class QueueRoom(msgspec.Struct, frozen=True):
@@ -73,6 +87,7 @@ class QueueRoom(msgspec.Struct, frozen=True):
 
     parent: int
     room: tuple[int, ...]
+    lines: tuple[QuotaLine, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +111,9 @@ class Problem:
     """There only when some member asks for parts of devices. The column ``nvidia.com/gpu`` of ``class_free`` then
     counts wholly free devices alone."""
     device_score: str = "pack"
+    flavors: tuple[str, ...] = ()
+    class_flavor: Counts | None = None
+    """[C] which flavor the nodes of each class count as (-1: none). There only when ``flavors`` are."""
 
     @property
     def class_count(self) -> int:

@@ -6,7 +6,9 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from scheduler.model.devices import DeviceAsk
 from scheduler.model.plan import TierScore
+from scheduler.solver.devices import ClassDevices
 from scheduler.solver.problem import (
     BranchAsk,
     GangAsk,
@@ -15,6 +17,7 @@ from scheduler.solver.problem import (
     Problem,
     Put,
     QueueRoom,
+    QuotaLine,
     SolveRequest,
 )
 
@@ -71,6 +74,10 @@ def assert_same_problem(left: Problem, right: Problem) -> None:
         if isinstance(mine, np.ndarray):
             assert mine.dtype == theirs.dtype, name
             np.testing.assert_array_equal(mine, theirs, err_msg=name)
+        elif isinstance(mine, ClassDevices):
+            for column in ("states", "memory_mib", "layout"):
+                assert getattr(mine, column).dtype == getattr(theirs, column).dtype, column
+                np.testing.assert_array_equal(getattr(mine, column), getattr(theirs, column), err_msg=column)
         else:
             assert mine == theirs, name
 
@@ -94,10 +101,12 @@ any_incumbent = incumbents(
 
 
 @st.composite
-def gangs(draw: st.DrawFn, resource_count: int, class_count: int) -> GangAsk:
+def gangs(draw: st.DrawFn, resource_count: int, class_count: int, flavor_count: int) -> GangAsk:
     request = st.tuples(*[_int64] * resource_count)
     mask_bytes = -(-class_count // 8)
-    member = st.builds(MemberAsk, request, _int32, _int32, _int32, st.binary(min_size=mask_bytes, max_size=mask_bytes))
+    mask = st.binary(min_size=mask_bytes, max_size=mask_bytes)
+    parts = st.builds(DeviceAsk, _index, _index, _index, st.text(max_size=5))
+    member = st.builds(MemberAsk, request, _int32, _int32, _int32, mask, st.none() | parts)
     members = tuple(draw(st.lists(member, max_size=3)))
     branch = st.builds(BranchAsk, _int32, _int32, _int32, _int32, _int32, _int32)
     return GangAsk(
@@ -108,6 +117,8 @@ def gangs(draw: st.DrawFn, resource_count: int, class_count: int) -> GangAsk:
         queue=draw(_int32),
         bundle=draw(st.booleans()),
         bonus=draw(_int64),
+        firm=draw(st.booleans()),
+        flavors=draw(st.just(()) | st.tuples(*[_int32] * flavor_count)) if flavor_count else (),
     )
 
 
@@ -115,7 +126,10 @@ def gangs(draw: st.DrawFn, resource_count: int, class_count: int) -> GangAsk:
 def problems(draw: st.DrawFn) -> Problem:
     resources, levels = draw(_names), draw(_names)
     class_count = draw(st.integers(0, 20))
-    room = st.builds(QueueRoom, _int32, st.tuples(*[_int64] * len(resources)))
+    flavors = draw(_names)
+    amounts = st.tuples(*[_int64] * len(resources))
+    lines = st.lists(st.builds(QuotaLine, amounts, _int32, st.booleans()), max_size=2).map(tuple)
+    room = st.builds(QueueRoom, _int32, amounts, lines)
     return Problem(
         resources=resources,
         class_nodes=draw(arrays.arrays(np.int32, class_count)),
@@ -123,11 +137,25 @@ def problems(draw: st.DrawFn) -> Problem:
         class_domain=draw(arrays.arrays(np.int32, (class_count, len(levels)))),
         level_names=levels,
         domain_names=draw(st.tuples(*[_names] * len(levels))),
-        gangs=tuple(draw(st.lists(gangs(len(resources), class_count), max_size=4))),
+        gangs=tuple(draw(st.lists(gangs(len(resources), class_count, len(flavors)), max_size=4))),
         queues=tuple(draw(st.lists(room, max_size=3))),
         goals=draw(_names),
         rules=draw(_names),
         node_score=draw(st.text(max_size=5)),
+        devices=draw(st.none() | class_devices(class_count)),
+        device_score=draw(st.text(max_size=5)),
+        flavors=flavors,
+        class_flavor=draw(arrays.arrays(np.int32, class_count)) if flavors else None,
+    )
+
+
+@st.composite
+def class_devices(draw: st.DrawFn, class_count: int) -> ClassDevices:
+    width = draw(st.integers(1, 4))
+    return ClassDevices(
+        states=draw(arrays.arrays(np.int32, (class_count, width))).astype(np.int64),
+        memory_mib=draw(arrays.arrays(np.int32, class_count)),
+        layout=draw(arrays.arrays(np.int32, class_count)),
     )
 
 

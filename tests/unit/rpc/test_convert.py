@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from scheduler.model.devices import DeviceAsk
 from scheduler.model.plan import TierScore
 from scheduler.rpc import convert
 from scheduler.rpc.endpoint import MESSAGE_BYTES_MAX
 from scheduler.rpc.pb.muster.solver.v1 import solver_pb2 as pb
+from scheduler.solver.devices import ClassDevices
 from scheduler.solver.problem import (
     BranchAsk,
     GangAsk,
@@ -21,6 +23,7 @@ from scheduler.solver.problem import (
     Problem,
     Put,
     QueueRoom,
+    QuotaLine,
     SolveRequest,
     SolveResult,
 )
@@ -39,17 +42,20 @@ def test_a_request_survives_the_wire_exactly(request: SolveRequest) -> None:
 CARRIED = {
     SolveRequest: "problem start wall_seconds work workers seed variables_max",
     Problem: "resources class_nodes class_free class_domain level_names domain_names gangs queues goals rules "
-    "node_score",
-    GangAsk: "members branches values tier queue bundle bonus",
-    MemberAsk: "request count minimum branch eligible",
+    "node_score devices device_score flavors class_flavor",
+    GangAsk: "members branches values tier queue bundle bonus firm flavors",
+    MemberAsk: "request count minimum branch eligible devices",
     BranchAsk: "parent minimum min_branches required preferred pinned",
-    QueueRoom: "parent room",
+    QueueRoom: "parent room lines",
+    QuotaLine: "room flavor firm",
+    DeviceAsk: "count milli memory_mib profile",
+    ClassDevices: "states memory_mib layout",
     Incumbent: "puts scores",
     Put: "gang member node_class count",
     TierScore: "tier value bound",
     SolveResult: "incumbent end variables",
 }
-STAYS_AT_HOME = {(Put, "spots")}
+STAYS_AT_HOME = {(Put, "spots"), (Put, "held"), (ClassDevices, "_needs")}
 
 
 @pytest.mark.parametrize("value", CARRIED)
@@ -71,7 +77,7 @@ def test_no_bound_and_a_bound_of_zero_stay_apart() -> None:
 
 
 def test_spots_stay_at_home() -> None:
-    sent = Incumbent((Put(0, 0, 0, 2, spots=((5, 2),)),), ())
+    sent = Incumbent((Put(0, 0, 0, 2, spots=((5, 2),), held=((5, ((0, 0),), 2),)),), ())
     assert convert.incumbent_from_pb(convert.incumbent_to_pb(sent)).puts == (Put(0, 0, 0, 2),)
 
 
@@ -98,6 +104,10 @@ def test_an_end_that_does_not_exist_is_refused_both_ways() -> None:
         (lambda p: p.members.eligible.__setitem__(0, 7), "not among the 1"),
         (lambda p: p.branches.pinned.append(1), "zip"),
         (lambda p: p.queues.parent.append(1), "reshape"),
+        (lambda p: p.queues.lines.append(1), "do not add up"),
+        (lambda p: p.members.part.extend([1, 0]), "not among the 0"),
+        (lambda p: p.gangs.wish.__setitem__(0, 1), "not among the 0"),
+        (lambda p: p.classes.MergeFrom(pb.NodeClasses(devices=2)), "reshape"),
         (lambda p: setattr(p.classes, "nodes", b"123"), "multiple"),
     ],
 )

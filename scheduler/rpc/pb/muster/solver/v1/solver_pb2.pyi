@@ -59,7 +59,7 @@ class Budget(_message.Message):
     def __init__(self, wall_seconds: _Optional[float] = ..., work: _Optional[float] = ..., workers: _Optional[int] = ..., seed: _Optional[int] = ..., variables_max: _Optional[int] = ...) -> None: ...
 
 class Problem(_message.Message):
-    __slots__ = ("resources", "levels", "classes", "gangs", "members", "branches", "queues", "goals", "rules", "node_score")
+    __slots__ = ("resources", "levels", "classes", "gangs", "members", "branches", "queues", "goals", "rules", "node_score", "device_score", "flavors")
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
     LEVELS_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +70,8 @@ class Problem(_message.Message):
     GOALS_FIELD_NUMBER: _ClassVar[int]
     RULES_FIELD_NUMBER: _ClassVar[int]
     NODE_SCORE_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_SCORE_FIELD_NUMBER: _ClassVar[int]
+    FLAVORS_FIELD_NUMBER: _ClassVar[int]
     resources: _containers.RepeatedScalarFieldContainer[str]
     levels: _containers.RepeatedCompositeFieldContainer[Level]
     classes: NodeClasses
@@ -80,7 +82,9 @@ class Problem(_message.Message):
     goals: _containers.RepeatedScalarFieldContainer[str]
     rules: _containers.RepeatedScalarFieldContainer[str]
     node_score: str
-    def __init__(self, resources: _Optional[_Iterable[str]] = ..., levels: _Optional[_Iterable[_Union[Level, _Mapping]]] = ..., classes: _Optional[_Union[NodeClasses, _Mapping]] = ..., gangs: _Optional[_Union[Gangs, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., branches: _Optional[_Union[Branches, _Mapping]] = ..., queues: _Optional[_Union[Queues, _Mapping]] = ..., goals: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[str]] = ..., node_score: _Optional[str] = ...) -> None: ...
+    device_score: str
+    flavors: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, resources: _Optional[_Iterable[str]] = ..., levels: _Optional[_Iterable[_Union[Level, _Mapping]]] = ..., classes: _Optional[_Union[NodeClasses, _Mapping]] = ..., gangs: _Optional[_Union[Gangs, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., branches: _Optional[_Union[Branches, _Mapping]] = ..., queues: _Optional[_Union[Queues, _Mapping]] = ..., goals: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[str]] = ..., node_score: _Optional[str] = ..., device_score: _Optional[str] = ..., flavors: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Level(_message.Message):
     __slots__ = ("name", "domains")
@@ -91,33 +95,49 @@ class Level(_message.Message):
     def __init__(self, name: _Optional[str] = ..., domains: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class NodeClasses(_message.Message):
-    __slots__ = ("nodes", "free", "domain")
+    __slots__ = ("nodes", "free", "domain", "devices", "device_state", "device_memory", "device_layout", "flavor")
     NODES_FIELD_NUMBER: _ClassVar[int]
     FREE_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    DEVICES_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_STATE_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_MEMORY_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_LAYOUT_FIELD_NUMBER: _ClassVar[int]
+    FLAVOR_FIELD_NUMBER: _ClassVar[int]
     nodes: bytes
     free: bytes
     domain: bytes
-    def __init__(self, nodes: _Optional[bytes] = ..., free: _Optional[bytes] = ..., domain: _Optional[bytes] = ...) -> None: ...
+    devices: int
+    device_state: bytes
+    device_memory: bytes
+    device_layout: bytes
+    flavor: bytes
+    def __init__(self, nodes: _Optional[bytes] = ..., free: _Optional[bytes] = ..., domain: _Optional[bytes] = ..., devices: _Optional[int] = ..., device_state: _Optional[bytes] = ..., device_memory: _Optional[bytes] = ..., device_layout: _Optional[bytes] = ..., flavor: _Optional[bytes] = ...) -> None: ...
 
 class Gangs(_message.Message):
-    __slots__ = ("members", "branches", "tier", "queue", "bundle", "bonus")
+    __slots__ = ("members", "branches", "tier", "queue", "bundle", "bonus", "firm", "wish", "wishes")
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     BRANCHES_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     QUEUE_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_FIELD_NUMBER: _ClassVar[int]
     BONUS_FIELD_NUMBER: _ClassVar[int]
+    FIRM_FIELD_NUMBER: _ClassVar[int]
+    WISH_FIELD_NUMBER: _ClassVar[int]
+    WISHES_FIELD_NUMBER: _ClassVar[int]
     members: _containers.RepeatedScalarFieldContainer[int]
     branches: _containers.RepeatedScalarFieldContainer[int]
     tier: _containers.RepeatedScalarFieldContainer[int]
     queue: _containers.RepeatedScalarFieldContainer[int]
     bundle: _containers.RepeatedScalarFieldContainer[bool]
     bonus: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, members: _Optional[_Iterable[int]] = ..., branches: _Optional[_Iterable[int]] = ..., tier: _Optional[_Iterable[int]] = ..., queue: _Optional[_Iterable[int]] = ..., bundle: _Optional[_Iterable[bool]] = ..., bonus: _Optional[_Iterable[int]] = ...) -> None: ...
+    firm: _containers.RepeatedScalarFieldContainer[bool]
+    wish: _containers.RepeatedScalarFieldContainer[int]
+    wishes: bytes
+    def __init__(self, members: _Optional[_Iterable[int]] = ..., branches: _Optional[_Iterable[int]] = ..., tier: _Optional[_Iterable[int]] = ..., queue: _Optional[_Iterable[int]] = ..., bundle: _Optional[_Iterable[bool]] = ..., bonus: _Optional[_Iterable[int]] = ..., firm: _Optional[_Iterable[bool]] = ..., wish: _Optional[_Iterable[int]] = ..., wishes: _Optional[bytes] = ...) -> None: ...
 
 class Members(_message.Message):
-    __slots__ = ("request", "count", "minimum", "branch", "value", "eligible", "masks")
+    __slots__ = ("request", "count", "minimum", "branch", "value", "eligible", "masks", "part", "part_count", "part_milli", "part_memory", "part_profile")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     MINIMUM_FIELD_NUMBER: _ClassVar[int]
@@ -125,6 +145,11 @@ class Members(_message.Message):
     VALUE_FIELD_NUMBER: _ClassVar[int]
     ELIGIBLE_FIELD_NUMBER: _ClassVar[int]
     MASKS_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
+    PART_COUNT_FIELD_NUMBER: _ClassVar[int]
+    PART_MILLI_FIELD_NUMBER: _ClassVar[int]
+    PART_MEMORY_FIELD_NUMBER: _ClassVar[int]
+    PART_PROFILE_FIELD_NUMBER: _ClassVar[int]
     request: bytes
     count: _containers.RepeatedScalarFieldContainer[int]
     minimum: _containers.RepeatedScalarFieldContainer[int]
@@ -132,7 +157,12 @@ class Members(_message.Message):
     value: _containers.RepeatedScalarFieldContainer[int]
     eligible: _containers.RepeatedScalarFieldContainer[int]
     masks: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, request: _Optional[bytes] = ..., count: _Optional[_Iterable[int]] = ..., minimum: _Optional[_Iterable[int]] = ..., branch: _Optional[_Iterable[int]] = ..., value: _Optional[_Iterable[int]] = ..., eligible: _Optional[_Iterable[int]] = ..., masks: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    part: _containers.RepeatedScalarFieldContainer[int]
+    part_count: _containers.RepeatedScalarFieldContainer[int]
+    part_milli: _containers.RepeatedScalarFieldContainer[int]
+    part_memory: _containers.RepeatedScalarFieldContainer[int]
+    part_profile: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, request: _Optional[bytes] = ..., count: _Optional[_Iterable[int]] = ..., minimum: _Optional[_Iterable[int]] = ..., branch: _Optional[_Iterable[int]] = ..., value: _Optional[_Iterable[int]] = ..., eligible: _Optional[_Iterable[int]] = ..., masks: _Optional[_Iterable[bytes]] = ..., part: _Optional[_Iterable[int]] = ..., part_count: _Optional[_Iterable[int]] = ..., part_milli: _Optional[_Iterable[int]] = ..., part_memory: _Optional[_Iterable[int]] = ..., part_profile: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Branches(_message.Message):
     __slots__ = ("parent", "minimum", "min_branches", "required", "preferred", "pinned")
@@ -151,12 +181,20 @@ class Branches(_message.Message):
     def __init__(self, parent: _Optional[_Iterable[int]] = ..., minimum: _Optional[_Iterable[int]] = ..., min_branches: _Optional[_Iterable[int]] = ..., required: _Optional[_Iterable[int]] = ..., preferred: _Optional[_Iterable[int]] = ..., pinned: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Queues(_message.Message):
-    __slots__ = ("parent", "room")
+    __slots__ = ("parent", "room", "lines", "line_flavor", "line_firm", "line_room")
     PARENT_FIELD_NUMBER: _ClassVar[int]
     ROOM_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    LINE_FLAVOR_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIRM_FIELD_NUMBER: _ClassVar[int]
+    LINE_ROOM_FIELD_NUMBER: _ClassVar[int]
     parent: _containers.RepeatedScalarFieldContainer[int]
     room: bytes
-    def __init__(self, parent: _Optional[_Iterable[int]] = ..., room: _Optional[bytes] = ...) -> None: ...
+    lines: _containers.RepeatedScalarFieldContainer[int]
+    line_flavor: _containers.RepeatedScalarFieldContainer[int]
+    line_firm: _containers.RepeatedScalarFieldContainer[bool]
+    line_room: bytes
+    def __init__(self, parent: _Optional[_Iterable[int]] = ..., room: _Optional[bytes] = ..., lines: _Optional[_Iterable[int]] = ..., line_flavor: _Optional[_Iterable[int]] = ..., line_firm: _Optional[_Iterable[bool]] = ..., line_room: _Optional[bytes] = ...) -> None: ...
 
 class Incumbent(_message.Message):
     __slots__ = ("puts", "scores")
