@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from scheduler.model.policy import Limits, Patience, Policy, SolverBudget, VerdictPace
+from scheduler.model.policy import Entitlement, Limits, Patience, Policy, SolverBudget, VerdictPace
 from scheduler.solver.node_scores import NODE_SCORES
 from scheduler.solver.terms.table import FILTERS, GOALS, RELATIVE_FILTERS, RULES
 
@@ -48,6 +48,11 @@ class _Patience(_Strict):
     bind_retry_seconds: float = Field(Patience().bind_retry_seconds, gt=0)
 
 
+class _Entitlement(_Strict):
+    zero_weight: Literal["last", "none"] = "last"
+    guarantee_at: Literal["every-ancestor", "leaf"] = "every-ancestor"
+
+
 def _known(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
     for name in names:
         if name not in known:
@@ -65,6 +70,7 @@ class _File(_Strict):
     limits: _Limits = _Limits()
     verdicts: _Verdicts = _Verdicts()
     patience: _Patience = _Patience()
+    entitlement: _Entitlement = _Entitlement()
 
     @field_validator("filters")
     @classmethod
@@ -125,6 +131,7 @@ def load(path: Path) -> Policy:
         limits=Limits(**file.limits.model_dump()),
         verdicts=VerdictPace(**file.verdicts.model_dump()),
         patience=Patience(**file.patience.model_dump()),
+        entitlement=Entitlement(**file.entitlement.model_dump()),
     )
 
 

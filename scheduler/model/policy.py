@@ -39,6 +39,17 @@ class Patience(msgspec.Struct, frozen=True):
     bind_retry_seconds: float = 1.0
 
 
+class Entitlement(msgspec.Struct, frozen=True):
+    """How fair shares and the right to take are counted.
+
+    ``zero_weight``: queues of weight 0 share the surplus ``last``, or get ``none``. ``guarantee_at``: a reclaimer has
+    to stay within the guarantee at ``every-ancestor`` below the common one, or at its ``leaf`` alone.
+    """
+
+    zero_weight: str = "last"
+    guarantee_at: str = "every-ancestor"
+
+
 class Policy(msgspec.Struct, frozen=True):
     name: str = "default"
     filters: tuple[str, ...] = (
@@ -63,3 +74,4 @@ class Policy(msgspec.Struct, frozen=True):
     limits: Limits = Limits()
     verdicts: VerdictPace = VerdictPace()
     patience: Patience = Patience()
+    entitlement: Entitlement = Entitlement()

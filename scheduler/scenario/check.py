@@ -7,8 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from scheduler.core.explain import message
+from scheduler.model.cluster import Snapshot
 from scheduler.model.plan import Plan, Refusal, Verdict
+from scheduler.model.policy import Policy
 from scheduler.model.resources import amount
+from scheduler.scenario import arithmetic
+from scheduler.scenario.difference import Difference
 from scheduler.scenario.expectation import ExpectForm, VerdictForm, WhoForm
 from scheduler.scenario.form import resource_name
 from scheduler.scenario.gangs import GangPlan, gangs
@@ -19,24 +23,13 @@ from scheduler.scenario.scenario import Scenario
 from scheduler.scenario.undecided import undecided
 
 
-@dataclass(frozen=True)
-class Difference:
-    """``subject`` is a gang, or a key of ``expect``."""
-
-    subject: str
-    expected: str
-    found: str
-
-    def __str__(self) -> str:
-        return f"{self.subject}: expected {self.expected}, found {self.found}"
-
-
-def check(scenario: Scenario, plan: Plan) -> list[Difference]:
+def check(scenario: Scenario, snapshot: Snapshot, plan: Plan, policy: Policy) -> list[Difference]:
     """Where a plan is not what the scenario expects. What this engine does not decide on is a difference too: a row
     never passes because the rule it is about was left out."""
     assert scenario.expect is not None, "a scenario without expect has nothing to compare"
     world = _World.of(scenario, plan)
     found = [Difference(each.subject, "an answer", each.why) for each in undecided(scenario)]
+    found += arithmetic.differences(scenario, snapshot, policy, scenario.expect)
     return found + list(_expectation(world, scenario.expect, inside_alternative=False))
 
 

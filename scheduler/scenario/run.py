@@ -13,7 +13,8 @@ from scheduler.model.cluster import Snapshot
 from scheduler.model.plan import Plan
 from scheduler.model.policy import Policy, SolverBudget
 from scheduler.scenario.build import to_snapshot
-from scheduler.scenario.check import Difference, check
+from scheduler.scenario.check import check
+from scheduler.scenario.difference import Difference
 from scheduler.scenario.scenario import PolicyForm, Scenario
 from scheduler.solver.problem import SolveRequest, SolveResult
 
@@ -84,7 +85,7 @@ def run(scenario: Scenario, policy: Policy, label: str = "") -> Outcome:
     """Decide a scenario and compare the plan with what it expects. Loads the solver."""
     snapshot = to_snapshot(scenario)
     plan = drive(decide(snapshot, policy, scenario.now, BUDGET), _solve)
-    differences = tuple(check(scenario, plan)) if scenario.expect is not None else ()
+    differences = tuple(check(scenario, snapshot, plan, policy)) if scenario.expect is not None else ()
     return Outcome(scenario, snapshot, plan, label or policy.name, differences)
 
 

@@ -25,12 +25,10 @@ def undecided(scenario: Scenario) -> Iterator[Undecided]:
             yield Undecided(plan.name, f"{', '.join(asks)} not decided on yet")
     for queue in scenario.queues:
         rules = {
-            "quota per flavor": any(
-                flavor for row in (queue.guaranteed, queue.limit, queue.lendable) for flavor in row
-            ),
+            "quota per flavor": bool(scenario.gangs)
+            and any(flavor for row in (queue.guaranteed, queue.limit, queue.lendable) for flavor in row),
             "order StrictFIFO": queue.order == "StrictFIFO",
             "limits of gangs and pods": queue.limits != LimitsForm(),
-            "history": queue.history is not None,
         }
         missing = [rule for rule, stated in rules.items() if stated]
         if missing:
@@ -46,12 +44,7 @@ def undecided(scenario: Scenario) -> Iterator[Undecided]:
     if expect.after == "settled":
         yield Undecided("after", "settled worlds are not played yet")
     for key, stated in (
-        ("shares", expect.shares),
-        ("left", expect.left),
-        ("dominantShares", expect.dominant_shares),
         ("use", expect.use),
-        ("order", expect.order),
-        ("mayReclaim", expect.may_reclaim),
         ("planned", expect.planned),
     ):
         if stated:

@@ -12,7 +12,15 @@ from scheduler.scenario.load import load_suite
 
 HERE = Path(__file__).parent
 SHARED = Path(os.environ.get("MUSTER_SHARED", HERE.parents[1].parent / "shared"))
-SERIES = [("kai.md", "kai", "AL"), ("kai.md", "kai", "TO"), ("peers.md", "kueue", "TA"), ("peers.md", "volcano", "VA")]
+SERIES = [
+    ("kai.md", "kai", "AL"),
+    ("kai.md", "kai", "FS"),
+    ("kai.md", "kai", "RC"),
+    ("kai.md", "kai", "TO"),
+    ("peers.md", "kueue", "DR"),
+    ("peers.md", "kueue", "TA"),
+    ("peers.md", "volcano", "VA"),
+]
 
 
 @pytest.mark.parametrize(("notes", "project", "series"), SERIES)

@@ -6,17 +6,25 @@ from pathlib import Path
 
 import pytest
 
+from scheduler.model.policy import Policy
+from scheduler.policyfile import load
 from scheduler.scenario.load import Row, load_suite
 from scheduler.scenario.run import choose_policy, run
 
 HERE = Path(__file__).parent
 ROWS = load_suite([HERE])
+POLICIES = HERE.parents[1] / "policies"
+
+
+def find(profile: str) -> Policy | None:
+    path = POLICIES / f"{profile}.yaml"
+    return load(path) if path.exists() else None
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.scenario.id for row in ROWS])
 def test_row(row: Row) -> None:
     """Strict on both sides: a row marked `expected: fail` that passes is an error too, so no mark grows stale."""
-    chosen = choose_policy(row.scenario.policy)
+    chosen = choose_policy(row.scenario.policy, find)
     outcome = run(row.scenario, chosen.policy, chosen.label)
     differences = "\n".join(str(each) for each in outcome.differences)
     if outcome.status == "expected-fail":

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from scheduler.model.plan import Cause, Decision, Plan, Refusal, Verdict
+from scheduler.model.policy import Policy
 from scheduler.model.work import GangKey, Move, NodeCount, Place, Victim
+from scheduler.scenario.build import to_snapshot
 from scheduler.scenario.check import check
+from scheduler.scenario.difference import Difference
 from scheduler.scenario.outcome import pod_uid
+from scheduler.scenario.scenario import Scenario
 from tests.unit.scenario.texts import scenario
 
 WORLD = """
@@ -88,24 +92,28 @@ DIFFERS = [
         BASE + ", alternatives: [{where: {a: b2}}, {where: {a: b2r1n1}, evicted: [old]}]",
         "alternatives: expected one of 2 to hold, found none, the nearest lacks: a: expected all pods on b2",
     ),
-    (BASE + ", order: [a, b]", "order: expected an answer, found not computed yet"),
+    (BASE + ", planned: {b: 60}", "planned: expected an answer, found not computed yet"),
     (BASE + ", after: settled", "after: expected an answer, found settled worlds are not played yet"),
 ]
 
 
+def differences(world: Scenario, plan: Plan) -> list[Difference]:
+    return check(world, to_snapshot(world), plan, Policy())
+
+
 @pytest.mark.parametrize("expect", HOLDS)
 def test_what_holds_is_silent(tmp_path: Path, expect: str) -> None:
-    assert check(scenario(tmp_path, f"{WORLD}expect: {{{expect}}}\n"), PLAN) == []
+    assert differences(scenario(tmp_path, f"{WORLD}expect: {{{expect}}}\n"), PLAN) == []
 
 
 @pytest.mark.parametrize(("expect", "words"), DIFFERS, ids=[words for _, words in DIFFERS])
 def test_what_does_not_hold_is_one_difference(tmp_path: Path, expect: str, words: str) -> None:
-    found = check(scenario(tmp_path, f"{WORLD}expect: {{{expect}}}\n"), PLAN)
+    found = differences(scenario(tmp_path, f"{WORLD}expect: {{{expect}}}\n"), PLAN)
     assert len(found) == 1, [str(each) for each in found]
     assert str(found[0]).startswith(words)
 
 
 def test_a_row_about_a_rule_that_is_missing_never_passes_by_doing_nothing(tmp_path: Path) -> None:
     text = "id: x/1\nnodes: {n0: 1}\ngangs: [{name: a, topology: {slices: [{size: 2, required: host}]}}]\n"
-    found = check(scenario(tmp_path, text + "expect: {pending: [a]}"), Plan(made_from=1))
+    found = differences(scenario(tmp_path, text + "expect: {pending: [a]}"), Plan(made_from=1))
     assert [str(each) for each in found] == ["a: expected an answer, found slices not decided on yet"]
