@@ -67,6 +67,7 @@ def test_equal_before_and_after_the_smaller_ask_is_first() -> None:
     assert order(tree, {"a": [2], "b": [1]}) == ["b0", "a0"]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(st.integers(1, 3), max_size=3), min_size=3, max_size=3),
     st.lists(st.integers(0, 4), min_size=3, max_size=3),
