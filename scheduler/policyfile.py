@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from scheduler.model.policy import Entitlement, Limits, Patience, Policy, SolverBudget, VerdictPace
+from scheduler.solver.device_scores import DEVICE_SCORES
 from scheduler.solver.node_scores import NODE_SCORES
 from scheduler.solver.terms.table import FILTERS, GOALS, RELATIVE_FILTERS, RULES
 
@@ -65,6 +66,7 @@ class _File(_Strict):
     rules: list[str] = list(Policy().rules)
     goals: list[str] = list(Policy().goals)
     node_score: str = Policy().node_score
+    device_score: str = Policy().device_score
     value_resource: str = Policy().value_resource
     budget: _Budget = _Budget()
     limits: _Limits = _Limits()
@@ -94,6 +96,12 @@ class _File(_Strict):
     @classmethod
     def _score(cls, name: str) -> str:
         _known("node score", [name], NODE_SCORES)
+        return name
+
+    @field_validator("device_score")
+    @classmethod
+    def _device_score(cls, name: str) -> str:
+        _known("device score", [name], DEVICE_SCORES)
         return name
 
 
@@ -126,6 +134,7 @@ def load(path: Path) -> Policy:
         rules=tuple(file.rules),
         goals=tuple(file.goals),
         node_score=file.node_score,
+        device_score=file.device_score,
         value_resource=file.value_resource,
         budget=SolverBudget(**file.budget.model_dump()),
         limits=Limits(**file.limits.model_dump()),
