@@ -35,6 +35,8 @@ class _Limits(_Strict):
     window_singles: int = Field(Limits().window_singles, ge=1)
     explain_gangs: int = Field(Limits().explain_gangs, ge=1)
     model_variables: int = Field(Limits().model_variables, ge=1)
+    proofs: int = Field(Limits().proofs, ge=0)
+    proof_seconds: float = Field(Limits().proof_seconds, gt=0, le=10)
 
 
 class _Verdicts(_Strict):

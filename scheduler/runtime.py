@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 
 from scheduler.core.decide import Mark, Masks, decide
+from scheduler.core.drive import Deciding
 from scheduler.core.engine import Engine
 from scheduler.model.effects import Decide, Effect
 from scheduler.model.events import Event, PlanFailed, Planned, Ticked
@@ -136,18 +137,24 @@ class Runtime:
         self.last.stage_seconds = taken
         return mark
 
-    async def _decide(self, deciding: object, gangs: int) -> None:
+    async def _decide(self, deciding: Deciding, gangs: int) -> None:
         """Drive the generator: its own steps in the thread, its solves in the worker process."""
         loop = asyncio.get_running_loop()
         started = perf_counter()
         solving = 0.0
+        placed = 0
         try:
-            request, plan = await loop.run_in_executor(self._thread, _advance, deciding, None)
-            while request is not None:
-                solve_started = perf_counter()
-                result = await self._solve(request)
-                solving += perf_counter() - solve_started
-                request, plan = await loop.run_in_executor(self._thread, _advance, deciding, result)
+            step = await loop.run_in_executor(self._thread, _advance, deciding, None)
+            while not (isinstance(step, Plan) and step.final):
+                result = None
+                if isinstance(step, Plan):
+                    placed += len(step.decisions)
+                    self.tell(Planned(step))
+                else:
+                    solve_started = perf_counter()
+                    result = await self._solve(step)
+                    solving += perf_counter() - solve_started
+                step = await loop.run_in_executor(self._thread, _advance, deciding, result)
         except Exception as trouble:
             # A bug in deciding must not pass silently and must not take binds along: say it, try again later.
             self.last.failed += 1
@@ -155,21 +162,20 @@ class Runtime:
             await asyncio.sleep(1.0)
             self.tell(PlanFailed(str(trouble)))
             return
-        assert plan is not None
-        self._record(plan, gangs, perf_counter() - started - solving, solving)
-        self.tell(Planned(plan))
+        self._record(step, gangs, placed + len(step.decisions), perf_counter() - started - solving, solving)
+        self.tell(Planned(step))
 
-    def _record(self, plan: Plan, gangs: int, decide_seconds: float, solve_seconds: float) -> None:
+    def _record(self, plan: Plan, gangs: int, placed: int, decide_seconds: float, solve_seconds: float) -> None:
         last = self.last
         last.cycles += 1
         last.decide_seconds, last.solve_seconds = decide_seconds, solve_seconds
-        last.gangs, last.placed = gangs, len(plan.decisions)
+        last.gangs, last.placed = gangs, placed
         last.end = plan.solves[-1].end if plan.solves else ""
         last.used = plan.solves[-1].used if plan.solves else ""
         self._log.info(
             "cycle",
             asked=gangs,
-            placed=len(plan.decisions),
+            placed=placed,
             snapshot_ms=round(last.snapshot_seconds * 1000, 1),
             decide_ms=round(decide_seconds * 1000, 1),
             solve_ms=round(solve_seconds * 1000, 1),
@@ -191,12 +197,13 @@ class Runtime:
             self.last.stall_seconds_max = max(self.last.stall_seconds_max, perf_counter() - before - pause_seconds)
 
 
-def _advance(deciding: object, result: SolveResult | None) -> tuple[SolveRequest | None, Plan | None]:
-    """One step of a decision: the next solve it asks for, or its plan."""
+def _advance(deciding: Deciding, result: SolveResult | None) -> SolveRequest | Plan:
+    """One step of a decision: the next solve it asks for, or (a part of) its plan."""
     try:
-        return deciding.send(result), None  # type: ignore[attr-defined] # a generator; object keeps executors untyped
+        return deciding.send(result)
     except StopIteration as end:
-        return None, end.value
+        plan: Plan = end.value
+        return plan
 
 
 def settle_memory() -> None:

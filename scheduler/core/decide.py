@@ -1,32 +1,35 @@
 """One decision: a snapshot in, a plan out, with a pause wherever a solver may improve on greedy.
 
-Numbered as it reads: 1 admit, 2 rank and window, 3 build the problem, 4 place greedily, 5 let the solver improve where
-work competes, 6 expand the better plan to nodes, 7 give everything else its verdict.
+As it reads: admit, rank and window, build the problem, place greedily, hand out what nobody contests, let the solver
+improve the rest, hand that out, give everything else its verdict. A plan that is yielded is a part that may be acted on
+while the rest is being thought about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
 
+from scheduler.core.draft import Draft
 from scheduler.core.drive import Deciding
+from scheduler.core.reasons import Reasons
 from scheduler.core.shares import QueueTree, admission_trouble, shares, tree_troubles
+from scheduler.core.solving import improved
 from scheduler.core.window import Ask, ranked, window
 from scheduler.model.cluster import Snapshot
 from scheduler.model.neighbours import Neighbours
-from scheduler.model.plan import Cause, Decision, Plan, Refusal, SolveEnd, TierScore, Verdict
+from scheduler.model.plan import Cause, Plan, Refusal, SolveEnd, Verdict
 from scheduler.model.policy import Policy, SolverBudget
 from scheduler.model.shape import Shape
-from scheduler.model.work import Gang, GangKey, NodeCount, Place
-from scheduler.solver.blocking import fits_alone, impossible, why_not
+from scheduler.model.work import Gang, GangKey
 from scheduler.solver.build import Built, build
-from scheduler.solver.check import better, broken, scores
-from scheduler.solver.expand import Unexpandable, expand, split
+from scheduler.solver.contention import uncontested, without
+from scheduler.solver.expand import Unexpandable, expand
 from scheduler.solver.filters import Eligibility, eligible, seen, within_plan
 from scheduler.solver.greedy import place
-from scheduler.solver.problem import Incumbent, QueueRoom, SolveRequest, SolveResult
+from scheduler.solver.problem import QueueRoom
 
 AGE_STEPS = 1000
 """How finely age breaks ties between work of equal value: always less than one unit of value."""
@@ -81,7 +84,7 @@ def decide(
 
 def _decide(
     snapshot: Snapshot, policy: Policy, _now_seconds: float, budget: SolverBudget, masks: Masks, mark: Mark
-) -> Generator[SolveRequest, SolveResult, Plan]:
+) -> Deciding:
     verdicts: dict[GangKey, Verdict] = {}
     admitted = _as_seen(_admit(snapshot, verdicts), snapshot.neighbours, verdicts)
     asks, left_out = window(ranked(admitted), policy.limits)
@@ -99,34 +102,40 @@ def _decide(
     mark("build")
 
     start = place(built.problem)
-    unserved = _unserved(built, start)
-    solve = SolveEnd("all", "skipped", start.scores)
-    best = start
     places = expand(built, start.puts)
     assert not isinstance(places, Unexpandable), f"greedy's own plan does not expand: {places}"
+    draft = Draft(kept, places)
     mark("greedy")
-    contended = left_out or any(not impossible(built, index) for index in unserved)
-    if contended:
-        result = yield _request(built, start, budget, policy.limits.model_variables)
-        improved = _improved(built, start, result)
-        if isinstance(improved, Unexpandable):
-            # The counts of one class do not fit onto its nodes: take that class apart and solve once more.
-            built = split(built, improved.node_class)
-            start = place(built.problem)
-            result = yield _request(built, start, budget, policy.limits.model_variables)
-            improved = _improved(built, start, result)
-        mark("solve")
-        solve = SolveEnd("all", result.end, _bounded(start.scores, result), result.variables)
-        if improved is not None and not isinstance(improved, Unexpandable):
-            best, places = improved
-            unserved = _unserved(built, best)
-            solve = SolveEnd("all", result.end, _bounded(best.scores, result), result.variables, used="solver")
 
-    decisions = _decisions(kept, places, verdicts)
+    reasons = Reasons(built, found, budget, policy.limits)
+    waiting = [index for index in draft.unserved if not reasons.impossible(index)]
+    solve = SolveEnd("all", "skipped", start.scores)
+    if waiting or left_out:
+        settled = [] if left_out else uncontested(built.problem, start, waiting)
+        if settled:
+            yield Plan(snapshot.version, draft.hand_out(settled), final=False)
+        if not left_out and all(reasons.open(index) for index in waiting):
+            # Perhaps nothing competes after all: greedy's "no" is no proof where unlike pods share nodes.
+            for index in waiting:
+                yield from reasons.diagnosis(index)
+            waiting = [index for index in waiting if not reasons.impossible(index)]
+        if waiting or left_out:
+            rest, rest_start = without(built, start, settled)
+            band = "contested" if settled else "all"
+            others, solve = yield from improved(rest, rest_start, budget, policy.limits.model_variables, band)
+            if others is not None:
+                draft.put(draft.open, others)
+        mark("solve")
+
+    decisions = draft.hand_out(draft.open)
     winners = tuple(decision.gang for decision in decisions[: policy.limits.explain_gangs])
-    _explain(built, kept, unserved, found, winners, policy, verdicts)
+    if decisions and reasons.take_time(draft):
+        yield Plan(snapshot.version, decisions, final=False)
+        decisions = ()
+    waits = yield from reasons.verdicts(draft, winners)
     mark("explain")
-    return Plan(snapshot.version, tuple(decisions), verdicts, (solve,))
+    placed = dict.fromkeys(draft.placed, Verdict(Cause.PLACED))
+    return Plan(snapshot.version, decisions, {**verdicts, **waits, **placed}, (solve,))
 
 
 def _admit(snapshot: Snapshot, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
@@ -213,80 +222,3 @@ def _worth(shape: Shape, policy: Policy) -> int:
     """What one placed pod is worth: its amount of the policy's value resource; without any, a little by its CPU."""
     requests = dict(shape.requests)
     return requests.get(policy.value_resource, 0) + requests.get("cpu", 0) // 64 + 1
-
-
-def _unserved(built: Built, incumbent: Incumbent) -> list[int]:
-    """Gangs (by index in the problem) of which some pod has no place."""
-    placed = [0] * len(built.gangs)
-    for put in incumbent.puts:
-        placed[put.gang] += put.count
-    return [index for index, gang in enumerate(built.gangs) if placed[index] < gang.pods]
-
-
-def _request(built: Built, start: Incumbent, budget: SolverBudget, variables_max: int) -> SolveRequest:
-    return SolveRequest(
-        built.problem, start, budget.wall_seconds, budget.work, budget.workers, budget.seed, variables_max
-    )
-
-
-def _improved(
-    built: Built, start: Incumbent, result: SolveResult
-) -> tuple[Incumbent, tuple[tuple[Place, ...], ...]] | Unexpandable | None:
-    """The solver's plan where it keeps every rule and beats greedy's; what it claims to reach is computed again."""
-    if result.incumbent is None or broken(built.problem, result.incumbent.puts):
-        return None
-    reached = scores(built.problem, result.incumbent.puts)
-    if not better(reached, start.scores):
-        return None
-    places = expand(built, result.incumbent.puts)
-    return places if isinstance(places, Unexpandable) else (Incumbent(result.incumbent.puts, reached), places)
-
-
-def _bounded(reached: tuple[TierScore, ...], result: SolveResult) -> tuple[TierScore, ...]:
-    """What a plan reaches, beside the bounds that the solver proved."""
-    proven = {} if result.incumbent is None else {score.tier: score.bound for score in result.incumbent.scores}
-    return tuple(msgspec.structs.replace(score, bound=proven.get(score.tier)) for score in reached)
-
-
-def _decisions(
-    asks: Sequence[Ask], places: Sequence[tuple[Place, ...]], verdicts: dict[GangKey, Verdict]
-) -> list[Decision]:
-    """Decisions in rank order; a bundle's places go to its pods, oldest first."""
-    decisions = []
-    for ask, own in zip(asks, places, strict=True):
-        if not own:
-            continue
-        if len(ask.singles) <= 1:
-            decisions.append(Decision(ask.gang.key, own))
-            verdicts[ask.gang.key] = Verdict(Cause.PLACED)
-            continue
-        nodes = [each.node for place in own for each in place.nodes for _ in range(each.count)]
-        for single, node in zip(ask.singles, nodes, strict=False):
-            decisions.append(Decision(single.key, (Place("pod", (NodeCount(node, 1),)),)))
-            verdicts[single.key] = Verdict(Cause.PLACED)
-    return decisions
-
-
-def _explain(
-    built: Built,
-    asks: Sequence[Ask],
-    unserved: Sequence[int],
-    found: Mapping[Shape, Eligibility],
-    winners: tuple[GangKey, ...],
-    policy: Policy,
-    verdicts: dict[GangKey, Verdict],
-) -> None:
-    """A verdict for everything without a place: blocked even alone, or outranked by what was placed."""
-    counts = {shape: refused for shape, (_, refused) in found.items()}
-    for number, index in enumerate(unserved):
-        waiting = [gang.key for gang in (asks[index].singles or (asks[index].gang,)) if gang.key not in verdicts]
-        if not waiting:
-            continue
-        if number >= policy.limits.explain_gangs:
-            verdict = Verdict(Cause.OUTRANKED, by=winners[:3])
-        elif fits_alone(built, index):
-            verdict = Verdict(Cause.OUTRANKED, by=winners)
-        else:
-            verdict = Verdict(Cause.BLOCKED, why_not(built, index, counts))
-        for key in waiting:
-            verdicts[key] = verdict

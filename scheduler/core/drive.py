@@ -4,21 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 
+import msgspec
+
 from scheduler.model.plan import Plan
 from scheduler.solver.problem import SolveRequest, SolveResult
 
-Deciding = Generator[SolveRequest, SolveResult, Plan]
+Deciding = Generator[SolveRequest | Plan, SolveResult | None, Plan]
+"""A decision under way: a solve it asks for is answered with its result, a part of its plan with None."""
+
+
+def parts(deciding: Deciding, solve: Callable[[SolveRequest], SolveResult]) -> list[Plan]:
+    """Answer every solve request of a decision until it ends; the parts of its plan as they came, the last is final."""
+    found: list[Plan] = []
+    answer: SolveResult | None = None
+    try:
+        while True:
+            asked = deciding.send(answer)
+            if isinstance(asked, Plan):
+                found.append(asked)
+                answer = None
+            else:
+                answer = solve(asked)
+    except StopIteration as end:
+        return [*found, end.value]
 
 
 def run(deciding: Deciding, solve: Callable[[SolveRequest], SolveResult]) -> Plan:
-    """Answer every solve request of a decision until it returns its plan."""
-    try:
-        request = next(deciding)
-        while True:
-            request = deciding.send(solve(request))
-    except StopIteration as end:
-        plan: Plan = end.value
-        return plan
+    """The plan of a decision in one piece."""
+    found = parts(deciding, solve)
+    decisions = tuple(decision for part in found for decision in part.decisions)
+    return msgspec.structs.replace(found[-1], decisions=decisions)
 
 
 def greedy_only(_request: SolveRequest) -> SolveResult:

@@ -19,7 +19,7 @@ from scheduler.model import events as ev
 from scheduler.model.cluster import Snapshot
 from scheduler.model.effects import Effect
 from scheduler.model.events import Event
-from scheduler.model.plan import Decision, Plan
+from scheduler.model.plan import Cause, Decision, Plan
 from scheduler.model.policy import Policy
 from scheduler.model.work import Condition, Gang, GangKey, Pod, group_key, single_key
 
@@ -111,7 +111,7 @@ class Engine:
         if self._stirred and rested and not self._deciding and not self._decisions:
             self._stirred = False
             if self._gangs.pending or self._singles:
-                self._deciding = True
+                self._deciding, self._accepted = True, 0
                 self._decided_version, self._decided_nodes = self.store.version, self.store.table()
                 effects.append(ef.Decide(self.store.version))
         return effects
@@ -132,10 +132,12 @@ class Engine:
                 self._gangs.lose_group(group_key(namespace, name))
                 self._stirred = True
             case ev.Planned(plan) if self._deciding and plan.made_from == self._decided_version:
-                self._deciding, self._accepted = False, 0
-                self._plan, self._decisions = plan, deque(plan.decisions)
-                self._rest_until = now_seconds + REST_SECONDS
+                self._plan = plan
+                self._decisions.extend(plan.decisions)
                 self._note_verdicts(plan, now_seconds)
+                if plan.final:
+                    self._deciding = False
+                    self._rest_until = now_seconds + REST_SECONDS
             case ev.Planned():
                 pass  # asked for before we lost the lease or started over
             case ev.PlanFailed():
@@ -327,9 +329,8 @@ class Engine:
     # -- plans -----------------------------------------------------------------------------------------------------
 
     def _note_verdicts(self, plan: Plan, now_seconds: float) -> None:
-        placed = {decision.gang for decision in plan.decisions}
         for key, verdict in plan.verdicts.items():
-            if key in placed:
+            if verdict.cause is Cause.PLACED:
                 continue
             if key in self._gangs.pending:
                 if not self._gangs.pending[key].held:

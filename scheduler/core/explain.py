@@ -49,10 +49,11 @@ _TEMPLATES = {
     ("queue", "QueueDrain"): "queue {where} is draining and admits nothing new",
     ("queue-limit", "Limit"): "needs {needed} {resource}; queue {where} may take {offered} more within its limit",
     ("queue-limit", "OverLimit"): "needs {needed} {resource}; queue {where} may take {offered} more within its limit",
+    ("queue-limit", "NotTogether"): "{offered} of its {needed} pods fit at once within the limit of queue {where}",
     ("filters", "NoEligibleNode"): "none of {where} may take its pods: {refused}",
     ("capacity", "NotEnough"): "needs {needed} {resource}; all nodes it may use have {offered} free{pods}",
     ("capacity", "Fragmented"): "{offered} of {needed} pods fit: what is free is spread too thinly over the nodes",
-    ("capacity", "NotTogether"): "its {needed} pods fit one by one, not all together",
+    ("capacity", "NotTogether"): "{offered} of its {needed} pods fit at once, not all of them together",
     ("capacity", "NodeGone"): "node {where} is gone",
     ("capacity", "NodeFull"): "node {where} has {offered} {resource} free; {needed} are needed",
     ("required-topology", "NotEnough"): (
@@ -62,7 +63,7 @@ _TEMPLATES = {
         "{offered} of {needed} pods fit in one {level}; the best is {level} {domain}: what is free there is spread too "
         "thinly over its nodes"
     ),
-    ("required-topology", "NotTogether"): "its {needed} pods fit without the required topology, not with it",
+    ("required-topology", "NotTogether"): "{offered} of its {needed} pods fit at once within one {level}",
     ("required-topology", "UnknownTopology"): "topology {where} does not exist",
     ("required-topology", "UnknownLevel"): "topology {level} has no level {domain}",
     ("required-topology", "NoDomain"): "no node it may use has a domain at level {where}",
@@ -123,5 +124,7 @@ def message(verdict: Verdict) -> str:
             return f"it would fit alone; outranked by {names}{more}" if names else "it would fit alone; others go first"
         case Cause.OUTSIDE_WINDOW:
             return "too many gangs are ahead of it to be looked at in this cycle"
+        case Cause.BLOCKED if not verdict.proven:
+            return f"{reasons}; no placement was found in time, though one may exist"
         case _:
             return reasons or verdict.cause.value

@@ -310,7 +310,7 @@ class Gangs:
             return []
         assert state.record is not None
         state.unproven = True
-        record = msgspec.structs.replace(state.record, places=places_of(taken + self._store.book(key).spent))
+        record = msgspec.structs.replace(state.record, places=places_of(taken))
         return self._commit(key, state, group, record, self.queue_of(key))
 
     def _enough(self, key: GangKey, state: GangState, pods: dict[str, Pod]) -> bool:
@@ -385,14 +385,13 @@ class Gangs:
         """
         assert state.resolved is not None
         book = self._store.book(group.key)
-        spent = by_member(book.spent)
         wanted = Counter(member for uid, member in state.resolved.member_of.items() if not pods[uid].gated)
         for spec in () if state.unproven else group.members:
             if spec.shape is not None and spec.count is not None:
-                wanted[spec.name] = max(wanted[spec.name], spec.count - spent[spec.name])
+                wanted[spec.name] = max(wanted[spec.name], spec.count - book.done[spec.name])
         if record is not None:
             wanted.subtract(by_member(self._standing(group.key, state, record)))
-            wanted.update(spent)
+            wanted.update(by_member(book.spent))
         else:
             wanted.subtract(by_member(book.taken))
         return {name: count for name, count in wanted.items() if count > 0}
@@ -436,7 +435,8 @@ class Gangs:
             epoch=epoch,
             made_from=str(made_from),
             decided_at_seconds=float(int(now_seconds)),
-            places=places_of(spots((*gang.held, *decision.places))),
+            # What finished pods left is nobody's any more: a successor could not tell it from a place to be taken.
+            places=places_of(spots((*gang.held, *decision.places)) - self._store.book(gang.key).spent),
             victims=decision.victims,
             moves=decision.moves,
         )

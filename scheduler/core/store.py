@@ -51,6 +51,10 @@ class GangBook:
     taken: Counter[Spot] = field(default_factory=Counter)
     spent: Counter[Spot] = field(default_factory=Counter)
     """Places whose pod succeeded and was deleted: done with, for as long as this record stands."""
+    before: tuple[Assignment, Counter[Spot]] | None = None
+    """The record before this one with its spent places, should the commit of this one be refused."""
+    done: Counter[str] = field(default_factory=Counter)
+    """Pods by member that succeeded and were deleted under any record of this gang."""
 
 
 class Columns:
@@ -227,6 +231,7 @@ class Store:
         book, spot = self.book(charge.gang), (charge.member, charge.node)
         before = _residual(book, spot)
         book.spent[spot] += 1
+        book.done[charge.member] += 1
         self._add_residual(book, charge, _residual(book, spot) - before)
 
     def _count(self, charge: Charge, sign: int) -> None:
@@ -323,8 +328,8 @@ class Store:
         if (book.record, book.queue, book.shapes, book.labels) == (record, queue, shapes, labels):
             return
         self._reserve_all(book, -1)
-        if record is None:
-            book.spent.clear()
+        if record != book.record:
+            _turn_page(book, record)
         book.record, book.queue, book.shapes, book.labels = record, queue, dict(shapes), dict(labels)
         book.wanted = spots(record.places) if record is not None else Counter()
         self._reserve_all(book, 1)
@@ -395,6 +400,18 @@ def places_of(counts: Counter[Spot]) -> tuple[Place, ...]:
         if count > 0:
             by_member.setdefault(member, []).append(NodeCount(node, count))
     return tuple(Place(member, tuple(nodes)) for member, nodes in by_member.items())
+
+
+def _turn_page(book: GangBook, record: Assignment | None) -> None:
+    """Another record stands: what was spent of the one before is no longer in it."""
+    before = book.before
+    if record is None:
+        book.before, book.spent = None, Counter()
+        book.done.clear()
+    elif before is not None and before[0] == record:
+        book.before, book.spent = None, before[1]
+    elif book.record is not None:
+        book.before, book.spent = (book.record, book.spent), Counter()
 
 
 def _residual(book: GangBook, spot: Spot) -> int:

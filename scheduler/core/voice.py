@@ -77,7 +77,11 @@ class Voice:
         return len(self._sayings)
 
     def due(self, now_seconds: float) -> list[GangKey]:
-        """Gangs whose verdict may be written now: first after a short wait, then on a new cause, else rarely."""
+        """Gangs whose verdict may be written now: first after a short wait, then on a new cause, else rarely.
+
+        The wait is for verdicts that the next moment may change. That a gang fits nowhere is said at once when it is
+        proven: somebody is waiting for just that, and an autoscaler may be.
+        """
         if now_seconds > self._filled_at_seconds:
             passed = min(now_seconds - self._filled_at_seconds, 1.0)
             self._filled_at_seconds = now_seconds
@@ -89,6 +93,8 @@ class Voice:
             saying = self._sayings[key]
             if saying.said_cause == saying.verdict.cause.value:
                 wait_until = saying.said_at_seconds + self._pace.repeat_seconds
+            elif saying.verdict.cause is Cause.BLOCKED and saying.verdict.proven:
+                wait_until = saying.since_seconds
             else:
                 wait_until = saying.since_seconds + self._pace.first_seconds
             if now_seconds >= wait_until:

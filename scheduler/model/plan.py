@@ -45,6 +45,8 @@ class Verdict(msgspec.Struct, frozen=True):
     refusals: tuple[Refusal, ...] = ()
     by: tuple[GangKey, ...] = ()
     """The gangs that outrank it, when that is the cause."""
+    proven: bool = False
+    """Blocked for sure: no placement exists on what is free. Else none was found by the time there was."""
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -76,9 +78,13 @@ class SolveEnd(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """A decision about everything in the window, made from one snapshot version. Decisions stand in rank order."""
+    """A decision about everything in the window, made from one snapshot version. Decisions stand in rank order.
+
+    A part that may be acted on early is not ``final``: more decisions from the same snapshot follow, about other gangs.
+    """
 
     made_from: int
     decisions: tuple[Decision, ...] = ()
     verdicts: dict[GangKey, Verdict] = {}
     solves: tuple[SolveEnd, ...] = ()
+    final: bool = True

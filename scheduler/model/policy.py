@@ -21,6 +21,9 @@ class Limits(msgspec.Struct, frozen=True):
     window_singles: int = 20_000
     model_variables: int = 60_000
     explain_gangs: int = 50
+    proofs: int = 4
+    """Gangs per cycle whose "no" may take solves of their own, each of at most ``proof_seconds``."""
+    proof_seconds: float = 0.2
 
 
 class VerdictPace(msgspec.Struct, frozen=True):

@@ -45,6 +45,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     return {
         "cause": str(verdict.cause),
         "message": message(verdict),
+        "proven": verdict.proven,
         "by": [str(key) for key in verdict.by],
         "reasons": [_reason(each) for each in verdict.refusals],
     }

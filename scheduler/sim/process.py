@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from scheduler.core.decide import decide
-from scheduler.core.drive import run
+from scheduler.core.drive import parts
 from scheduler.core.engine import Engine
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
@@ -109,16 +109,20 @@ class Process:
 
     def _decide(self) -> None:
         """The decision is made from the snapshot of this moment; its plan comes when it has been thought about."""
-        answer: Event
+        answers: list[Event]
         if self._chance.happens(self._chance.odds.failed_decision):
-            answer = ev.PlanFailed("the solver worker died")
+            answers = [ev.PlanFailed("the solver worker died")]
         else:
             snapshot = self.engine.snapshot()
             deciding = decide(snapshot, self._policy, self._clock.now_seconds, self._policy.budget)
-            plan = run(deciding, self._solve)
-            answer = ev.Planned(plan)
-            self._note(f"plans {len(plan.decisions)} of {len(snapshot.gangs)} from {plan.made_from}")
-        self._clock.after(self._chance.seconds(self._chance.odds.decide_seconds), lambda: self.tell(answer))
+            plans = parts(deciding, self._solve)
+            answers = [ev.Planned(plan) for plan in plans]
+            placed = sum(len(plan.decisions) for plan in plans)
+            self._note(f"plans {placed} of {len(snapshot.gangs)} from {plans[-1].made_from} in {len(plans)} parts")
+        delay = 0.0
+        for answer in answers:
+            delay += self._chance.seconds(self._chance.odds.decide_seconds)
+            self._clock.after(delay, lambda answer=answer: self.tell(answer))  # type: ignore[misc]
 
     def _arrive(self, effect: Effect, request: Request) -> None:
         if self.dead and not self.sent_survives:

@@ -1,14 +1,13 @@
-"""Why one gang cannot be placed even alone, as facts with numbers; bounds first, since they say it shortest.
+"""What keeps one gang from being placed even alone, as facts with numbers: bounds, which say it shortest and for sure.
 
-Looks at nodes, not classes: nodes where nothing fits are in no class, and they are what the numbers are about. A bound
-blocks by itself. Where none does, one rule after the other is dropped: what makes the gang fit is named, and capacity
-is what remains when no single rule does.
+Sums and counts per queue, over the fleet and per domain. Looks at nodes, not classes: nodes where nothing fits are in
+no class, and they are what the numbers are about. What no bound says is found out in `diagnose`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,7 @@ from numpy.typing import NDArray
 from scheduler.model.plan import Refusal
 from scheduler.model.shape import Shape
 from scheduler.solver.build import Built
-from scheduler.solver.greedy import place
-from scheduler.solver.problem import GangAsk
+from scheduler.solver.problem import GangAsk, plain
 from scheduler.solver.scarcity import by_scarcity
 from scheduler.solver.tree import children, members_below, minima_below
 
@@ -28,29 +26,34 @@ Domains = NDArray[np.int32]
 """[nodes] the domain code of each node, -1: may not be used."""
 
 
-def impossible(built: Built, gang: int) -> bool:
-    """Whether a bound proves that a gang fits nowhere, even alone. What is not impossible may still not fit: greedy's
-    "no" is no proof where unlike pods share nodes."""
-    return bool(_queue_bounds(built, gang) or _space_bounds(built, gang, {}))
+class Bounds:
+    """What bounds say about the gangs of one built problem; gangs that ask alike are answered once.
+
+    A bound is certain: what it refuses, no placement can have, whatever else is asked for. What none refuses may still
+    not fit, unless `exact` says that bounds are all there is to it.
+    """
+
+    def __init__(self, built: Built, counts: CountsOfShape) -> None:
+        self._built = built
+        self._counts = counts
+        self._known: dict[object, tuple[Refusal, ...]] = {}
+
+    def of(self, gang: int) -> tuple[Refusal, ...]:
+        """Every bound that keeps a gang (index in the problem) from being placed even alone; empty: none does."""
+        ask = self._built.problem.gangs[gang]
+        shapes = tuple(member.shape for member in self._built.gangs[gang].members)
+        alike = (ask.members, ask.branches, ask.queue, shapes)
+        found = self._known.get(alike)
+        if found is None:
+            found = (*_queue_bounds(self._built, gang), *_space_bounds(self._built, gang, self._counts))
+            self._known[alike] = found
+        return found
 
 
-def fits_alone(built: Built, gang: int) -> bool:
-    """Whether a gang would reach its minima (a bundle: one pod) on the free capacity if nothing else were asked for."""
-    if impossible(built, gang):
-        return False
-    return _bounds_suffice(built.problem.gangs[gang]) or _greedy_fits(built, gang, built.problem.rules)
-
-
-def why_not(built: Built, gang: int, counts: CountsOfShape) -> tuple[Refusal, ...]:
-    """The reasons why a gang does not fit alone; empty when it does. The scarcest resource that lacks is named."""
-    reasons = _queue_bounds(built, gang) + _space_bounds(built, gang, counts)
-    if reasons or _bounds_suffice(built.problem.gangs[gang]) or _greedy_fits(built, gang, built.problem.rules):
-        return tuple(reasons)
-    for rule in ("required-topology", "queue-limit"):
-        others = tuple(name for name in built.problem.rules if name != rule)
-        if rule in built.problem.rules and _greedy_fits(built, gang, others):
-            return (_together(built, gang, rule),)
-    return (_together(built, gang, "capacity"),)
+def exact(gang: GangAsk) -> bool:
+    """Whether bounds are the whole truth: interchangeable pods of one branch fit where enough of them fit one by
+    one."""
+    return len(gang.branches) == 1 and len(gang.members) == 1 and plain(gang)
 
 
 # --- bounds -----------------------------------------------------------------------------------------------------------
@@ -179,26 +182,6 @@ def _fits(free: NDArray[np.int64], request: tuple[int, ...]) -> NDArray[np.int64
     for column in columns[1:]:
         fits = np.minimum(fits, free[:, column] // request[column])
     return np.asarray(np.maximum(fits, 0))
-
-
-# --- when no bound says it --------------------------------------------------------------------------------------------
-
-
-def _bounds_suffice(gang: GangAsk) -> bool:
-    """For interchangeable pods in one branch the bounds are exact: they fit where enough of them fit one by one."""
-    return len(gang.branches) == 1 and len(gang.members) == 1
-
-
-def _greedy_fits(built: Built, index: int, rules: tuple[str, ...]) -> bool:
-    """Whether greedy places any pod of the gang alone, under some of the rules."""
-    alone = replace(built.problem, rules=rules, gangs=(built.problem.gangs[index],))
-    return bool(place(alone).puts)
-
-
-def _together(built: Built, index: int, term: str) -> Refusal:
-    """Each part fits by itself, all together do not."""
-    gang = built.problem.gangs[index]
-    return Refusal(term, "NotTogether", needed=_needs(gang, 0).pods, where="the fleet")
 
 
 # --- what a gang needs at least ---------------------------------------------------------------------------------------

@@ -73,6 +73,22 @@ class GangAsk(msgspec.Struct, frozen=True):
         return sum(member.count for member in self.members)
 
 
+def plain(gang: GangAsk) -> bool:
+    """Whether a gang asks for nothing but room, minima and topology levels: no other field of its asks is set."""
+    return (
+        not gang.firm
+        and not gang.flavors
+        and all(
+            member == MemberAsk(member.request, member.count, member.minimum, member.branch, member.eligible)
+            for member in gang.members
+        )
+        and all(
+            ask == BranchAsk(ask.parent, ask.minimum, ask.min_branches, ask.required, ask.preferred, ask.pinned)
+            for ask in gang.branches
+        )
+    )
+
+
 class QuotaLine(msgspec.Struct, frozen=True):
     """A further bound on a queue, as `QueueRoom.room`: on what counts as one flavor (-1: all), or only on what is not
     preemptible."""

@@ -40,13 +40,14 @@ SOLVE_MARGIN_SECONDS = 0.3
 class Cycle:
     """Seconds by stage of one cycle, from the churn's first event to the first committed effect."""
 
+    began: float
     stages: dict[str, float] = field(default_factory=dict)
     first_commit_seconds: float = 0.0
     asked: int = 0
     placed: int = 0
     pods_asked: int = 0
     end: str = "skipped"
-    gap: float | None = None
+    parts: int = 0
 
     def add(self, stage: str, seconds: float) -> None:
         self.stages[stage] = self.stages.get(stage, 0.0) + seconds
@@ -71,60 +72,60 @@ class Driver:
     async def cycle(self, churn: list[ev.Event]) -> Cycle:
         """One cycle of which the first decision is timed; what follows from it is carried out unmeasured."""
         self._now += 10.0  # whoever rests after a plan without effect has rested
-        found = Cycle()
-        began = perf_counter()
-        effects = self.engine.handle(churn, self._now)
-        found.add("events", perf_counter() - began)
-        while True:
-            todo: list[Effect] = [each for each in effects if not isinstance(each, ef.Decide)]
-            if any(isinstance(each, ef.Decide) for each in effects):
-                plan = await self._decide(found)
-                started = perf_counter()
-                effects = self.engine.handle([ev.Planned(plan)], self._now)
-                if not found.first_commit_seconds:
-                    found.add("commit", perf_counter() - started)
-                    if any(isinstance(each, ef.Commit | ef.Bind) for each in effects):
-                        found.first_commit_seconds = perf_counter() - began
-                todo += [each for each in effects if not isinstance(each, ef.Decide)]
-                effects = [each for each in effects if isinstance(each, ef.Decide)]
-            else:
-                effects = []
-            if todo or self.engine.busy:
-                effects += self.engine.handle(list(self.fleet.perform(todo)), self._now)
-            if not effects:
-                return found
+        found = Cycle(perf_counter())
+        todo: list[Effect] = self.engine.handle(churn, self._now)
+        found.add("events", perf_counter() - found.began)
+        watched: Cycle | None = found
+        while todo or self.engine.busy:
+            if any(isinstance(each, ef.Decide) for each in todo):
+                todo += await self._decide(watched)
+                watched = None
+            todo = self.engine.handle(list(self.fleet.perform(todo)), self._now)
+        return found
 
-    async def _decide(self, found: Cycle) -> Plan:
-        timed = not found.first_commit_seconds
-        if timed:
-            found.stages = {"events": found.stages["events"]}
+    async def _decide(self, found: Cycle | None) -> list[Effect]:
+        """One decision and the effects of its plan, as the engine asks for them."""
         began = perf_counter()
         snapshot = self.engine.snapshot()
         marked = perf_counter()
 
         def mark(stage: str) -> None:
             nonlocal marked
-            now = perf_counter()
-            if timed:
-                found.add(stage, now - marked)
-            marked = now
+            if found is not None:
+                found.add(stage, perf_counter() - marked)
+            marked = perf_counter()
 
-        if timed:
+        if found is not None:
             found.add("snapshot", marked - began)
             found.asked = len(snapshot.gangs)
             found.pods_asked = sum(gang.pods for gang in snapshot.gangs)
         deciding = decide(snapshot, self._policy, self._now, self._policy.budget, self._masks, mark)
+        effects: list[Effect] = []
+        answer: SolveResult | None = None
         try:
-            request = next(deciding)
             while True:
-                request = deciding.send(await self._solve(request))
+                asked = deciding.send(answer)
+                answer = None
+                if isinstance(asked, Plan):
+                    effects += self._apply(asked, found)
+                else:
+                    answer = await self._solve(asked)
         except StopIteration as end:
-            plan: Plan = end.value
-        if timed:
-            found.placed = len(plan.decisions)
+            return effects + self._apply(end.value, found)
+
+    def _apply(self, plan: Plan, found: Cycle | None) -> list[Effect]:
+        """Verify and commit (a part of) a plan."""
+        started = perf_counter()
+        effects = self.engine.handle([ev.Planned(plan)], self._now)
+        if found is not None:
+            found.placed += len(plan.decisions)
+            found.parts += bool(plan.decisions)
             if plan.solves:
                 found.end = plan.solves[-1].end
-        return plan
+            if not found.first_commit_seconds and any(isinstance(each, ef.Commit | ef.Bind) for each in effects):
+                found.add("commit", perf_counter() - started)
+                found.first_commit_seconds = perf_counter() - found.began
+        return effects
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,3 +110,17 @@ def test_an_unknown_resource_becomes_a_column() -> None:
     made.columns.row((("example.com/fpga", 2),))
     assert made.free().shape == (3, 5)
     assert np.array_equal(made.free()[:, 4], [0, 0, 0])
+
+
+def test_a_place_that_was_spent_under_one_record_is_free_to_be_named_by_the_next() -> None:
+    made = store()
+    old, new = record(("n1", 1)), record(("n1", 1), ("n2", 1))
+    made.reserve(GANG, old, "default", {"m": shape()})
+    made.charge("a", charge("n1", 1, grouped=True))
+    made.spend("a")
+    assert made.open_spots(GANG) == {}
+    made.reserve(GANG, new, "default", {"m": shape()})
+    assert made.open_spots(GANG) == {("m", "n1"): 1, ("m", "n2"): 1}
+    made.reserve(GANG, old, "default", {"m": shape()})  # the commit of the new one was refused
+    assert made.open_spots(GANG) == {}
+    assert gpus_free(made) == {"n1": 8, "n2": 8, "n3": 8}

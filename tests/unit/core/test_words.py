@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -109,7 +110,7 @@ def test_the_window_says_what_it_leaves_out() -> None:
     ],
 )
 def test_sentences(refusal: Refusal, words: str) -> None:
-    assert message(Verdict(Cause.BLOCKED, (refusal,))) == words
+    assert message(Verdict(Cause.BLOCKED, (refusal,), proven=True)) == words
 
 
 @pytest.mark.parametrize(
@@ -142,6 +143,16 @@ def test_a_verdict_is_said_after_a_wait_then_on_a_new_cause_else_rarely() -> Non
     voice.note(KEY, Verdict(Cause.OUTRANKED), 132.0)
     assert voice.due(133.0) == [KEY]
     assert voice.due(500.0) == []
+
+
+def test_a_sure_no_is_said_at_once_but_not_again_with_every_number() -> None:
+    voice = Voice(VerdictPace(first_seconds=1, repeat_seconds=30, writes_per_second=10))
+    voice.note(KEY, Verdict(Cause.INCOMPLETE), 99.5)
+    voice.note(KEY, msgspec.structs.replace(BLOCKED, proven=True), 100.0)
+    assert voice.due(100.0) == [KEY]
+    voice.note(KEY, msgspec.structs.replace(STILL_BLOCKED, proven=True), 105.0)
+    assert voice.due(106.0) == []
+    assert voice.due(130.0) == [KEY]
 
 
 def test_words_are_rationed() -> None:

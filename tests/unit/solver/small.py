@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from scheduler.core.drive import greedy_only
 from scheduler.model.cluster import GPU_MODEL_LABEL, Mask, Node, NodeTable
-from scheduler.model.policy import Policy
+from scheduler.model.policy import Policy, SolverBudget
 from scheduler.model.resources import from_quantities, vector
 from scheduler.model.shape import Shape, Taint, Toleration
 from scheduler.model.topology import Level, Topology, TopologyAsk
 from scheduler.model.work import Branch, Gang, GangKey, Member, Place
+from scheduler.solver.blocking import Bounds, CountsOfShape
 from scheduler.solver.build import Built, build
+from scheduler.solver.diagnose import Diagnosis, diagnose
 from scheduler.solver.expand import Places, Unexpandable, expand
 from scheduler.solver.filters import eligible
 from scheduler.solver.fleet import Fleet
 from scheduler.solver.greedy import place
-from scheduler.solver.problem import QueueRoom
+from scheduler.solver.improve import solve
+from scheduler.solver.problem import QueueRoom, SolveRequest, SolveResult
 from scheduler.solver.terms.table import FILTERS
 
 NAMES = ("cpu", "memory", "nvidia.com/gpu", "pods")
@@ -137,3 +141,25 @@ def pods_by_node(case: Built, places: Places) -> dict[str, dict[str, int]]:
             nodes = found.setdefault(each.name, {})
             nodes[spot.node] = nodes.get(spot.node, 0) + spot.count
     return found
+
+
+def solved(request: SolveRequest) -> SolveResult:
+    """The solver's last word, in this process."""
+    *_, last = solve(request)
+    return last
+
+
+def diagnosis(
+    case: Built,
+    answer: Callable[[SolveRequest], SolveResult] = greedy_only,
+    counts: CountsOfShape | None = None,
+) -> Diagnosis:
+    """What is found out about the first gang alone."""
+    diagnosing = diagnose(case, 0, Bounds(case, counts or {}), SolverBudget(wall_seconds=10.0))
+    try:
+        request = next(diagnosing)
+        while True:
+            request = diagnosing.send(answer(request))
+    except StopIteration as end:
+        found: Diagnosis = end.value
+        return found

@@ -10,11 +10,11 @@ from scheduler.model.policy import Policy
 from scheduler.model.resources import vector
 from scheduler.model.topology import TopologyAsk
 from scheduler.model.work import Branch, Gang, Member
-from scheduler.solver.blocking import fits_alone, why_not
 from scheduler.solver.build import Built
+from scheduler.solver.diagnose import Diagnosis
 from scheduler.solver.filters import eligible
 from scheduler.solver.problem import QueueRoom
-from tests.unit.solver.small import NAMES, built, gang, node, shape, tree
+from tests.unit.solver.small import NAMES, built, diagnosis, gang, node, shape, solved, tree
 
 RACK = TopologyAsk(required="rack")
 GPU = "nvidia.com/gpu"
@@ -27,9 +27,9 @@ def rack_nodes(*gpus: int) -> list[Node]:
 def reasons(case: Built) -> tuple[Refusal, ...]:
     capacity = np.array([vector(each.allocatable, NAMES) for each in case.nodes.nodes], dtype=np.int64)
     counts = {each: eligible(each, case.nodes, capacity, NAMES, Policy())[1] for each in case.masks}
-    found = why_not(case, 0, counts)
-    assert fits_alone(case, 0) == (found == ())
-    return found
+    found = diagnosis(case, counts=counts)
+    assert found.fits == (found.refusals == ())
+    return found.refusals
 
 
 def test_a_gang_that_fits_has_no_reason() -> None:
@@ -100,3 +100,39 @@ def test_an_elastic_gang_is_explained_by_its_minimum() -> None:
     assert reasons(built([node("a", 2)], [elastic])) == ()
     (reason,) = reasons(built([node("a", 1)], [elastic]))
     assert (reason.needed, reason.offered) == (2000, 1000)
+
+
+def parts(*sizes: tuple[int, int], ask: TopologyAsk | None = None) -> Gang:
+    """A gang of unlike pods, as (pods, GPUs of each)."""
+    members = tuple(Member(f"m{gpus}", shape(gpus), pods, pods) for pods, gpus in sizes)
+    return tree("g", members, (Branch("", -1, sum(pods for pods, _ in sizes), 0, ask),))
+
+
+def test_a_no_of_greedy_is_no_proof_and_a_solve_finds_the_placement() -> None:
+    """On 7 and 5 free GPUs, greedy puts the 4 where it leaves least and has no place for the 2 then."""
+    case = built([node("a", 7), node("b", 5)], [parts((1, 4), (2, 3), (1, 2))])
+    without_solver = diagnosis(case)
+    assert (without_solver.fits, without_solver.proven) == (False, False)
+    assert diagnosis(case, solved) == Diagnosis(fits=True, proven=True)
+
+
+def test_unlike_pods_that_fit_in_no_way_are_proven_to() -> None:
+    found = diagnosis(built([node("a", 7), node("b", 5)], [parts((4, 3))]), solved)
+    assert found.proven
+    assert found.refusals[0].code == "Fragmented"
+    found = diagnosis(built([node("a", 5), node("b", 5)], [parts((2, 3), (2, 2), (1, 0))]), solved)
+    assert found == Diagnosis(fits=True, proven=True)
+    found = diagnosis(built([node("a", 5), node("b", 5)], [parts((1, 4), (2, 3))]), solved)
+    assert (found.fits, found.proven) == (False, True)
+    assert found.refusals == (Refusal("capacity", "NotTogether", needed=3, offered=2, where="the fleet"),)
+
+
+def test_the_smallest_blocking_set_names_the_level_and_how_many_pods_fit() -> None:
+    """5 and 5 in one rack do not hold 4 + 3 + 3; with a third node in another rack they fit without the rack."""
+    nodes = [node(name, 5, zone="z", block="b", rack=rack) for name, rack in (("a", "r0"), ("b", "r0"), ("c", "r1"))]
+    block = Branch("", -1, 0, 1, TopologyAsk(required="block"))
+    inner = Branch("inner", 0, 3, 0, RACK)
+    members = (Member("m4", shape(4), 1, 1, 1), Member("m3", shape(3), 2, 2, 1))
+    found = diagnosis(built(nodes, [tree("g", members, (block, inner))]), solved)
+    assert found.proven
+    assert found.refusals == (Refusal("required-topology", "NotTogether", needed=3, offered=2, where="rack"),)

@@ -1,0 +1,68 @@
+"""A plan as it grows: where every ask of the window goes so far, and what of it has been handed out already."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from scheduler.core.window import Ask
+from scheduler.model.plan import Decision
+from scheduler.model.work import GangKey, NodeCount, Place
+
+Places = tuple[Place, ...]
+
+
+class Draft:
+    """Asks stand in rank order and are named by index. What was handed out may have been acted on: it stays."""
+
+    def __init__(self, asks: Sequence[Ask], places: Sequence[Places]) -> None:
+        self.asks = asks
+        self._places = list(places)
+        self._handed: set[int] = set()
+        self.placed: list[GangKey] = []
+        """The gangs that were handed out with places."""
+
+    @property
+    def unserved(self) -> list[int]:
+        """The asks of which some pod has no place."""
+        return [index for index, ask in enumerate(self.asks) if _pods(self._places[index]) < ask.gang.pods]
+
+    @property
+    def open(self) -> list[int]:
+        """The asks that have not been handed out."""
+        return [index for index in range(len(self.asks)) if index not in self._handed]
+
+    def waiting(self, index: int) -> list[GangKey]:
+        """The gangs of an ask without any place: the pods of a bundle that are left over, or the gang as a whole."""
+        ask, pods = self.asks[index], _pods(self._places[index])
+        if len(ask.singles) > 1:
+            return [single.key for single in ask.singles[pods:]]
+        return [] if pods else [ask.gang.key]
+
+    def put(self, asks: Sequence[int], places: Sequence[Places]) -> None:
+        """Other places for asks that are open."""
+        for index, own in zip(asks, places, strict=True):
+            assert index not in self._handed, "a place was changed that was handed out"
+            self._places[index] = own
+
+    def hand_out(self, asks: Collection[int]) -> tuple[Decision, ...]:
+        """The decisions of these asks in rank order, once; a bundle's places go to its pods, oldest first."""
+        self._handed.update(asks)
+        decisions = tuple(decision for index in sorted(asks) for decision in self._decisions(index))
+        self.placed += [decision.gang for decision in decisions]
+        return decisions
+
+    def _decisions(self, index: int) -> list[Decision]:
+        ask, own = self.asks[index], self._places[index]
+        if not own:
+            return []
+        if len(ask.singles) <= 1:
+            return [Decision(ask.gang.key, own)]
+        nodes = [each.node for place in own for each in place.nodes for _ in range(each.count)]
+        return [
+            Decision(single.key, (Place("pod", (NodeCount(node, 1),)),))
+            for single, node in zip(ask.singles, nodes, strict=False)
+        ]
+
+
+def _pods(places: Places) -> int:
+    return sum(each.count for place in places for each in place.nodes)

@@ -1,0 +1,58 @@
+"""Letting a solver improve on greedy, and taking from its answer only what stands up to the plain reading."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import msgspec
+
+from scheduler.model.plan import SolveEnd, TierScore
+from scheduler.model.policy import SolverBudget
+from scheduler.solver.build import Built
+from scheduler.solver.check import better, broken, scores
+from scheduler.solver.expand import Places, Unexpandable, expand, split
+from scheduler.solver.greedy import place
+from scheduler.solver.problem import Incumbent, SolveRequest, SolveResult
+
+
+def improved(
+    built: Built, start: Incumbent, budget: SolverBudget, variables_max: int, band: str
+) -> Generator[SolveRequest, SolveResult, tuple[Places | None, SolveEnd]]:
+    """The places of a better plan for a whole problem (None: greedy's stays), and how the solve ended."""
+    result = yield _request(built, start, budget, variables_max)
+    found = _better(built, start, result)
+    if isinstance(found, Unexpandable):
+        # The counts of one class do not fit onto its nodes: take that class apart and solve once more.
+        built = split(built, found.node_class)
+        start = place(built.problem)
+        result = yield _request(built, start, budget, variables_max)
+        found = _better(built, start, result)
+    if found is None or isinstance(found, Unexpandable):
+        return None, SolveEnd(band, result.end, _bounded(start.scores, result), result.variables)
+    reached, places = found
+    return places, SolveEnd(band, result.end, _bounded(reached, result), result.variables, used="solver")
+
+
+def _request(built: Built, start: Incumbent, budget: SolverBudget, variables_max: int) -> SolveRequest:
+    return SolveRequest(
+        built.problem, start, budget.wall_seconds, budget.work, budget.workers, budget.seed, variables_max
+    )
+
+
+def _better(
+    built: Built, start: Incumbent, result: SolveResult
+) -> tuple[tuple[TierScore, ...], Places] | Unexpandable | None:
+    """The solver's plan where it keeps every rule and beats greedy's; what it claims to reach is computed again."""
+    if result.incumbent is None or broken(built.problem, result.incumbent.puts):
+        return None
+    reached = scores(built.problem, result.incumbent.puts)
+    if not better(reached, start.scores):
+        return None
+    places = expand(built, result.incumbent.puts)
+    return places if isinstance(places, Unexpandable) else (reached, places)
+
+
+def _bounded(reached: tuple[TierScore, ...], result: SolveResult) -> tuple[TierScore, ...]:
+    """What a plan reaches, beside the bounds that the solver proved."""
+    proven = {} if result.incumbent is None else {score.tier: score.bound for score in result.incumbent.scores}
+    return tuple(msgspec.structs.replace(score, bound=proven.get(score.tier)) for score in reached)

@@ -1,0 +1,152 @@
+"""Whether one gang could be placed alone, and if not, which of its asks stand in the way: a sure answer where there is
+one.
+
+Bounds first. Where unlike pods or a tree of branches leave them open, greedy: a placement it finds is proof that the
+gang fits, but its "no" proves nothing. So a small solve of the gang alone follows, asked for by yielding it. From a
+sure "no" one ask after the other is left out: those without which the gang would fit are the smallest set that blocks
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from scheduler.model.plan import Refusal
+from scheduler.model.policy import SolverBudget
+from scheduler.solver.blocking import Bounds, exact
+from scheduler.solver.build import Built
+from scheduler.solver.check import broken, scores
+from scheduler.solver.greedy import place
+from scheduler.solver.problem import GangAsk, Incumbent, Problem, SolveRequest, SolveResult
+from scheduler.solver.tree import members_below, minima_below
+
+
+class Diagnosis(msgspec.Struct, frozen=True):
+    """``fits``: alone, on what is free, the gang would reach its minima (a bundle: one pod). ``refusals`` say why not;
+    unless ``proven``, they are what is known and a placement may exist that was not found."""
+
+    fits: bool
+    proven: bool
+    refusals: tuple[Refusal, ...] = ()
+
+
+Diagnosing = Generator[SolveRequest, SolveResult, Diagnosis]
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """One thing that may be left out: a queue's limit (``branch`` -1), or the required level of a branch."""
+
+    term: str
+    branch: int = -1
+    where: str = ""
+
+
+def diagnose(built: Built, index: int, bounds: Bounds, budget: SolverBudget | None) -> Diagnosing:
+    """The truth about one gang (by index) alone, as far as the budget of each solve reaches; None: no solves."""
+    refused = bounds.of(index)
+    gang = built.problem.gangs[index]
+    if refused:
+        return Diagnosis(fits=False, proven=True, refusals=refused)
+    if exact(gang):
+        return Diagnosis(fits=True, proven=True)
+    alone = replace(built.problem, gangs=(gang,))
+    fits = yield from _fits(alone, budget)
+    if fits:
+        return Diagnosis(fits=True, proven=True)
+    blocking, proven = yield from _smallest(alone, _asks(built, index), budget)
+    needed = max(gang.branches[0].minimum, sum(minima_below(gang, 0).values()), 1)
+    pods = _most_pods(alone, needed)
+    refusals = tuple(
+        Refusal(ask.term, "NotTogether", needed=needed, offered=pods, where=ask.where)
+        for ask in blocking or [Ask("capacity", where="the fleet")]
+    )
+    return Diagnosis(fits=False, proven=fits is False and proven, refusals=refusals)
+
+
+def _fits(alone: Problem, budget: SolverBudget | None) -> Generator[SolveRequest, SolveResult, bool | None]:
+    """Whether the only gang of a problem can be placed; None when nobody knows."""
+    if place(alone).puts:
+        return True
+    if budget is None:
+        return None
+    problem = replace(alone, goals=("served-value",))
+    start = Incumbent((), scores(problem, ()))
+    result = yield SolveRequest(problem, start, budget.wall_seconds, budget.work, budget.workers, budget.seed)
+    if result.incumbent is not None and result.incumbent.puts:
+        return True if not broken(problem, result.incumbent.puts) else None
+    return False if result.end == "optimal" else None
+
+
+def _smallest(
+    alone: Problem, asks: Sequence[Ask], budget: SolverBudget | None
+) -> Generator[SolveRequest, SolveResult, tuple[list[Ask], bool]]:
+    """Asks of which none can be left out of those that block, by deletion; and whether every step was certain.
+
+    An ask is dropped for good when the gang does not fit without it either; what remains blocks together, and any
+    proper part of it does not.
+    """
+    kept, proven = list(asks), True
+    for ask in asks:
+        others = [each for each in kept if each is not ask]
+        fits = yield from _fits(_relaxed(alone, [each for each in asks if each not in others]), budget)
+        proven &= fits is not None
+        if not fits:
+            kept = others
+    return kept, proven
+
+
+def _asks(built: Built, index: int) -> list[Ask]:
+    """What may be left out, the widest first, so that what remains names the narrowest."""
+    problem, gang = built.problem, built.problem.gangs[index]
+    asks = []
+    if "queue-limit" in problem.rules and gang.queue >= 0:
+        asks.append(Ask("queue-limit", where=built.queue_names[gang.queue] if built.queue_names else ""))
+    if "required-topology" in problem.rules:
+        asks += [
+            Ask("required-topology", number, problem.level_names[branch.required])
+            for number, branch in enumerate(gang.branches)
+            if branch.required >= 0
+        ]
+    return asks
+
+
+def _relaxed(alone: Problem, dropped: Sequence[Ask]) -> Problem:
+    gang = alone.gangs[0]
+    free = {ask.branch for ask in dropped if ask.branch >= 0}
+    branches = tuple(
+        msgspec.structs.replace(branch, required=-1, pinned=-1) if number in free else branch
+        for number, branch in enumerate(gang.branches)
+    )
+    queue = -1 if any(ask.term == "queue-limit" for ask in dropped) else gang.queue
+    return replace(alone, gangs=(msgspec.structs.replace(gang, branches=branches, queue=queue),))
+
+
+def _most_pods(alone: Problem, needed: int) -> int:
+    """How many pods greedy places together where fewer than ``needed`` are enough, by halving."""
+    least, most = 0, needed - 1
+    while least < most:
+        pods = (least + most + 1) // 2
+        if place(replace(alone, gangs=(_of_any(alone.gangs[0], pods),))).puts:
+            least = pods
+        else:
+            most = pods - 1
+    return least
+
+
+def _of_any(gang: GangAsk, pods: int) -> GangAsk:
+    """The same gang, content with so many pods of any of its members."""
+
+    def least(number: int) -> int:
+        return max(0, pods - gang.pods + sum(gang.members[member].count for member in members_below(gang, number)))
+
+    return msgspec.structs.replace(
+        gang,
+        members=tuple(msgspec.structs.replace(member, minimum=0) for member in gang.members),
+        branches=tuple(
+            msgspec.structs.replace(branch, minimum=least(number), min_branches=0)
+            for number, branch in enumerate(gang.branches)
+        ),
+    )
