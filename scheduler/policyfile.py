@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from scheduler.model.policy import Entitlement, Limits, Patience, Policy, SolverBudget, VerdictPace
 from scheduler.solver.device_scores import DEVICE_SCORES
 from scheduler.solver.node_scores import NODE_SCORES
-from scheduler.solver.terms.table import FILTERS, GOALS, RELATIVE_FILTERS, RULES
+from scheduler.solver.terms.table import FILTERS, GOALS, RELATIVE_FILTERS, RULES, VOLUME_FILTERS
 
 
 class PolicyError(Exception):
@@ -79,7 +79,7 @@ class _File(_Strict):
     @field_validator("filters")
     @classmethod
     def _filters(cls, names: list[str]) -> list[str]:
-        _known("filter", names, {**FILTERS, **RELATIVE_FILTERS})
+        _known("filter", names, {**FILTERS, **RELATIVE_FILTERS, **VOLUME_FILTERS})
         return names
 
     @field_validator("rules")

@@ -8,7 +8,7 @@ from scheduler.core.store import Store
 from scheduler.model.cluster import Node, NodeTable
 from scheduler.model.policy import Policy
 from scheduler.model.shape import Shape
-from scheduler.solver.filters import eligible
+from scheduler.solver.filters import eligible, within_storage
 
 
 class Admission:
@@ -31,7 +31,16 @@ class Admission:
             capacity = self._store.columns.widened(self._store.columns.row(node.allocatable))
             mask, _ = eligible(shape, NodeTable.of((node,)), capacity.reshape(1, -1), names, self._policy)
             known = self._known[(name, shape)] = (node, bool(np.all(mask)))
-        return known[1]
+        return known[1] and self._storage_admits(node, shape)
+
+    def _storage_admits(self, node: Node, shape: Shape) -> bool:
+        """Storage and its use change by the moment: nothing is remembered."""
+        if shape.volumes is None:
+            return True
+        everywhere = (np.ones(1, dtype=np.bool_), ())
+        facts = self._store.volumes.facts()
+        mask, _ = within_storage(shape, everywhere, NodeTable.of((node,)), facts, self._policy)
+        return bool(np.all(mask))
 
     def holds(self, name: str, shape: Shape | None) -> bool:
         """Whether a place that was reserved on a node is still good: admitted, and nobody has taken the room."""

@@ -17,17 +17,19 @@ from scheduler.core.drive import Deciding
 from scheduler.core.reasons import Reasons
 from scheduler.core.shares import QueueTree, admission_trouble, shares, tree_troubles
 from scheduler.core.solving import improved
+from scheduler.core.volume_words import volume_troubles
 from scheduler.core.window import Ask, ranked, window
 from scheduler.model.cluster import Snapshot
 from scheduler.model.neighbours import Neighbours
 from scheduler.model.plan import Cause, Plan, Refusal, SolveEnd, Verdict
 from scheduler.model.policy import Policy, SolverBudget
 from scheduler.model.shape import Shape
+from scheduler.model.volumes import VolumeFacts
 from scheduler.model.work import Gang, GangKey
 from scheduler.solver.build import Built, build
 from scheduler.solver.contention import uncontested, without
 from scheduler.solver.expand import Unexpandable, expand
-from scheduler.solver.filters import Eligibility, eligible, seen, within_plan
+from scheduler.solver.filters import Eligibility, eligible, seen, within_plan, within_storage
 from scheduler.solver.greedy import place
 from scheduler.solver.problem import QueueRoom
 
@@ -43,16 +45,31 @@ class Masks:
         self._key: tuple[int, int] | None = None
         self._alive: tuple[object, object] | None = None
         self._known: dict[Shape, Eligibility] = {}
+        self._facts: VolumeFacts | None = None
+        self._by_volumes: dict[Shape, Eligibility] = {}
 
     def of(self, snapshot: Snapshot, shape: Shape) -> Eligibility:
-        """Where a shape may go in a plan made from a snapshot. Only what follows from the nodes is remembered."""
-        return within_plan(shape, self._of_nodes(snapshot, shape), snapshot, self._policy)
+        """Where a shape may go in a plan made from a snapshot. Only what follows from the nodes is remembered, and what
+        storage says for as long as it stays the same."""
+        allowed = self._of_storage(snapshot, shape) if shape.volumes is not None else self._of_nodes(snapshot, shape)
+        return within_plan(shape, allowed, snapshot, self._policy)
+
+    def _of_storage(self, snapshot: Snapshot, shape: Shape) -> Eligibility:
+        shape = msgspec.structs.replace(shape, relations=None, matched=())
+        allowed = self._of_nodes(snapshot, msgspec.structs.replace(shape, volumes=None))
+        if snapshot.volumes is not self._facts:
+            self._facts, self._by_volumes = snapshot.volumes, {}
+        found = self._by_volumes.get(shape)
+        if found is None:
+            found = within_storage(shape, allowed, snapshot.nodes, snapshot.volumes, self._policy)
+            self._by_volumes[shape] = found
+        return found
 
     def _of_nodes(self, snapshot: Snapshot, shape: Shape) -> Eligibility:
         key = (id(snapshot.nodes), id(snapshot.capacity))
         if key != self._key:
             self._key, self._alive = key, (snapshot.nodes, snapshot.capacity)
-            self._known = {}
+            self._known, self._by_volumes = {}, {}
         if shape.relations is not None or shape.matched:
             shape = msgspec.structs.replace(shape, relations=None, matched=())
         found = self._known.get(shape)
@@ -150,9 +167,12 @@ def _admit(snapshot: Snapshot, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
         unmodelled = [feature for member in gang.members for feature in member.shape.unmodelled]
         if any(member.shape.relations is not None for member in gang.members):
             unmodelled.append("what a pod asks of other pods")
+        claims = volume_troubles(gang)
         if unmodelled:
             refusals = tuple(Refusal("modelled", "NotModelled", where=each) for each in dict.fromkeys(unmodelled))
             verdicts[gang.key] = Verdict(Cause.INVALID, refusals)
+        elif trouble is None and claims:
+            verdicts[gang.key] = Verdict(Cause.BLOCKED, claims)
         elif trouble is None:
             admitted.append(gang)
         else:

@@ -56,6 +56,7 @@ class Engine:
         self._decisions: deque[Decision] = deque()
         self._queue_conditions: dict[str, tuple[str, str]] = {}
         self._now_seconds = 0.0
+        self._volumes_seen = (0, 0)
         self._queues_stirred = False
         self._gangs_stirred = False
         self._rest_until = 0.0
@@ -100,6 +101,7 @@ class Engine:
         if self._gangs_stirred:
             self._gangs_stirred = False
             self._gangs.touch_all()
+        self._settle_volumes()
         if not self.acting:
             return []
         # A review first: decisions are checked against gangs as they are now.
@@ -145,6 +147,10 @@ class Engine:
                 self._stirred = True
             case ev.Failed():
                 self._failed(event, now_seconds)
+            case ev.StorageSeen(kind, found):
+                self.store.volumes.see(kind, found)
+            case ev.StorageGone(kind, key):
+                self.store.volumes.lose(kind, key)
             case _:
                 self._apply_rare(event)
         return []
@@ -274,7 +280,7 @@ class Engine:
                 del self._singles[pod.uid]
             self._voice.drop(single_key(pod.uid))
             return
-        gang = single_gang(pod, queue)
+        gang = single_gang(self.store.with_volumes(pod), queue)
         if known != gang:
             self._singles[pod.uid] = gang
             self._stirred = True
@@ -294,6 +300,22 @@ class Engine:
         self._voice.drop(single_key(uid))
         if pod.ours and pod.group:
             self._gangs.lose_pod(group_key(pod.namespace, pod.group), uid)
+
+    def _settle_volumes(self) -> None:
+        """Storage or its use changed: done once for all events of a step, and only for who waits with volumes."""
+        volumes = self.store.volumes
+        if volumes.version == self._volumes_seen[0] and volumes.asks_version == self._volumes_seen[1]:
+            return
+        asks_changed = volumes.asks_version != self._volumes_seen[1]
+        self._volumes_seen = (volumes.version, volumes.asks_version)
+        for pod in volumes.waiting():
+            if not pod.ours:
+                continue
+            self._stirred = True
+            if asks_changed and pod.group:
+                self._gangs.reconsider(group_key(pod.namespace, pod.group))
+            elif asks_changed:
+                self._see_single(pod)
 
     # -- queues ----------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
 from scheduler.core.gang_state import GangState, GroupWrite, needs_time
 from scheduler.core.lifecycle import Phase, allowed
-from scheduler.core.resolve import gang_of, resolve
+from scheduler.core.resolve import Resolved, gang_of, resolve, whole
 from scheduler.core.status import as_written, group_status, says_the_same, warning_about
 from scheduler.core.store import Spot, Store, by_member, newer, places_of, spots
 from scheduler.core.voice import Voice, pod_effects
@@ -128,6 +128,11 @@ class Gangs:
         self.pending.clear()
         self.touch_all()
 
+    def reconsider(self, key: GangKey) -> None:
+        """What its pods ask for may have changed: their volumes are no longer what they were."""
+        self._state(key).resolved = None
+        self.touch(key)
+
     def recharge(self, key: GangKey) -> None:
         """Count the gang's pods again where they now belong."""
         state = self._state(key)
@@ -170,7 +175,7 @@ class Gangs:
         if group is None:
             return self._without_group(key, state, pods, now_seconds)
         if state.resolved is None:
-            state.resolved = resolve(group, pods.values(), self._known_members(key, pods))
+            state.resolved = self._resolve(key, group, pods)
             self.recharge(key)
         record = state.committing or state.record
         queue = self.queue_of(key)
@@ -192,6 +197,12 @@ class Gangs:
             self._queue_up(key, state, group, pods, queue, now_seconds)
             effects += self._say(key, state, group, now_seconds)
         return effects
+
+    def _resolve(self, key: GangKey, group: PodGroup, pods: dict[str, Pod]) -> Resolved:
+        resolved = resolve(group, pods.values(), self._known_members(key, pods))
+        asks = {uid: self._store.volumes.ask_of(pods[uid]) for uid in resolved.member_of if pods[uid].volumes}
+        found = {uid: asked for uid, asked in asks.items() if asked is not None}
+        return msgspec.structs.replace(resolved, volumes=found) if found else resolved
 
     def _known_members(self, key: GangKey, pods: dict[str, Pod]) -> dict[str, str]:
         """What pods that stand somewhere are already: a resize in place does not make another member of them."""
@@ -436,7 +447,7 @@ class Gangs:
             made_from=str(made_from),
             decided_at_seconds=float(int(now_seconds)),
             # What finished pods left is nobody's any more: a successor could not tell it from a place to be taken.
-            places=places_of(spots((*gang.held, *decision.places)) - self._store.book(gang.key).spent),
+            places=places_of(spots((*gang.held, *whole(decision.places))) - self._store.book(gang.key).spent),
             victims=decision.victims,
             moves=decision.moves,
         )

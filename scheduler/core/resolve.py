@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from scheduler.model.plan import Cause, Refusal, Verdict
 from scheduler.model.relations import LabelSet
 from scheduler.model.resources import quantity_text
-from scheduler.model.shape import Shape
+from scheduler.model.shape import Shape, VolumeAsk
 from scheduler.model.work import Branch, Gang, Member, MemberSpec, Place, Pod, PodGroup, single_key
 
 
@@ -22,6 +23,8 @@ class Resolved(msgspec.Struct, frozen=True):
     mismatches: tuple[Refusal, ...]
     minimum: int
     expected: int
+    volumes: dict[str, VolumeAsk] = {}
+    """What the volumes of pods (by UID) ask for; pods without volumes of interest are not in it."""
     label_sets: dict[str, tuple[LabelSet, ...]] = {}
     """The distinct labels of each member's pods."""
 
@@ -31,8 +34,12 @@ class Resolved(msgspec.Struct, frozen=True):
         return {member: found[0] for member, found in self.label_sets.items()}
 
 
+PART = "/"
+"""Between the name of a member and the number of its part: no member's name holds it."""
+
+
 def single_gang(pod: Pod, queue: str) -> Gang:
-    """A pod without a group: a gang of one."""
+    """A pod without a group: a gang of one. The pod's shape says what its volumes ask for (`Store.with_volumes`)."""
     return Gang(
         key=single_key(pod.uid),
         name=f"{pod.namespace}/{pod.name}",
@@ -82,7 +89,7 @@ def resolve(group: PodGroup, pods: Iterable[Pod], known: Mapping[str, str] | Non
         if pod.uid in member_of:
             by_member.setdefault(member_of[pod.uid], {})[pod.label_set] = None
     label_sets = {member: tuple(found) for member, found in by_member.items()}
-    return Resolved(shapes, member_of, tuple(mismatches), _minimum(group, expected), expected, label_sets)
+    return Resolved(shapes, member_of, tuple(mismatches), _minimum(group, expected), expected, label_sets=label_sets)
 
 
 def _minimum(group: PodGroup, expected: int) -> int:
@@ -172,7 +179,7 @@ def gang_of(
     gated = sum(1 for uid in resolved.member_of if pods[uid].gated)
     if gated and len(resolved.member_of) - gated < resolved.minimum:
         return Verdict(Cause.HELD, (Refusal("gang-minimum", "Gated", needed=resolved.minimum, offered=gated),))
-    return _gang(group, resolved, queue, priority, missing, held)
+    return _gang(group, resolved, queue, priority, missing, held, pods)
 
 
 def _gang(
@@ -182,6 +189,7 @@ def _gang(
     priority: int,
     missing: Mapping[str, int],
     held: tuple[Place, ...],
+    pods: Mapping[str, Pod],
 ) -> Gang:
     placed = {place.member: sum(each.count for each in place.nodes) for place in held}
     branches = [
@@ -204,7 +212,8 @@ def _gang(
         least = _least(group, spec)
         least = min(count, max(0, least - placed.get(name, 0)))
         branch = index[_branch_name(name, stated, index)]
-        members.append(Member(name, shape, count, least, branch, resolved.label_sets.get(name, ())))
+        member = Member(name, shape, count, least, branch, resolved.label_sets.get(name, ()))
+        members += parted(member, resolved, pods)
     return Gang(
         key=group.key,
         name=group.key,
@@ -216,6 +225,40 @@ def _gang(
         preemptible=group.preemptible,
         held=held,
     )
+
+
+def parted(member: Member, resolved: Resolved, pods: Mapping[str, Pod]) -> list[Member]:
+    """A member as it is decided on: in parts where the volumes of its pods ask for unlike things.
+
+    The pods that need a place are the last by name, as binding hands out recorded places in the order of names. Pods
+    that are only promised are taken to be like the first. The member's minimum falls to its first parts.
+    """
+    if not resolved.volumes:
+        return [member]
+    waiting = [uid for uid, name in resolved.member_of.items() if name == member.name and _may_wait(pods[uid])]
+    waiting = sorted(waiting, key=lambda uid: pods[uid].name)[-member.count :]
+    asks = Counter(resolved.volumes.get(uid) for uid in waiting)
+    if not asks:
+        return [member]
+    first = next(iter(asks))
+    asks[first] += member.count - len(waiting)
+    parts = []
+    least = member.minimum
+    for number, (asked, count) in enumerate(asks.items()):
+        name = member.name if len(asks) == 1 else f"{member.name}{PART}{number}"
+        shape = member.shape if asked is None else msgspec.structs.replace(member.shape, volumes=asked)
+        parts.append(msgspec.structs.replace(member, name=name, shape=shape, count=count, minimum=min(least, count)))
+        least -= min(least, count)
+    return parts
+
+
+def whole(places: Iterable[Place]) -> tuple[Place, ...]:
+    """Places under the names of members as a record knows them, whatever parts they were decided in."""
+    return tuple(Place(place.member.partition(PART)[0], place.nodes) for place in places)
+
+
+def _may_wait(pod: Pod) -> bool:
+    return not (pod.node or pod.gated or pod.finished)
 
 
 def _least(group: PodGroup, spec: MemberSpec | None) -> int:

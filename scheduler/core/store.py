@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from scheduler.core.census import Census
+from scheduler.core.volumes import VolumeBook
 from scheduler.model.cluster import Node, NodeTable, Snapshot
 from scheduler.model.neighbours import NOBODY, Neighbours
 from scheduler.model.queue import Queue
@@ -20,7 +21,10 @@ from scheduler.model.relations import LabelSet
 from scheduler.model.resources import CPU, GPU, MEMORY, PODS, Matrix, Resources
 from scheduler.model.shape import Shape
 from scheduler.model.topology import Topology
+from scheduler.model.volumes import VolumeFacts
 from scheduler.model.work import Assignment, Gang, GangKey, NodeCount, Place, Pod, PodGroup, group_key
+
+SHAPES_WITH_VOLUMES_MAX = 20_000
 
 Spot = tuple[str, str]
 """(member, node)."""
@@ -105,6 +109,8 @@ class Store:
         self.priority_classes: dict[str, int] = {}
         self.columns = Columns()
         self.charges: dict[str, Charge] = {}
+        self.volumes = VolumeBook()
+        self._shapes_with_volumes: dict[Shape, Shape] = {}
         self.books: dict[GangKey, GangBook] = {}
         self._slots: dict[str, int] = {}
         self._used: Matrix = np.zeros((64, 4), dtype=np.int64)
@@ -180,6 +186,7 @@ class Store:
     def see_pod(self, pod: Pod) -> None:
         before = self.pods.get(pod.uid)
         self.pods[pod.uid] = pod
+        self.volumes.see_pod(pod)
         if pod.group and pod.ours:
             key = group_key(pod.namespace, pod.group)
             self.members_of.setdefault(key, {})[pod.uid] = pod
@@ -189,6 +196,7 @@ class Store:
     def lose_pod(self, uid: str) -> Pod | None:
         pod = self.pods.pop(uid, None)
         if pod is not None:
+            self.volumes.lose_pod(uid)
             if pod.group and pod.ours:
                 self.forget_member(group_key(pod.namespace, pod.group), uid)
             self.version += 1
@@ -220,7 +228,18 @@ class Store:
         if charge is not None:
             self._count(charge, 1)
             self.charges[uid] = charge
+        self.volumes.stand(uid, charge.node if charge is not None and charge.takes_room else "")
         self.version += 1
+
+    def with_volumes(self, pod: Pod) -> Pod:
+        """A waiting pod with what its volumes ask for now in its shape: one object for equal shapes."""
+        asked = self.volumes.ask_of(pod)
+        if asked is None:
+            return pod
+        if len(self._shapes_with_volumes) >= SHAPES_WITH_VOLUMES_MAX:
+            self._shapes_with_volumes.clear()
+        shape = msgspec.structs.replace(pod.shape, volumes=asked)
+        return msgspec.structs.replace(pod, shape=self._shapes_with_volumes.setdefault(shape, shape))
 
     def spend(self, uid: str) -> None:
         """A pod that had succeeded was deleted: it counts no more, and its place is not asked for again."""
@@ -365,6 +384,7 @@ class Store:
             use={name: self.columns.widened(total) for name, total in self._use.items()},
             topologies=dict(self.topologies),
             neighbours=self._neighbours(gangs),
+            volumes=self._facts_for(gangs),
         )
 
     def _neighbours(self, gangs: tuple[Gang, ...]) -> Neighbours:
@@ -377,6 +397,12 @@ class Store:
         seen = (label_set for gang in gangs for member in gang.members for label_set in member.label_sets)
         self.table()
         return self.census.neighbours(asking, seen, self._table_slots)
+
+    def _facts_for(self, gangs: tuple[Gang, ...]) -> VolumeFacts | None:
+        """The picture of storage where somebody who waits has volumes."""
+        if any(member.shape.volumes is not None for gang in gangs for member in gang.members):
+            return self.volumes.facts()
+        return None
 
 
 def newer(one: str, other: str) -> str:

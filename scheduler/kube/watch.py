@@ -34,6 +34,13 @@ PATHS = {
     "queues": f"/apis/{names.GROUP}/{names.VERSION}/queues",
     "topologies": f"/apis/{names.GROUP}/{names.VERSION}/topologies",
     "podgroups": f"/apis/{names.GROUP}/{names.VERSION}/podgroups",
+    "persistentvolumeclaims": "/api/v1/persistentvolumeclaims",
+    "persistentvolumes": "/api/v1/persistentvolumes",
+    "storageclasses": "/apis/storage.k8s.io/v1/storageclasses",
+    "csinodes": "/apis/storage.k8s.io/v1/csinodes",
+    "csidrivers": "/apis/storage.k8s.io/v1/csidrivers",
+    "csistoragecapacities": "/apis/storage.k8s.io/v1/csistoragecapacities",
+    "volumeattachments": "/apis/storage.k8s.io/v1/volumeattachments",
 }
 
 Sink = Callable[[list[Event]], None]
@@ -72,7 +79,8 @@ def gone_event(kind: str, key: str) -> Event:
         case "priorityclasses":
             return ev.PriorityClassGone(key)
         case _:
-            raise AssertionError(f"unknown kind {kind}")
+            assert kind in PATHS, f"unknown kind {kind}"
+            return ev.StorageGone(kind, key)
 
 
 def _key(event: Event) -> tuple[str, bool]:
@@ -90,6 +98,10 @@ def _key(event: Event) -> tuple[str, bool]:
             return topology.name, False
         case ev.NamespaceSeen(name) | ev.PriorityClassSeen(name):
             return name, False
+        case ev.StorageSeen(_, found):
+            return found.key, False
+        case ev.StorageGone(_, key):
+            return key, True
         case ev.PodGone(uid):
             return uid, True
         case ev.PodGroupGone(namespace, name):

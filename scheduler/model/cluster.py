@@ -15,6 +15,7 @@ from scheduler.model.queue import Queue
 from scheduler.model.resources import Matrix, Resources
 from scheduler.model.shape import Taint
 from scheduler.model.topology import Topology
+from scheduler.model.volumes import VolumeFacts
 from scheduler.model.work import Gang
 
 Mask = NDArray[np.bool_]
@@ -32,6 +33,8 @@ class Node(msgspec.Struct, frozen=True):
     taints: tuple[Taint, ...] = ()
     unschedulable: bool = False
     ready: bool = True
+    features: tuple[str, ...] = ()
+    """status.declaredFeatures, sorted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,3 +128,5 @@ class Snapshot:
     devices: Matrix | None = None
     """[nodes x devices] the states of GPUs by number (`scheduler.model.devices`), 0 beyond a node's last. Made only
     where something pending asks for parts of devices or something placed holds some."""
+    volumes: VolumeFacts | None = None
+    """None where no waiting pod has volumes."""

@@ -10,6 +10,7 @@ from scheduler.model.plan import Plan
 from scheduler.model.queue import Queue
 from scheduler.model.selector import Labels
 from scheduler.model.topology import Topology
+from scheduler.model.volumes import StorageObject
 from scheduler.model.work import Pod, PodGroup
 
 
@@ -76,6 +77,20 @@ class PriorityClassGone(msgspec.Struct, frozen=True):
     name: str
 
 
+class StorageSeen(msgspec.Struct, frozen=True):
+    """An object of a storage kind (``kind`` is its plural)."""
+
+    kind: str
+    object: StorageObject
+
+
+class StorageGone(msgspec.Struct, frozen=True):
+    """An object of a storage kind is gone; ``key`` is its name, after its namespace where it has one."""
+
+    kind: str
+    key: str
+
+
 class Synced(msgspec.Struct, frozen=True):
     """Everything that stood on the server at one moment has been told; sent once after every start of the watches."""
 
@@ -136,6 +151,8 @@ Event = (
     | NamespaceGone
     | PriorityClassSeen
     | PriorityClassGone
+    | StorageSeen
+    | StorageGone
     | Synced
     | Leading
     | Deposed

@@ -7,7 +7,7 @@ import msgspec
 from scheduler.model.devices import DeviceAsk
 from scheduler.model.relations import PodSelector, Relations
 from scheduler.model.resources import Resources
-from scheduler.model.selector import Requirement
+from scheduler.model.selector import LabelSelector, Requirement
 
 
 class Taint(msgspec.Struct, frozen=True):
@@ -32,6 +32,65 @@ class NodeTerm(msgspec.Struct, frozen=True):
     fields: tuple[Requirement, ...] = ()
 
 
+class Reach(msgspec.Struct, frozen=True):
+    """Where a bound volume can be used: its node affinity (None: everywhere), and its zone and region labels as
+    (key, accepted values)."""
+
+    node_terms: tuple[NodeTerm, ...] | None = None
+    zones: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+class ClaimAsk(msgspec.Struct, frozen=True):
+    """A claim that is bound where its pod goes. Claims that ask for the same are interchangeable.
+
+    ``selector`` is None where the claim has none. ``selected_node`` is the node that was chosen for it already,
+    ``prebound`` the volume that is reserved for this very claim.
+    """
+
+    storage_class: str
+    request: int
+    modes: tuple[str, ...]
+    volume_mode: str = "Filesystem"
+    attributes_class: str = ""
+    selector: LabelSelector = None
+    selected_node: str = ""
+    prebound: str = ""
+
+
+class Disk(msgspec.Struct, frozen=True):
+    """A disk named in the pod itself (``kind``: gce, ebs, rbd or iscsi); ``hosts`` are the monitors of an RBD image."""
+
+    kind: str
+    name: str
+    read_only: bool = False
+    hosts: tuple[str, ...] = ()
+
+
+class VolumeTrouble(msgspec.Struct, frozen=True):
+    """Why a pod's claim keeps it from every node; ``code`` is the case of the refusal `volume-binding`."""
+
+    code: str
+    where: str
+
+
+class VolumeAsk(msgspec.Struct, frozen=True):
+    """What the volumes of a pod ask of its node, as far as their claims say now.
+
+    ``attach`` are (CSI driver, distinct volumes), ``shared`` those of them that other pods use too as (driver, handle).
+    ``once`` are the claims that only one pod in the cluster may use; ``in_tree`` the plugins whose volumes a node may
+    have handed over to a CSI driver.
+    """
+
+    troubles: tuple[VolumeTrouble, ...] = ()
+    reaches: tuple[Reach, ...] = ()
+    unbound: tuple[ClaimAsk, ...] = ()
+    attach: tuple[tuple[str, int], ...] = ()
+    shared: tuple[tuple[str, str], ...] = ()
+    once: tuple[str, ...] = ()
+    disks: tuple[Disk, ...] = ()
+    in_tree: tuple[str, ...] = ()
+
+
 class Shape(msgspec.Struct, frozen=True):
     """What one pod asks of its node.
 
@@ -39,6 +98,7 @@ class Shape(msgspec.Struct, frozen=True):
     required. ``gpu_models`` are the accepted values of the node's GPU model label (empty: any). ``devices`` is what it
     asks of GPUs besides whole ones, which are in ``requests``.
     ``unmodelled`` names what the pod asks for and this scheduler does not decide on: such a pod is refused loudly.
+    ``features`` are what the node must declare (status.declaredFeatures). ``volumes`` is known for waiting pods only.
     """
 
     requests: Resources
@@ -53,3 +113,5 @@ class Shape(msgspec.Struct, frozen=True):
     matched: tuple[PodSelector, ...] = ()
     """The selectors that look at this pod. They come and go, so they are found out when a decision is made
     (`scheduler.solver.filters.seen`) and are empty before."""
+    features: tuple[str, ...] = ()
+    volumes: VolumeAsk | None = None

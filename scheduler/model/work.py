@@ -10,6 +10,7 @@ from scheduler.model.devices import DeviceUse
 from scheduler.model.relations import LabelSet
 from scheduler.model.shape import Shape
 from scheduler.model.topology import TopologyAsk
+from scheduler.model.volumes import PodVolumes
 
 GangKey = NewType("GangKey", str)
 """``namespace/name`` of a PodGroup, or ``pod/`` + UID for a pod without a group."""
@@ -52,6 +53,7 @@ class Pod(msgspec.Struct, frozen=True):
     """What the selectors of other pods see of it."""
     waiting_reason: str = ""
     """The reason of the pod's PodScheduled=False condition as it stands on the server."""
+    volumes: PodVolumes | None = None
 
 
 class NodeCount(msgspec.Struct, frozen=True):

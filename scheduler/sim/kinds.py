@@ -10,6 +10,7 @@ import msgspec
 from scheduler.sim.refusal import Refused
 
 MUSTER = "muster.dev/v1alpha1"
+STORAGE = "storage.k8s.io/v1"
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -35,6 +36,13 @@ KINDS = (
     Kind("pods", "Pod", "v1", namespaced=True, status=True),
     Kind("priorityclasses", "PriorityClass", "scheduling.k8s.io/v1"),
     Kind("poddisruptionbudgets", "PodDisruptionBudget", "policy/v1", namespaced=True, status=True),
+    Kind("persistentvolumeclaims", "PersistentVolumeClaim", "v1", namespaced=True, status=True),
+    Kind("persistentvolumes", "PersistentVolume", "v1", status=True),
+    Kind("storageclasses", "StorageClass", STORAGE),
+    Kind("csinodes", "CSINode", STORAGE),
+    Kind("csidrivers", "CSIDriver", STORAGE),
+    Kind("csistoragecapacities", "CSIStorageCapacity", STORAGE, namespaced=True),
+    Kind("volumeattachments", "VolumeAttachment", STORAGE, status=True),
     Kind("events", "Event", "events.k8s.io/v1", namespaced=True),
     Kind("podgroups", "PodGroup", MUSTER, namespaced=True, custom=True, status=True),
     Kind("queues", "Queue", MUSTER, custom=True, status=True),

@@ -23,6 +23,13 @@ _PATHS = {
     "podgroups": "/apis/muster.dev/v1alpha1/podgroups",
     "queues": "/apis/muster.dev/v1alpha1/queues",
     "topologies": "/apis/muster.dev/v1alpha1/topologies",
+    "persistentvolumeclaims": "/api/v1/persistentvolumeclaims",
+    "persistentvolumes": "/api/v1/persistentvolumes",
+    "storageclasses": "/apis/storage.k8s.io/v1/storageclasses",
+    "csinodes": "/apis/storage.k8s.io/v1/csinodes",
+    "csidrivers": "/apis/storage.k8s.io/v1/csidrivers",
+    "csistoragecapacities": "/apis/storage.k8s.io/v1/csistoragecapacities",
+    "volumeattachments": "/apis/storage.k8s.io/v1/volumeattachments",
 }
 
 
@@ -154,8 +161,12 @@ def _gone(event: Event) -> tuple[str, Event | None]:
             return name, ev.NamespaceGone(name)
         case ev.PriorityClassSeen(name, _, _):
             return name, ev.PriorityClassGone(name)
+        case ev.StorageSeen(kind, found):
+            return found.key, ev.StorageGone(kind, found.key)
         case ev.PodGone(uid):
             return uid, None
+        case ev.StorageGone(_, key):
+            return key, None
         case ev.PodGroupGone(namespace, name):
             return f"{namespace}/{name}", None
         case (

@@ -11,9 +11,10 @@ from scheduler.model.policy import Policy
 from scheduler.model.relations import LabelSet
 from scheduler.model.resources import Matrix
 from scheduler.model.shape import Shape
+from scheduler.model.volumes import VolumeFacts
 from scheduler.model.work import Pod
 from scheduler.solver.fleet import Fleet
-from scheduler.solver.terms.table import FILTERS, RELATIVE_FILTERS
+from scheduler.solver.terms.table import FILTERS, RELATIVE_FILTERS, VOLUME_FILTERS
 
 Eligibility = tuple[Mask, tuple[tuple[str, int], ...]]
 """[nodes] eligible, and how many nodes each filter refused first, as (filter, nodes) in the policy's order."""
@@ -31,9 +32,22 @@ def eligible(
     fleet = Fleet(nodes, capacity, resources)
     everyone: Eligibility = (np.ones(len(nodes), dtype=np.bool_), ())
     for name in policy.filters:
-        if name not in RELATIVE_FILTERS:
+        if name not in RELATIVE_FILTERS and name not in VOLUME_FILTERS:
             everyone = _without(everyone, name, FILTERS[name](shape, fleet))
     return everyone
+
+
+def within_storage(
+    shape: Shape, allowed: Eligibility, nodes: NodeTable, facts: VolumeFacts | None, policy: Policy
+) -> Eligibility:
+    """What is left of ``allowed`` (`eligible`) where the pod's volumes can be used or made; the same for most pods."""
+    if shape.volumes is None:
+        return allowed
+    fleet = Fleet(nodes, np.zeros((len(nodes), 0), dtype=np.int64), (), volumes=facts)
+    for name in policy.filters:
+        if name in VOLUME_FILTERS:
+            allowed = _without(allowed, name, VOLUME_FILTERS[name](shape, fleet))
+    return allowed
 
 
 def within_plan(shape: Shape, allowed: Eligibility, snapshot: Snapshot, policy: Policy) -> Eligibility:
@@ -50,7 +64,8 @@ def within_plan(shape: Shape, allowed: Eligibility, snapshot: Snapshot, policy: 
 def feasible(snapshot: Snapshot, pod: Pod, policy: Policy) -> Eligibility:
     """Where a pod could be bound right now if it were the only one: what kube-scheduler's filters let through.
 
-    The snapshot must know the pod as pending work (`Store.snapshot`); nodes without enough free count as "capacity".
+    The snapshot must know the pod as pending work (`Store.snapshot`), and the pod's shape what its volumes ask for
+    (`Store.with_volumes`); nodes without enough free count as "capacity".
     """
     everyone: Eligibility = (np.ones(len(snapshot.nodes), dtype=np.bool_), ())
     for name, refused in refusals(snapshot, pod, policy).items():
@@ -61,11 +76,9 @@ def feasible(snapshot: Snapshot, pod: Pod, policy: Policy) -> Eligibility:
 def refusals(snapshot: Snapshot, pod: Pod, policy: Policy) -> dict[str, Mask]:
     """What each filter by itself refuses, by name, and as "capacity" the nodes without enough free; see `feasible`."""
     shape = seen(pod.shape, pod.label_set, snapshot.neighbours)
-    fleet = Fleet(snapshot.nodes, snapshot.capacity, snapshot.resources, snapshot.neighbours)
-    found = {}
-    for name in policy.filters:
-        relative = RELATIVE_FILTERS.get(name)
-        found[name] = FILTERS[name](shape, fleet) if relative is None else relative.refuse(shape, fleet)
+    fleet = Fleet(snapshot.nodes, snapshot.capacity, snapshot.resources, snapshot.neighbours, snapshot.volumes)
+    filters = {**FILTERS, **VOLUME_FILTERS, **{name: each.refuse for name, each in RELATIVE_FILTERS.items()}}
+    found = {name: filters[name](shape, fleet) for name in policy.filters}
     columns = {name: column for column, name in enumerate(snapshot.resources)}
     short = np.zeros(len(snapshot.nodes), dtype=np.bool_)
     for name, amount in shape.requests:

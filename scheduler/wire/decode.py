@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -32,9 +33,10 @@ from scheduler.model.work import (
     VerdictRecord,
     Victim,
 )
-from scheduler.wire import names, raw
+from scheduler.wire import names, raw, storage
 from scheduler.wire.pod_relations import asks_of_others
 from scheduler.wire.pod_shape import pod_shape, resize_infeasible, template_shape
+from scheduler.wire.pod_volumes import pod_volumes
 
 SHAPE_ANNOTATIONS = (names.ANNOTATION_GPU_MODEL, *names.UNMODELLED_ANNOTATIONS)
 SHAPE_TEXTS_MAX = 20_000
@@ -71,6 +73,10 @@ def _seconds(moment: datetime | None) -> float:
     return 0.0 if moment is None else moment.timestamp()
 
 
+def _storage_gone(kind: str) -> Callable[[raw.Meta], Event]:
+    return lambda meta: ev.StorageGone(kind, f"{meta.namespace}/{meta.name}".lstrip("/"))
+
+
 GONE: Mapping[str, Callable[[raw.Meta], Event]] = {
     "nodes": lambda meta: ev.NodeGone(meta.name),
     "pods": lambda meta: ev.PodGone(meta.uid),
@@ -79,6 +85,7 @@ GONE: Mapping[str, Callable[[raw.Meta], Event]] = {
     "topologies": lambda meta: ev.TopologyGone(meta.name),
     "namespaces": lambda meta: ev.NamespaceGone(meta.name),
     "priorityclasses": lambda meta: ev.PriorityClassGone(meta.name),
+    **{kind: _storage_gone(kind) for kind in storage.READERS},
 }
 """What it means that an object is gone: only its names are read, whatever else it holds."""
 
@@ -106,6 +113,7 @@ class Decoder:
             "topologies": self._read_topology,
             "namespaces": self._read_namespace,
             "priorityclasses": self._read_priority_class,
+            **{kind: partial(self._read_storage, kind) for kind in storage.READERS},
         }
 
     @property
@@ -150,6 +158,7 @@ class Decoder:
                 taints=tuple(Taint(each.key, each.value, each.effect) for each in node.spec.taints or ()),
                 unschedulable=node.spec.unschedulable,
                 ready=ready,
+                features=tuple(sorted(node.status.declaredFeatures or ())),
             )
         )
 
@@ -160,8 +169,11 @@ class Decoder:
         labels = meta.labels or {}
         annotations = meta.annotations or {}
         node, spec.nodeName = spec.nodeName, ""
+        volumes, spec.volumes = pod_volumes(meta.name, spec.volumes or ()), None  # of no other pod's business
         label_set = self._label_set(meta.namespace, labels)
         shape = self._shape(spec, annotations, status, label_set)
+        if volumes is not None and volumes.claims:  # until claims are prepared before a bind
+            shape = msgspec.structs.replace(shape, unmodelled=(*shape.unmodelled, "persistentVolumeClaim"))
         waiting = ""
         for condition in status.conditions or ():
             if condition.type == "PodScheduled" and condition.status == "False":
@@ -188,6 +200,7 @@ class Decoder:
                 preemptible=annotations.get(names.ANNOTATION_PREEMPTIBLE, "true") != "false",
                 label_set=label_set,
                 waiting_reason=waiting,
+                volumes=volumes,
             )
         )
 
@@ -313,6 +326,10 @@ class Decoder:
         priority = msgspec.json.decode(body, type=raw.PriorityClassObject)
         self._version = priority.metadata.resourceVersion
         return ev.PriorityClassSeen(priority.metadata.name, priority.value, priority.globalDefault)
+
+    def _read_storage(self, kind: str, body: bytes | msgspec.Raw) -> Event:
+        found, self._version = storage.READERS[kind](body)
+        return ev.StorageSeen(kind, found)
 
 
 def _resized(status: raw.PodStatus) -> tuple[object, ...]:

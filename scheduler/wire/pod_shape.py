@@ -127,6 +127,7 @@ def pod_shape(
         gpu_models=tuple(sorted(model.split("|"))) if model else (),
         unmodelled=_unmodelled(spec, annotations),
         relations=pod_relations(spec, label_set or LabelSet("")),
+        features=_features(spec),
     )
 
 
@@ -172,9 +173,21 @@ def _requirements(found: list[raw.SelectorExpression] | None) -> tuple[Requireme
 
 def _unmodelled(spec: raw.PodSpec, annotations: Mapping[str, str]) -> tuple[str, ...]:
     found = []
-    if any(volume.persistentVolumeClaim or volume.ephemeral for volume in spec.volumes or ()):
-        found.append("persistentVolumeClaim")
     if spec.resourceClaims:
         found.append("resourceClaims (dynamic resource allocation)")
     found += [f"annotation {name}" for name in names.UNMODELLED_ANNOTATIONS if name in annotations]
+    return tuple(found)
+
+
+def _features(spec: raw.PodSpec) -> tuple[str, ...]:
+    """What the node must declare to run a pod: the features that Kubernetes 1.37 infers when it schedules. Source:
+    k8s.io/component-helpers nodedeclaredfeatures, InferForScheduling."""
+    found = []
+    containers = (*(spec.containers or ()), *(spec.initContainers or ()))
+    if any(rule.action == "RestartAllContainers" for each in containers for rule in each.restartPolicyRules or ()):
+        found.append("RestartAllContainersOnContainerExits")
+    if spec.hostNetwork and spec.hostUsers is False:
+        found.append("UserNamespacesHostNetworkSupport")
+    if any(mount.bindMountOptions for each in containers for mount in each.volumeMounts or ()):
+        found.append("VolumeBindMountOptions")
     return tuple(found)

@@ -70,6 +70,7 @@ class NodeSpec(msgspec.Struct):
 class NodeStatus(msgspec.Struct):
     allocatable: dict[str, str] | None = None
     conditions: list[Condition] | None = None
+    declaredFeatures: list[str] | None = None
 
 
 class NodeObject(msgspec.Struct):
@@ -80,6 +81,14 @@ class NodeObject(msgspec.Struct):
 
 class ResourceRequests(msgspec.Struct):
     requests: dict[str, Quantity] | None = None
+
+
+class RestartRule(msgspec.Struct):
+    action: str = ""
+
+
+class VolumeMount(msgspec.Struct):
+    bindMountOptions: list[str] | None = None
 
 
 class Port(msgspec.Struct):
@@ -93,6 +102,8 @@ class Container(msgspec.Struct):
     resources: ResourceRequests | None = None
     restartPolicy: str = ""
     ports: list[Port] | None = None
+    restartPolicyRules: list[RestartRule] | None = None
+    volumeMounts: list[VolumeMount] | None = None
 
 
 class ContainerStatus(msgspec.Struct):
@@ -162,9 +173,45 @@ class Spread(msgspec.Struct):
     nodeTaintsPolicy: str | None = None
 
 
+class ClaimSource(msgspec.Struct):
+    claimName: str
+
+
+class GceDisk(msgspec.Struct):
+    pdName: str
+    readOnly: bool = False
+
+
+class EbsVolume(msgspec.Struct):
+    volumeID: str
+    readOnly: bool = False
+
+
+class RbdImage(msgspec.Struct):
+    image: str
+    monitors: list[str]
+    pool: str = "rbd"
+    readOnly: bool = False
+
+
+class IscsiDisk(msgspec.Struct):
+    iqn: str
+    readOnly: bool = False
+
+
 class Volume(msgspec.Struct):
-    persistentVolumeClaim: dict[str, Any] | None = None
+    name: str = ""
+    persistentVolumeClaim: ClaimSource | None = None
     ephemeral: dict[str, Any] | None = None
+    gcePersistentDisk: GceDisk | None = None
+    awsElasticBlockStore: EbsVolume | None = None
+    rbd: RbdImage | None = None
+    iscsi: IscsiDisk | None = None
+    azureDisk: dict[str, Any] | None = None
+    azureFile: dict[str, Any] | None = None
+    cinder: dict[str, Any] | None = None
+    vsphereVolume: dict[str, Any] | None = None
+    portworxVolume: dict[str, Any] | None = None
 
 
 class Gate(msgspec.Struct):
@@ -186,6 +233,8 @@ class PodSpec(msgspec.Struct):
     topologySpreadConstraints: list[Spread] | None = None
     volumes: list[Volume] | None = None
     resourceClaims: list[Any] | None = None
+    hostNetwork: bool = False
+    hostUsers: bool | None = None
 
 
 class PodStatus(msgspec.Struct):

@@ -57,6 +57,7 @@ class Muster:
         return {pod.name: self._opinion(pod) for pod in waiting}
 
     def _opinion(self, pod: Pod) -> Opinion:
+        pod = self._engine.store.with_volumes(pod)
         snapshot = self._engine.store.snapshot((single_gang(pod, ""),))
         found = {"gates": np.full(len(snapshot.nodes), pod.gated), **refusals(snapshot, pod, self._engine.policy)}
         return Opinion(

@@ -95,6 +95,7 @@ def test_without_a_record_the_gang_goes_to_the_other_place() -> None:
     world.gang("first", 2)
     world.run(SETTLED_SECONDS)
     another_place(world)
+    world.run(SETTLED_SECONDS)
     world.gang("gang", PODS, gpus=2, rack=True)
     world.run(SETTLED_SECONDS)
     assert set(world.pods("gang-").values()) == {"another"}

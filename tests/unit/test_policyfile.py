@@ -51,7 +51,11 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
         ("name: own\nbudget:\n  seed: 1\n  wall: 2\n", 4, "budget.wall: no such key"),
         ("name: own\nbudget:\n  wall_seconds: 600.0\n", 3, "less than or equal to 60"),
         ("name: own\nlimits: {window_gangs: many}\n", 2, "limits.window_gangs: Input should be a valid integer"),
-        ("name: own\n\nfilters: [ready, taint]\n", 3, "unknown filter 'taint'; there are: gpu-model, "),
+        (
+            "name: own\n\nfilters: [ready, taint]\n",
+            3,
+            "unknown filter 'taint'; there are: declared-features, ",
+        ),
         ("name: own\nrules: [capacities]\n", 2, "unknown rule 'capacities'; there are: capacity, "),
         ("name: own\ngoals: [speed]\n", 2, "unknown goal 'speed'; there are: packing, "),
         ("name: own\nnode_score: tight\n", 2, "unknown node score 'tight'; there are: pack, spread"),

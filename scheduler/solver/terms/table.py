@@ -13,6 +13,7 @@ from scheduler.solver.posting import Posting, Terms
 from scheduler.solver.problem import Problem, Put
 from scheduler.solver.terms import (
     capacity,
+    declared_features,
     gang_minimum,
     gpu_model,
     host_ports,
@@ -30,6 +31,10 @@ from scheduler.solver.terms import (
     taints,
     topology_spread,
     unschedulable,
+    volume_binding,
+    volume_limits,
+    volume_restrictions,
+    volume_zone,
 )
 
 Filter = Callable[[Shape, Fleet], Mask]
@@ -70,6 +75,7 @@ FILTERS: Mapping[str, Filter] = {
     "taints": taints.refuse,
     "node-affinity": node_affinity.refuse,
     "gpu-model": gpu_model.refuse,
+    "declared-features": declared_features.refuse,
     "resources": resources.refuse,
 }
 
@@ -79,6 +85,14 @@ RELATIVE_FILTERS: Mapping[str, RelativeFilter] = {
     "pod-anti-affinity": RelativeFilter(pod_anti_affinity.refuse, pod_anti_affinity.refuse),
     "topology-spread": RelativeFilter(topology_spread.refuse, topology_spread.bars),
 }
+
+VOLUME_FILTERS: Mapping[str, Filter] = {
+    "volume-restrictions": volume_restrictions.refuse,
+    "volume-limits": volume_limits.refuse,
+    "volume-binding": volume_binding.refuse,
+    "volume-zone": volume_zone.refuse,
+}
+"""Filters that look at storage; asked for shapes with volumes only."""
 
 RULES: Mapping[str, Rule] = {
     capacity.NAME: Rule(capacity.post, capacity.broken),
