@@ -172,7 +172,9 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._ended.set)
         loop.add_reader(sys.stdin.fileno(), self._on_standard_input)
-        server = await asyncio.start_unix_server(self._serve, self.home / "control.sock")
+        # Whoever sees the socket may connect at once: it gets its name only when it listens.
+        server = await asyncio.start_unix_server(self._serve, self.home / "control.new")
+        (self.home / "control.new").rename(self.home / "control.sock")
         await self._ended.wait()
         server.close()
         # The data goes away with the bed: nobody needs a tidy end, only a quick and certain one.

@@ -17,8 +17,14 @@ from tests.e2e.raw_api import RawApi
 from tests.parity.extender import Recorder, recording
 from tests.parity.world import NAMESPACES, Document, World, key_of, name_of
 
-GATES = ("OpportunisticBatching=false", "TaintTolerationComparisonOperators=true")
-"""A batch of equal pods re-uses the first one's nodes, and is asked about once; numeric tolerations are alpha."""
+GATES = (
+    "OpportunisticBatching=false",
+    "TaintTolerationComparisonOperators=true",
+    "UserNamespacesHostNetworkSupport=true",
+    "VolumeBindMountOptions=true",
+)
+"""A batch of equal pods re-uses the first one's nodes, and is asked about once. The others are alpha in 1.37, and
+without them the API server drops or refuses what is to be compared."""
 
 WITHOUT_ADMISSION = ("StorageObjectInUseProtection",)
 """Its finalizers are taken off by a controller that does not run here."""
@@ -94,7 +100,7 @@ class Cluster:
         self._create(world.cluster)
         self._create(world.running)
         graceful = json.dumps({"gracePeriodSeconds": LEAVING_GRACE_SECONDS}).encode()
-        leaving = (each for each in world.running if key_of(each) in world.leaving)
+        leaving = (each for each in (*world.cluster, *world.running) if key_of(each) in world.leaving)
         self._run(Request("DELETE", _path(each), graceful) for each in leaving)
 
     def clear(self) -> None:

@@ -18,10 +18,10 @@ def equip(scene: Scene) -> None:
     """Allocatable amounts of every node, small enough to run out; runtime classes with an overhead."""
     for node in scene.nodes:
         allocatable = {
-            "cpu": scene.pick(("2", "3500m", "4", "8")),
+            "cpu": scene.pick(("3500m", "4", "6", "8", "16")),
             "memory": scene.pick(("4Gi", "8Gi", "16000000Ki")),
             "ephemeral-storage": scene.pick(("10Gi", "40Gi")),
-            "pods": str(scene.pick((3, 4, 6, 8, 110))),
+            "pods": str(scene.pick((3, 5, 6, 8, 12, 110))),
         }
         if scene.hit(0.4):
             allocatable[GPU] = str(scene.pick((1, 2, 4)))

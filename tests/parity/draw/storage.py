@@ -1,0 +1,403 @@
+"""Volumes: claims that are bound, waiting, or past hope; disks that two pods can not share; limits of a node.
+
+The families share this module's makers; each has drivers and classes of its own, so that it can be drawn alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tests.parity.draw.scene import HOSTNAME, REGION, ZONE, Rule, Scene, Traits, nothing
+from tests.parity.world import NAMESPACES, Document, name_of
+
+BOUND_DRIVER = "bound.example.com"
+ZONES = ("zone-a", "zone-b", "zone-c")
+BOUND = {"pv.kubernetes.io/bind-completed": "yes"}
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
+HOLD = "example.com/hold"
+"""A finalizer that nobody takes off: what is deleted stays in the state of being deleted."""
+
+
+# -- makers --------------------------------------------------------------------------------------------------------
+
+
+def storage_class(name: str, provisioner: str, mode: str, zones: Sequence[str] = ()) -> Document:
+    document: Document = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": name},
+        "provisioner": provisioner,
+        "volumeBindingMode": mode,
+    }
+    if zones:
+        document["allowedTopologies"] = [{"matchLabelExpressions": [{"key": ZONE, "values": list(zones)}]}]
+    return document
+
+
+def volume(
+    scene: Scene,
+    name: str,
+    storage_class_name: str,
+    *,
+    driver: str = BOUND_DRIVER,
+    size: str = "10Gi",
+    phase: str = "Bound",
+    **more: Any,
+) -> Document:
+    """A persistent volume, on some of the nodes only or everywhere."""
+    spec: dict[str, Any] = {
+        "accessModes": ["ReadWriteOnce"],
+        "capacity": {"storage": size},
+        "csi": {"driver": driver, "volumeHandle": f"handle-{name}"},
+        "persistentVolumeReclaimPolicy": "Retain",
+        "storageClassName": storage_class_name,
+        **more,
+    }
+    if scene.hit(0.6):
+        key = scene.pick((ZONE, ZONE, HOSTNAME))
+        names = [name_of(each) for each in scene.nodes]
+        values = scene.some(ZONES, 1, 2) if key == ZONE else scene.some(names, 1, 5)
+        term = {"matchExpressions": [{"key": key, "operator": "In", "values": values}]}
+        spec["nodeAffinity"] = {"required": {"nodeSelectorTerms": [term]}}
+    metadata: dict[str, Any] = {"name": name}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": metadata,
+        "spec": spec,
+        "status": {"phase": phase},
+    }
+
+
+def claim(namespace: str, name: str, storage_class_name: str, **more: Any) -> Document:
+    """A claim that nothing is bound to."""
+    spec: dict[str, Any] = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "5Gi"}},
+        "storageClassName": storage_class_name,
+        **more,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": spec,
+        "status": {"phase": "Pending"},
+    }
+
+
+def bind(claim_: Document, volume_: Document) -> None:
+    """What the volume controller writes when the two belong together."""
+    claim_["spec"]["volumeName"] = name_of(volume_)
+    claim_["metadata"]["annotations"] = dict(BOUND)
+    claim_["status"] = {"phase": "Bound"}
+    volume_["spec"]["claimRef"] = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "namespace": claim_["metadata"]["namespace"],
+        "name": name_of(claim_),
+    }
+
+
+def use(pod: Document, claim_name: str) -> None:
+    """Let a pod use a claim of its namespace."""
+    volumes = pod["spec"].setdefault("volumes", [])
+    if any(each.get("persistentVolumeClaim", {}).get("claimName") == claim_name for each in volumes):
+        return
+    volumes.append({"name": f"v{len(volumes)}", "persistentVolumeClaim": {"claimName": claim_name}})
+
+
+def _claims(scene: Scene, pod: Document, trait: str) -> list[str]:
+    """Claims of the pod's namespace that were drawn for a trait."""
+    namespace = pod["metadata"]["namespace"]
+    return [
+        name_of(each)
+        for each in scene.objects
+        if each["kind"] == "PersistentVolumeClaim"
+        and each["metadata"]["namespace"] == namespace
+        and each["metadata"].get("labels", {}).get("drawn") == trait
+    ]
+
+
+def _add(scene: Scene, trait: str, claim_: Document, *others: Document) -> None:
+    claim_["metadata"]["labels"] = {"drawn": trait}
+    scene.objects += [*others, claim_]
+
+
+# -- bound claims, and those past hope -----------------------------------------------------------------------------
+
+BOUND_TRAITS = ("bound", "zoned", "deleting", "lost", "immediate", "prebound", "no-class")
+
+
+def equip_bound(scene: Scene) -> None:
+    scene.objects += [
+        storage_class("now", BOUND_DRIVER, "Immediate"),
+        storage_class("later", BOUND_DRIVER, "WaitForFirstConsumer"),
+    ]
+    for namespace in NAMESPACES:
+        for trait in (*BOUND_TRAITS, "bound", "bound", "zoned", "zoned"):
+            name = f"{trait}-{len(scene.objects)}"
+            own = claim(namespace, name, scene.pick(("now", "later")))
+            volume_ = volume(scene, f"{namespace}-{name}", own["spec"]["storageClassName"])
+            if trait == "immediate":
+                _add(scene, trait, claim(namespace, name, "now"))
+                continue
+            if trait == "no-class":
+                _add(scene, trait, claim(namespace, name, "nobody-has"))
+                continue
+            if trait == "prebound":
+                own["spec"]["volumeName"] = name_of(volume_)
+                _add(scene, trait, own, volume_)
+                continue
+            bind(own, volume_)
+            if trait == "zoned":
+                _zone(scene, volume_)
+            if trait == "lost":
+                own["status"] = {"phase": "Lost"}
+                own["spec"]["volumeName"] = "nobody-has"
+            if trait == "deleting":
+                own["metadata"]["finalizers"] = [HOLD]
+                scene.leaving.add((namespace, name))
+            _add(scene, trait, own, volume_)
+
+
+def _zone(scene: Scene, volume_: Document) -> None:
+    """Labels that say where a volume is, in the form of today and of long ago."""
+    values = "__".join(scene.some(ZONES, 1, 2))
+    old = "failure-domain.beta.kubernetes.io/"
+    labels = {scene.pick((ZONE, ZONE, f"{old}zone")): values}
+    if scene.hit(0.3):
+        labels[scene.pick((REGION, f"{old}region"))] = "region-1"
+    volume_["metadata"]["labels"] = labels
+
+
+def ask_bound(scene: Scene, pod: Document) -> Traits:
+    trait = scene.pick(("bound", "bound", "bound", "zoned", "zoned", "zoned", "missing", *BOUND_TRAITS))
+    if trait == "missing":
+        use(pod, "nobody-has")
+        return {"claim missing"}
+    chosen = scene.some(_claims(scene, pod, trait), 1, 2)
+    for name in chosen:
+        use(pod, name)
+    return {f"claim {trait}"}
+
+
+# -- claims that wait for their first consumer ---------------------------------------------------------------------
+
+WAITING_TRAITS = ("static", "dynamic", "topologies", "capacity", "selected", "nowhere")
+
+
+def equip_waiting(scene: Scene) -> None:
+    wait = "WaitForFirstConsumer"
+    scene.objects += [
+        storage_class("static", "kubernetes.io/no-provisioner", wait),
+        storage_class("dynamic", "roomy.example.com", wait),
+        storage_class("topologies", "roomy.example.com", wait, scene.some(ZONES, 1, 2)),
+        storage_class("capacity", "tight.example.com", wait),
+        _driver("roomy.example.com", capacity=False),
+        _driver("tight.example.com", capacity=True),
+    ]
+    for number in range(scene.chance.randint(4, 10)):
+        _add_static(scene, number)
+    for number in range(4):
+        _add_capacity(scene, number)
+    for namespace in NAMESPACES:
+        for trait in (*WAITING_TRAITS, "static", "static", "capacity"):
+            name = f"{trait}-{len(scene.objects)}"
+            kind = {"selected": "dynamic", "nowhere": "static"}.get(trait, trait)
+            own = claim(namespace, name, kind, resources={"requests": {"storage": scene.pick(("1Gi", "5Gi", "20Gi"))}})
+            spec = own["spec"]
+            if trait == "static":
+                _narrow(scene, spec)
+            if trait == "nowhere":
+                spec["resources"] = {"requests": {"storage": "1000Ti"}}
+            if trait == "selected":
+                own["metadata"]["annotations"] = {SELECTED_NODE: name_of(scene.pick(scene.nodes))}
+            _add(scene, trait, own)
+
+
+def _narrow(scene: Scene, spec: dict[str, Any]) -> None:
+    """What a claim may want of a volume besides its size."""
+    if scene.hit(0.3):
+        spec["selector"] = {"matchLabels": {"speed": scene.pick(("fast", "slow"))}}
+    if scene.hit(0.15):
+        spec["volumeMode"] = "Block"
+    if scene.hit(0.2):
+        spec["accessModes"] = ["ReadWriteMany"]
+
+
+def _add_static(scene: Scene, number: int) -> None:
+    """A volume that waits for a claim; some are promised to one, released, or being deleted."""
+    modes = scene.pick((["ReadWriteOnce"], ["ReadWriteOnce", "ReadWriteMany"]))
+    document = volume(
+        scene,
+        f"static-{number}",
+        "static",
+        driver="static.example.com",
+        size=scene.pick(("2Gi", "10Gi", "50Gi")),
+        phase=scene.pick(("Available", "Available", "Available", "Available", "Released")),
+        accessModes=modes,
+        volumeMode=scene.pick(("Filesystem", "Filesystem", "Block")),
+    )
+    if scene.hit(0.7):
+        document["metadata"]["labels"] = {"speed": scene.pick(("fast", "slow"))}
+    if scene.hit(0.1):
+        document["spec"]["claimRef"] = {"namespace": scene.namespace(), "name": "somebody-else"}
+    scene.objects.append(document)
+
+
+def _driver(name: str, *, capacity: bool) -> Document:
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "CSIDriver",
+        "metadata": {"name": name},
+        "spec": {"storageCapacity": capacity},
+    }
+
+
+def _add_capacity(scene: Scene, number: int) -> None:
+    selector: dict[str, Any] = {"matchLabels": {ZONE: scene.pick(ZONES)}}
+    if scene.hit(0.3):
+        names = [name_of(each) for each in scene.nodes]
+        selector = {"matchExpressions": [{"key": HOSTNAME, "operator": "In", "values": scene.some(names, 1, 6)}]}
+    document: Document = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "CSIStorageCapacity",
+        "metadata": {"name": f"capacity-{number}", "namespace": scene.namespace()},
+        "storageClassName": scene.pick(("capacity", "capacity", "capacity", "dynamic")),
+        "nodeTopology": selector,
+        "capacity": scene.pick(("2Gi", "10Gi", "100Gi")),
+    }
+    if scene.hit(0.3):
+        document["maximumVolumeSize"] = "3Gi"
+    scene.objects.append(document)
+
+
+def ask_waiting(scene: Scene, pod: Document) -> Traits:
+    trait = scene.pick(("static", "static", "dynamic", "topologies", "capacity", "capacity", "selected", "nowhere"))
+    chosen = scene.some(_claims(scene, pod, trait), 1, 3 if trait == "static" else 1)
+    for name in chosen:
+        use(pod, name)
+    return {f"claim {trait}"} | ({"two static claims"} if len(chosen) > 1 else set())
+
+
+# -- claims for one pod --------------------------------------------------------------------------------------------
+
+
+def equip_one_pod(scene: Scene) -> None:
+    scene.objects.append(storage_class("alone", "alone.example.com", "Immediate"))
+    for namespace in NAMESPACES:
+        for number in range(6):
+            own = claim(namespace, f"alone-{number}", "alone", accessModes=["ReadWriteOncePod"])
+            volume_ = volume(
+                scene,
+                f"{namespace}-alone-{number}",
+                "alone",
+                driver="alone.example.com",
+                accessModes=["ReadWriteOncePod"],
+            )
+            bind(own, volume_)
+            _add(scene, "one-pod", own, volume_)
+
+
+def ask_one_pod(scene: Scene, pod: Document) -> Traits:
+    """Pods that run take the first half of the claims only: the others stay free for those to be judged."""
+    names = _claims(scene, pod, "one-pod")
+    use(pod, scene.pick(names[: len(names) // 2] if "nodeName" in pod["spec"] else names))
+    return {"ReadWriteOncePod"}
+
+
+# -- disks that two pods can not share -----------------------------------------------------------------------------
+
+
+def ask_disk(scene: Scene, pod: Document) -> Traits:
+    kind = scene.pick(("gcePersistentDisk", "awsElasticBlockStore", "iscsi", "rbd"))
+    number = scene.pick((1, 2))
+    read_only = scene.hit(0.5)
+    sources: dict[str, Any] = {
+        "gcePersistentDisk": {"pdName": f"disk-{number}", "readOnly": read_only},
+        "awsElasticBlockStore": {"volumeID": f"vol-{number}"},
+        "iscsi": {"targetPortal": "10.0.0.1:3260", "iqn": f"iqn.2026-01.com.example:{number}", "lun": 0}
+        | {"readOnly": read_only},
+        "rbd": {
+            "monitors": scene.some(("10.0.0.1:6789", "10.0.0.2:6789", "10.0.0.3:6789"), 1, 2),
+            "image": f"image-{number}",
+            "pool": scene.pick(("rbd", "rbd", "fast")),
+            "readOnly": read_only,
+        },
+    }
+    volumes = pod["spec"].setdefault("volumes", [])
+    volumes.append({"name": f"v{len(volumes)}", kind: sources[kind]})
+    return {kind}
+
+
+# -- how many volumes of a driver a node takes ---------------------------------------------------------------------
+
+LIMITED = "few.example.com"
+
+
+def equip_limits(scene: Scene) -> None:
+    scene.objects += [
+        storage_class("few", LIMITED, "Immediate"),
+        storage_class("few-later", LIMITED, "WaitForFirstConsumer"),
+    ]
+    for node in scene.nodes:
+        driver: dict[str, Any] = {"name": LIMITED, "nodeID": name_of(node), "topologyKeys": []}
+        if scene.hit(0.85):
+            driver["allocatable"] = {"count": scene.pick((1, 2, 3))}
+        if scene.hit(0.9):
+            scene.objects.append(
+                {
+                    "apiVersion": "storage.k8s.io/v1",
+                    "kind": "CSINode",
+                    "metadata": {"name": name_of(node)},
+                    "spec": {"drivers": [driver]},
+                }
+            )
+    for namespace in NAMESPACES:
+        for number in range(6):
+            own = claim(namespace, f"few-{number}", "few", accessModes=["ReadWriteMany"])
+            volume_ = volume(scene, f"{namespace}-few-{number}", "few", driver=LIMITED, accessModes=["ReadWriteMany"])
+            volume_["spec"].pop("nodeAffinity", None)
+            bind(own, volume_)
+            _add(scene, "limited", own, volume_)
+        _add(scene, "limited-waiting", claim(namespace, "few-later", "few-later"))
+    volumes = [each for each in scene.objects if each["kind"] == "PersistentVolume"]
+    for number, node in enumerate(scene.some(scene.nodes, 1, len(scene.nodes) // 2)):
+        _attach(scene, number, node, scene.pick([each for each in volumes if each["spec"]["csi"]["driver"] == LIMITED]))
+
+
+def _attach(scene: Scene, number: int, node: Document, volume_: Document) -> None:
+    """A volume that is attached still, or already, whatever pods say."""
+    scene.objects.append(
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "VolumeAttachment",
+            "metadata": {"name": f"attachment-{number}"},
+            "spec": {
+                "attacher": LIMITED,
+                "nodeName": name_of(node),
+                "source": {"persistentVolumeName": name_of(volume_)},
+            },
+        }
+    )
+
+
+def ask_limited(scene: Scene, pod: Document) -> Traits:
+    if scene.hit(0.2):
+        use(pod, scene.pick(_claims(scene, pod, "limited-waiting")))
+        return {"limited claim that waits"}
+    chosen = scene.some(_claims(scene, pod, "limited"), 1, 2)
+    for name in chosen:
+        use(pod, name)
+    return {"limited claims" if len(chosen) > 1 else "limited claim"}
+
+
+BOUND_CLAIMS = Rule(equip_bound, ask_bound, ("claim missing", *(f"claim {trait}" for trait in BOUND_TRAITS)))
+WAITING_CLAIMS = Rule(
+    equip_waiting, ask_waiting, (*(f"claim {trait}" for trait in WAITING_TRAITS), "two static claims")
+)
+ONE_POD_CLAIMS = Rule(equip_one_pod, ask_one_pod, ("ReadWriteOncePod",))
+DISKS = Rule(nothing, ask_disk, ("gcePersistentDisk", "awsElasticBlockStore", "iscsi", "rbd"))
+LIMITS = Rule(equip_limits, ask_limited, ("limited claim", "limited claims", "limited claim that waits"))
