@@ -21,6 +21,10 @@ PLUGINS: Mapping[str, str] = {
     "gpu-model": "(Muster's own)",
     "resources": "NodeResourcesFit",
     ROOM: "NodeResourcesFit",
+    "host-ports": "NodePorts",
+    "pod-affinity": "InterPodAffinity",
+    "pod-anti-affinity": "InterPodAffinity",
+    "topology-spread": "PodTopologySpread",
 }
 """Which plugin of kube-scheduler a filter of Muster stands for."""
 
@@ -30,6 +34,9 @@ RULE_OF_PLUGIN: Mapping[str, str] = {
     "TaintToleration": "taints",
     "NodeAffinity": "node-affinity",
     "NodeResourcesFit": "resources",
+    "NodePorts": "ports",
+    "InterPodAffinity": "pod-affinity",
+    "PodTopologySpread": "spread",
 }
 """The family of rules that makes a plugin refuse something."""
 

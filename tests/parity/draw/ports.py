@@ -40,6 +40,25 @@ def ask(scene: Scene, pod: Document) -> Traits:
     return traits
 
 
+def _held(pod: Document) -> set[tuple[str, str, int]]:
+    """(address, protocol, port) of what a pod holds on its node."""
+    spec = pod["spec"]
+    asked = [port for each in (*spec["containers"], *spec.get("initContainers", ())) for port in each.get("ports", ())]
+    return {(port.get("hostIP", "0.0.0.0"), port["protocol"], port["containerPort"]) for port in asked}
+
+
+def part_twins(scene: Scene) -> None:
+    """Leave a port to one pod of a node. kube-scheduler keeps a set of the ports in use on a node: when one of two
+    holders ends, it takes the port for free until something else about the other one changes."""
+    taken: dict[str, set[tuple[str, str, int]]] = {}
+    for pod in scene.running:
+        here = taken.setdefault(pod["spec"]["nodeName"], set())
+        if here & _held(pod):
+            for each in (*pod["spec"]["containers"], *pod["spec"].get("initContainers", ())):
+                each.pop("ports", None)
+        here |= _held(pod)
+
+
 PORT_RULE = Rule(
     nothing,
     ask,

@@ -23,7 +23,8 @@ def _selector(scene: Scene, traits: Traits, own: dict[str, str]) -> dict[str, An
     if way < 0.1:
         traits.add("selector of everything")
         return {}
-    key = scene.pick(tuple(own) or tuple(LABELS)) if scene.hit(0.6) else scene.pick(tuple(LABELS))
+    known = [key for key in LABELS if key in own] if scene.hit(0.6) else []
+    key = scene.pick(known or tuple(LABELS))
     if way < 0.5:
         value = own.get(key) if scene.hit(0.6) else None
         return {"matchLabels": {key: value or scene.pick(LABELS[key])}}

@@ -29,7 +29,7 @@ RULES: Mapping[str, Rule] = {
 }
 """Every family by the name that ``--rules`` takes. The first is always on: it says what nodes have."""
 
-MODELLED = ("resources", "node-affinity", "taints", "unschedulable", "gates")
+MODELLED = ("resources", "node-affinity", "taints", "unschedulable", "gates", "ports", "spread", "pod-affinity")
 """What Muster decides on today: the others are refused by name, which is not compared."""
 
 WEIGHTS: Mapping[str, float] = {"unschedulable": 0.4, "gates": 0.1, "declared-features": 0.5, "one-pod-claims": 0.5}
@@ -44,6 +44,7 @@ def draw_world(seed: int, rules: tuple[str, ...] = MODELLED, judged: int = JUDGE
         RULES[rule].equip(scene)
     for number in range(scene.chance.randint(30, 60)):
         _run(scene, rules, number)
+    ports.part_twins(scene)
     pods, traits = [], {}
     for number in range(judged):
         pod, drawn = _judge(scene, rules, number)
