@@ -69,7 +69,11 @@ def _group_at_rest(server: Server, group: PodGroup, edited: bool) -> Iterator[st
         return
     if state.flight:
         yield f"{group.name} waits for a write for ever: {type(state.flight).__name__}"
-    hurt = state.phase is Phase.DEGRADED  # a node took its pods along: known, and said
+    places = group.assignment.places if group.assignment is not None else ()
+    # A node took its pods or their places along; other places for the rest are not sought yet.
+    hurt = state.phase is Phase.DEGRADED or any(
+        spot.node not in server.nodes for place in places for spot in place.nodes
+    )
     if group.assignment != state.record:
         yield f"{group.name}: the record on the server is another"
     if len(bound) > 0 and present < min(least, len(open_pods)) and not edited and not hurt:
