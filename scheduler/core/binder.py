@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scheduler.core.devices import Uses
 from scheduler.core.store import Charge, Store, newer
 from scheduler.model.effects import Bind
 from scheduler.model.events import Failed
@@ -22,14 +23,23 @@ class Binder:
         self._retries: dict[str, tuple[float, Bind, int]] = {}
         self._stale: dict[str, str] = {}
 
-    def bind(self, pod: Pod, node: str, gang: GangKey, queue: str, member: str, *, grouped: bool) -> Bind:
-        """Assume a pod on a node and ask for it."""
+    def bind(
+        self, pod: Pod, node: str, devices: Uses, gang: GangKey, queue: str, member: str, *, grouped: bool
+    ) -> Bind:
+        """Assume a pod on a node, with these parts of its devices, and ask for it."""
         charge = Charge(
-            node, pod.shape, queue, gang if grouped else None, member, takes_room=True, label_set=pod.label_set
+            node,
+            pod.shape,
+            queue,
+            gang if grouped else None,
+            member,
+            takes_room=True,
+            label_set=pod.label_set,
+            devices=devices,
         )
         self._assumed[pod.uid] = charge
         self._store.charge(pod.uid, charge)
-        return Bind(pod.namespace, pod.name, pod.uid, pod.version, node, gang)
+        return Bind(pod.namespace, pod.name, pod.uid, pod.version, node, gang, devices)
 
     def pending(self, pod: Pod) -> bool:
         """Whether a pod waits for a bind that is on its way, or for news after one was refused."""
@@ -60,6 +70,7 @@ class Binder:
                 takes_room=not pod.finished,
                 label_set=pod.label_set,
                 leaving=pod.leaving,
+                devices=pod.devices,
             )
         return self._assumed.get(pod.uid)
 

@@ -234,6 +234,7 @@ def _build(snapshot: Snapshot, policy: Policy, asks: Sequence[Ask], found: Mappi
         bonuses={gang.key: 0 if gang.single else age[gang.key] for gang in gangs},
         queue_rooms=rooms,
         queue_names=tuple(sorted(entitled)),
+        devices=snapshot.devices,
         queue_of_gang={gang.key: order[gang.queue] for gang in gangs if gang.queue in order},
     )
 

@@ -57,10 +57,11 @@ class Draft:
             return []
         if len(ask.singles) <= 1:
             return [Decision(ask.gang.key, own)]
-        nodes = [each.node for place in own for each in place.nodes for _ in range(each.count)]
+        spots = [
+            NodeCount(each.node, 1, each.devices) for place in own for each in place.nodes for _ in range(each.count)
+        ]
         return [
-            Decision(single.key, (Place("pod", (NodeCount(node, 1),)),))
-            for single, node in zip(ask.singles, nodes, strict=False)
+            Decision(single.key, (Place("pod", (spot,)),)) for single, spot in zip(ask.singles, spots, strict=False)
         ]
 
 

@@ -393,8 +393,10 @@ class Engine:
     def _bind_single(self, uid: str, gang: Gang, decision: Decision) -> Effect:
         del self._singles[uid]
         self._voice.drop(gang.key)
-        node = decision.places[0].nodes[0].node
-        return self._binder.bind(self.store.pods[uid], node, gang.key, gang.queue, "", grouped=False)
+        place = decision.places[0].nodes[0]
+        return self._binder.bind(
+            self.store.pods[uid], place.node, place.devices, gang.key, gang.queue, "", grouped=False
+        )
 
     # -- answers ---------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ _FILTERS = {
     "volume-limits": "that cannot attach its volumes",
     "volume-binding": "where its volume claims cannot be bound",
     "volume-zone": "in another zone than its volumes",
+    "gpu-share": "whose GPUs cannot be had in such parts",
     "resources": "too small for one pod",
     "host-ports": "with a host port that is taken",
     "pod-affinity": "without the pods it must be near",

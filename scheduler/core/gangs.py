@@ -8,6 +8,7 @@ import msgspec
 
 from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
+from scheduler.core.devices import Uses
 from scheduler.core.gang_state import GangState, GroupWrite, needs_time
 from scheduler.core.lifecycle import Phase, allowed
 from scheduler.core.resolve import Resolved, gang_of, resolve, whole
@@ -240,7 +241,7 @@ class Gangs:
             return Phase.QUEUED
         if any(
             not self._admission.holds(node, state.resolved.shapes.get(member))
-            for member, node in spots(state.record.places)
+            for member, node, _ in spots(state.record.places)
         ):
             return Phase.QUEUED
         patience = self._policy.patience.pods_missing_seconds
@@ -292,19 +293,19 @@ class Gangs:
         effects: list[Effect] = []
         open_spots = self._store.open_spots(key)
         if state.loose and open_spots and self._enough(key, state, pods):
-            nodes_of: dict[str, list[str]] = {}
-            for (member, node), count in open_spots.items():
-                nodes_of.setdefault(member, []).extend([node] * count)
+            places_for: dict[str, list[tuple[str, Uses]]] = {}
+            for (member, node, devices), count in open_spots.items():
+                places_for.setdefault(member, []).extend([(node, devices)] * count)
             for uid in sorted(state.loose, key=lambda each: pods[each].name):
                 pod = pods[uid]
-                nodes = nodes_of.get(state.resolved.member_of.get(uid, ""), [])
-                usable = [node for node in nodes if self._admission.holds(node, pod.shape)][:1]
+                places = places_for.get(state.resolved.member_of.get(uid, ""), [])
+                usable = [place for place in places if self._admission.holds(place[0], pod.shape)][:1]
                 if not usable or pod.gated or self._binder.pending(pod):
                     continue
-                nodes.remove(usable[0])
+                places.remove(usable[0])
                 del state.loose[uid]
                 member = state.resolved.member_of[uid]
-                effects.append(self._binder.bind(pod, usable[0], key, queue, member, grouped=True))
+                effects.append(self._binder.bind(pod, *usable[0], key, queue, member, grouped=True))
         self._advance(key, state, self._phase_with_record(key, state, pods))
         return effects
 
@@ -407,7 +408,7 @@ class Gangs:
             wanted.subtract(by_member(book.taken))
         return {name: count for name, count in wanted.items() if count > 0}
 
-    def _taken(self, key: GangKey) -> Counter[tuple[str, str]]:
+    def _taken(self, key: GangKey) -> Counter[Spot]:
         book = self._store.books.get(key)
         return Counter() if book is None else +book.taken
 
@@ -417,10 +418,10 @@ class Gangs:
         shapes, taken = state.resolved.shapes, self._store.book(key).taken
         return Counter(
             {
-                (member, node): count
-                if member in shapes and self._admission.admits(node, shapes[member])
-                else min(count, taken[(member, node)])
-                for (member, node), count in spots(record.places).items()
+                spot: count
+                if spot[0] in shapes and self._admission.admits(spot[1], shapes[spot[0]])
+                else min(count, taken[spot])
+                for spot, count in spots(record.places).items()
             }
         )
 
@@ -614,7 +615,7 @@ class Gangs:
         return effects
 
     def _node_count(self, record: Assignment | None) -> int:
-        return 0 if record is None else len({node for _, node in spots(record.places)})
+        return 0 if record is None else len({node for _, node, _ in spots(record.places)})
 
     # -- small things ----------------------------------------------------------------------------------------------
 

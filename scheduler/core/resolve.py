@@ -138,6 +138,8 @@ def template_difference(template: Shape | None, observed: Shape) -> str:
         return "its node affinity differs from its template's"
     if template.gpu_models and observed.gpu_models and template.gpu_models != observed.gpu_models:
         return "its GPU models differ from its template's"
+    if template.devices != observed.devices:
+        return "its share of a GPU differs from its template's"
     missing = set(template.tolerations) - set(observed.tolerations)
     return "it lacks a toleration of its template" if missing else ""
 

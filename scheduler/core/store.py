@@ -13,12 +13,14 @@ import msgspec
 import numpy as np
 
 from scheduler.core.census import Census
+from scheduler.core.devices import DeviceBook, Uses
 from scheduler.core.volumes import VolumeBook
 from scheduler.model.cluster import Node, NodeTable, Snapshot
+from scheduler.model.devices import DEVICE_MILLI, device_kind, slots_of
 from scheduler.model.neighbours import NOBODY, Neighbours
 from scheduler.model.queue import Queue
 from scheduler.model.relations import LabelSet
-from scheduler.model.resources import CPU, GPU, MEMORY, PODS, Matrix, Resources
+from scheduler.model.resources import CPU, GPU, MEMORY, PODS, Matrix, Resources, resources
 from scheduler.model.shape import Shape
 from scheduler.model.topology import Topology
 from scheduler.model.volumes import VolumeFacts
@@ -26,8 +28,8 @@ from scheduler.model.work import Assignment, Gang, GangKey, NodeCount, Place, Po
 
 SHAPES_WITH_VOLUMES_MAX = 20_000
 
-Spot = tuple[str, str]
-"""(member, node)."""
+Spot = tuple[str, str, Uses]
+"""(member, node, what each pod holds of its devices)."""
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -41,6 +43,7 @@ class Charge(msgspec.Struct, frozen=True):
     takes_room: bool
     label_set: LabelSet | None = None
     leaving: bool = False
+    devices: Uses = ()
 
 
 @dataclass(slots=True)
@@ -118,6 +121,7 @@ class Store:
         self._below: dict[str, Matrix] = {}
         self._lines: dict[str, tuple[str, ...]] = {}
         self.census = Census()
+        self._devices = DeviceBook()
         self._table: NodeTable | None = None
         self._capacity: Matrix | None = None
         self._table_slots: np.ndarray[tuple[int], np.dtype[np.intp]] = np.zeros(0, dtype=np.intp)
@@ -247,7 +251,7 @@ class Store:
         self.charge(uid, None)
         if charge is None or charge.gang is None:
             return
-        book, spot = self.book(charge.gang), (charge.member, charge.node)
+        book, spot = self.book(charge.gang), _spot(charge)
         before = _residual(book, spot)
         book.spent[spot] += 1
         book.done[charge.member] += 1
@@ -255,10 +259,18 @@ class Store:
 
     def _count(self, charge: Charge, sign: int) -> None:
         if charge.takes_room:
-            self._add(charge.node, charge.queue, charge.shape, sign, charge.label_set, leaving=charge.leaving)
+            self._add(
+                charge.node,
+                charge.queue,
+                charge.shape,
+                sign,
+                charge.label_set,
+                leaving=charge.leaving,
+                devices=charge.devices,
+            )
         if charge.gang is not None:
             book = self.book(charge.gang)
-            spot = (charge.member, charge.node)
+            spot = _spot(charge)
             before = _residual(book, spot)
             book.taken[spot] += sign
             self._add_residual(book, charge, _residual(book, spot) - before)
@@ -266,7 +278,8 @@ class Store:
     def _add_residual(self, book: GangBook, charge: Charge, times: int) -> None:
         """What a record still reserves on a spot grew or shrank because of one of its pods."""
         shape = book.shapes.get(charge.member, charge.shape)
-        self._add(charge.node, book.queue, shape, times, book.labels.get(charge.member))
+        labels = book.labels.get(charge.member)
+        self._add(charge.node, book.queue, shape, times, labels, devices=charge.devices)
 
     def _add(
         self,
@@ -277,15 +290,18 @@ class Store:
         label_set: LabelSet | None = None,
         *,
         leaving: bool = False,
+        devices: Uses = (),
     ) -> None:
         if not times:
             return
-        row = self.columns.row(shape.requests)
+        row = self.columns.row(taken_by(shape, devices))
         slot = self._slot(node)
         self._used = self.columns.widened(self._used)
         row = self.columns.widened(row)
         self._used[slot] += times * row
         self.census.count(slot, shape, label_set, times, leaving=leaving)
+        if devices:
+            self._devices.count(slot, devices, times)
         if queue:
             self._use[queue] = self._sum(self._use.get(queue), times * row)
             for ancestor in self._line(queue):
@@ -360,7 +376,8 @@ class Store:
         for spot in book.wanted:
             shape = book.shapes.get(spot[0])
             if shape is not None:
-                self._add(spot[1], book.queue, shape, sign * _residual(book, spot), book.labels.get(spot[0]))
+                labels = book.labels.get(spot[0])
+                self._add(spot[1], book.queue, shape, sign * _residual(book, spot), labels, devices=spot[2])
 
     def open_spots(self, key: GangKey) -> Counter[Spot]:
         """How many pods of each member the record still expects on each node."""
@@ -385,7 +402,32 @@ class Store:
             topologies=dict(self.topologies),
             neighbours=self._neighbours(gangs),
             volumes=self._facts_for(gangs),
+            devices=self._device_states(gangs),
         )
+
+    def _device_states(self, gangs: tuple[Gang, ...]) -> Matrix | None:
+        """The states of all devices; costs nothing where nobody has a part of one or asks for it."""
+        if not self._devices and all(member.shape.devices is None for gang in gangs for member in gang.members):
+            return None
+        column = self.columns.names.index(GPU)
+        table = self.table()
+        return self._devices.matrix(
+            self._table_slots,
+            self.capacity()[:, column],
+            self._used[self._table_slots, column],
+            [slots_of(kind) for kind in table.device_kinds()],
+        )
+
+    def devices_on(self, node: str) -> list[int]:
+        """The states of one node's devices."""
+        column, slot = self.columns.names.index(GPU), self._slots[node]
+        capacity = dict(self.nodes[node].allocatable).get(GPU, 0)
+        used = int(self._used[slot, column])
+        return self._devices.states(slot, capacity, used, slots_of(device_kind(self.nodes[node].labels)))
+
+    def shares_devices(self, node: str) -> bool:
+        """Whether somebody has a part of a device there."""
+        return self._slots[node] in self._devices
 
     def _neighbours(self, gangs: tuple[Gang, ...]) -> Neighbours:
         """Who stands where, as far as these gangs and they ask something of one another; costs nothing where nobody
@@ -411,20 +453,20 @@ def newer(one: str, other: str) -> str:
 
 
 def spots(places: tuple[Place, ...]) -> Counter[Spot]:
-    """Places as counts by (member, node)."""
+    """Places as counts by spot."""
     found: Counter[Spot] = Counter()
     for place in places:
         for each in place.nodes:
-            found[(place.member, each.node)] += each.count
+            found[(place.member, each.node, each.devices)] += each.count
     return found
 
 
 def places_of(counts: Counter[Spot]) -> tuple[Place, ...]:
-    """Counts by (member, node) as places, one entry per member and node, in the order of names."""
+    """Counts by spot as places, one entry per member, node and set of devices, in this order."""
     by_member: dict[str, list[NodeCount]] = {}
-    for (member, node), count in sorted(counts.items()):
+    for (member, node, devices), count in sorted(counts.items()):
         if count > 0:
-            by_member.setdefault(member, []).append(NodeCount(node, count))
+            by_member.setdefault(member, []).append(NodeCount(node, count, devices))
     return tuple(Place(member, tuple(nodes)) for member, nodes in by_member.items())
 
 
@@ -440,13 +482,26 @@ def _turn_page(book: GangBook, record: Assignment | None) -> None:
         book.before, book.spent = (book.record, book.spent), Counter()
 
 
+def _spot(charge: Charge) -> Spot:
+    return charge.member, charge.node, charge.devices
+
+
+def taken_by(shape: Shape, devices: Uses) -> Resources:
+    """What a pod takes of its node and its queue. One that asks for parts of devices and of which nobody knows where
+    they are takes the devices whole."""
+    if shape.devices is None:
+        return shape.requests
+    milli = sum(use.milli for use in devices) if devices else shape.devices.count * DEVICE_MILLI
+    return resources({**dict(shape.requests), GPU: milli})
+
+
 def _residual(book: GangBook, spot: Spot) -> int:
     return max(0, book.wanted[spot] - book.taken[spot] - book.spent[spot])
 
 
 def by_member(counts: Counter[Spot]) -> Counter[str]:
-    """Counts by (member, node) added up per member."""
+    """Counts by spot added up per member."""
     total: Counter[str] = Counter()
-    for (member, _), count in counts.items():
+    for (member, _, _), count in counts.items():
         total[member] += count
     return total

@@ -5,12 +5,25 @@ An accepted decision is applied to the store before the next one is checked, so 
 
 from __future__ import annotations
 
+import functools
+import operator
+from collections import Counter
 from collections.abc import Mapping
 
 from scheduler.core.admission import Admission
-from scheduler.core.store import Store, spots
+from scheduler.core.devices import Uses, slot_bits
+from scheduler.core.store import Store, spots, taken_by
+from scheduler.model.devices import (
+    CUT,
+    DEVICE_MILLI,
+    DeviceAsk,
+    DeviceUse,
+    device_kind,
+    slots_of,
+    uses_text,
+)
 from scheduler.model.plan import Decision, Refusal
-from scheduler.model.resources import Matrix
+from scheduler.model.resources import GPU, Matrix
 from scheduler.model.topology import Topology
 from scheduler.model.work import Gang, Place
 
@@ -20,17 +33,23 @@ def refusal_of(store: Store, admission: Admission | None, gang: Gang, decision: 
     has changed since the decision was made."""
     shapes = {member.name: member.shape for member in gang.members}
     need: dict[str, Matrix] = {}
-    for (member, node), count in spots(decision.places).items():
+    parts: dict[str, list[DeviceUse]] = {}
+    for (member, node, devices), count in spots(decision.places).items():
         if node not in store.nodes:
             return Refusal("capacity", "NodeGone", where=node)
         if member not in shapes:
             return Refusal("gang-minimum", "UnknownMember", where=member)
         if admission is not None and not admission.admits(node, shapes[member]):
             return Refusal("filters", "NodeChanged", where=node)
-        row = store.columns.row(shapes[member].requests) * count
+        row = store.columns.row(taken_by(shapes[member], devices)) * count
         need[node] = need[node] + row if node in need else row
+        if shapes[member].devices is not None:
+            if not _as_asked(store.nodes[node].labels, shapes[member].devices, devices):
+                return Refusal("devices", "NotAsAsked", where=f"{node} {uses_text(devices)}")
+            parts.setdefault(node, []).extend(devices * count)
     return (
         _no_room(store, need)
+        or _no_device(store, need, parts)
         or _wrong_count(gang, decision)
         or _apart(store, gang, decision.places)
         or _over_limit(store, gang.queue, need)
@@ -46,6 +65,49 @@ def _no_room(store: Store, need: Mapping[str, Matrix]) -> Refusal | None:
             return Refusal(
                 "capacity", "NodeFull", int(row[column]), int(free[column]), store.columns.names[column], node
             )
+    return None
+
+
+def _as_asked(labels: Mapping[str, str], ask: DeviceAsk | None, uses: Uses) -> bool:
+    """Whether these are the parts that a pod asks for, each on another device."""
+    assert ask is not None
+    kind = device_kind(labels)
+    part = kind.slice(ask) if ask.profile else None
+    return len({use.index for use in uses}) == len(uses) == ask.count and all(
+        use.milli == kind.milli(ask) > 0 and use.profile == ask.profile and (part is None or use.start in part.starts)
+        for use in uses
+    )
+
+
+def _no_device(store: Store, need: Mapping[str, Matrix], parts: Mapping[str, list[DeviceUse]]) -> Refusal | None:
+    """Device by device: what is shared has room for each share, slices do not overlap, and as many devices as are asked
+    for whole stay idle."""
+    gpu = store.columns.names.index(GPU)
+    for node, row in need.items():
+        if node not in parts and not store.shares_devices(node):
+            continue
+        uses = parts.get(node, [])
+        states = store.devices_on(node)
+        slots = slots_of(device_kind(store.nodes[node].labels))
+        milli, cut = Counter[int](), Counter[int]()
+        for use in uses:
+            if use.index >= len(states):
+                return Refusal("devices", "NoSuchDevice", needed=use.index, offered=len(states), where=node)
+            (cut if use.profile else milli)[use.index] += 1 if use.profile else use.milli
+        for index, taken in milli.items():
+            free = states[index] if states[index] <= DEVICE_MILLI else 0
+            if taken > free or cut[index]:
+                return Refusal("devices", "DeviceFull", taken, free, GPU, f"{node} GPU {index}")
+        for index in cut:
+            masks = [slot_bits(use, slots) for use in uses if use.index == index]
+            masks.append(states[index] - CUT if states[index] > DEVICE_MILLI else 0)
+            usable = states[index] >= DEVICE_MILLI
+            if not usable or sum(masks) != functools.reduce(operator.or_, masks):
+                return Refusal("devices", "SliceTaken", needed=cut[index], where=f"{node} GPU {index}")
+        idle = sum(state == DEVICE_MILLI and not milli[at] and not cut[at] for at, state in enumerate(states))
+        whole = (int(row[gpu]) if gpu < len(row) else 0) - sum(use.milli for use in uses)
+        if whole > idle * DEVICE_MILLI:
+            return Refusal("devices", "NoIdleDevice", whole, idle * DEVICE_MILLI, GPU, node)
     return None
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from scheduler.model.mig import LAYOUTS, Slice, layout_of, slice_of
+from scheduler.model.mig import LAYOUTS, SEVENTHS, Slice, layout_of, slice_of
 
 DEVICE_MILLI = 1000
 """One whole device."""
@@ -30,7 +30,7 @@ MIG_LABEL = "muster.dev/mig"
 """``dynamic`` on nodes whose idle devices may be cut into MIG slices as work asks for them. Nodes whose devices are cut
 beforehand offer ``nvidia.com/mig-...`` as plain resources and need no label."""
 
-_USE = re.compile(r"(\d{1,3}):(?:(\d{1,4})|([0-9a-z.]+)@(\d))$")
+_USE = re.compile(r"(\d{1,3}):(\d{1,4})(?::([0-9a-z.]{1,32})@(\d))?$")
 
 
 class DeviceAsk(msgspec.Struct, frozen=True):
@@ -74,9 +74,14 @@ def device_kind(labels: Mapping[str, str]) -> DeviceKind:
     )
 
 
-class DeviceUse(msgspec.Struct, frozen=True):
-    """What a pod holds of one device: thousandths of it, or the MIG slice of a profile that begins at slot
-    ``start``."""
+def slots_of(kind: DeviceKind) -> int:
+    """The MIG slots of a device; what is not known to be cut counts as the common eight."""
+    return (SEVENTHS if kind.layout < 0 else LAYOUTS[kind.layout]).slots
+
+
+class DeviceUse(msgspec.Struct, frozen=True, order=True):
+    """What a pod holds of one device: so many thousandths of it; as a MIG slice, that of ``profile`` from slot
+    ``start`` on."""
 
     index: int
     milli: int = 0
@@ -85,10 +90,8 @@ class DeviceUse(msgspec.Struct, frozen=True):
 
 
 def uses_text(uses: tuple[DeviceUse, ...]) -> str:
-    """Uses as the annotation ``muster.dev/gpu-devices`` says them: ``0:500,1:500``, ``2:1g.5gb@3``."""
-    return ",".join(
-        f"{use.index}:{use.profile}@{use.start}" if use.profile else f"{use.index}:{use.milli}" for use in uses
-    )
+    """Uses as the annotation ``muster.dev/gpu-devices`` says them: ``0:500,1:500``, ``2:125:1g.5gb@3``."""
+    return ",".join(f"{use.index}:{use.milli}" + (f":{slice_text(use)}" if use.profile else "") for use in uses)
 
 
 def parse_uses(text: str) -> tuple[DeviceUse, ...]:
@@ -96,8 +99,19 @@ def parse_uses(text: str) -> tuple[DeviceUse, ...]:
     uses = []
     for part in text.split(",") if text else ():
         match = _USE.match(part.strip())
-        if match is None:
-            raise ValueError(f"{part!r} is not a use of a device (examples: 0:500, 2:1g.5gb@3)")
+        if match is None or not 1 <= int(match[2]) <= DEVICE_MILLI:
+            raise ValueError(f"{part!r} is not a use of a device (examples: 0:500, 2:125:1g.5gb@3)")
         index, milli, profile, start = match.groups()
-        uses.append(DeviceUse(int(index), int(milli or 0), profile or "", int(start or 0)))
+        uses.append(DeviceUse(int(index), int(milli), profile or "", int(start or 0)))
     return tuple(uses)
+
+
+def device_use(index: int, milli: int, slice_of_it: str) -> DeviceUse:
+    """A use as records say it; ValueError for a slice that has no place (``1g.5gb@3``)."""
+    profile, _, start = slice_of_it.partition("@")
+    return DeviceUse(index, milli, profile, int(start) if profile else 0)
+
+
+def slice_text(use: DeviceUse) -> str:
+    """A MIG slice as records say it: its profile and where it begins."""
+    return f"{use.profile}@{use.start}" if use.profile else ""

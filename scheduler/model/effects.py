@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from scheduler.model.devices import DeviceUse
 from scheduler.model.work import Assignment, Condition, GangKey
 
 
@@ -26,7 +27,7 @@ class Release(msgspec.Struct, frozen=True):
 
 
 class Bind(msgspec.Struct, frozen=True):
-    """Bind one pod; UID and resourceVersion are preconditions."""
+    """Bind one pod; UID and resourceVersion are preconditions. ``devices`` are the parts of the node's GPUs it gets."""
 
     namespace: str
     name: str
@@ -34,6 +35,7 @@ class Bind(msgspec.Struct, frozen=True):
     version: str
     node: str
     gang: GangKey
+    devices: tuple[DeviceUse, ...] = ()
 
 
 class Bump(msgspec.Struct, frozen=True):

@@ -57,6 +57,12 @@ class Slice(msgspec.Struct, frozen=True):
         return ((1 << self.size) - 1) << start
 
 
+def is_profile(text: str) -> bool:
+    """Whether this is the name of a profile. Compute instances inside one (``1c.3g.20gb``) and media extensions
+    (``1g.5gb+me``) are not modelled."""
+    return _PROFILE.match(text) is not None
+
+
 def layout_of(product: str) -> Layout | None:
     """The layout of a GPU model, by the value of its label (``NVIDIA-A100-SXM4-40GB``); None: not known to be cut."""
     return next((layout for layout, family in _FAMILIES if family.search(product.upper())), None)

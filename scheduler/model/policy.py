@@ -62,6 +62,7 @@ class Policy(msgspec.Struct, frozen=True):
         "taints",
         "node-affinity",
         "gpu-model",
+        "gpu-share",
         "declared-features",
         "volume-restrictions",
         "volume-limits",

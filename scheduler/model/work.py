@@ -29,7 +29,8 @@ def single_key(pod_uid: str) -> GangKey:
 
 
 class Pod(msgspec.Struct, frozen=True):
-    """A pod as observed. ``node`` is empty while it is not bound; ``finished`` means Succeeded or Failed."""
+    """A pod as observed. ``node`` is empty while it is not bound; ``finished`` means Succeeded or Failed; ``devices``
+    are the parts of its node's GPUs that it was given."""
 
     uid: str
     namespace: str
@@ -37,6 +38,7 @@ class Pod(msgspec.Struct, frozen=True):
     version: str
     shape: Shape
     node: str = ""
+    devices: tuple[DeviceUse, ...] = ()
     ours: bool = False
     finished: bool = False
     succeeded: bool = False
@@ -60,13 +62,12 @@ class NodeCount(msgspec.Struct, frozen=True):
     """Run-length coded places: `count` interchangeable pods of a member on one node.
 
     ``devices`` is what each of them holds of the node's GPUs, where it asks for parts of them: pods of a member that
-    hold different devices of one node are different entries. ``flavor`` is what the node counted as.
+    hold different devices of one node are different entries.
     """
 
     node: str
     count: int
     devices: tuple[DeviceUse, ...] = ()
-    flavor: str = ""
 
 
 class Place(msgspec.Struct, frozen=True):

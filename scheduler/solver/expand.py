@@ -120,7 +120,7 @@ def _uses(built: Built, member: MemberAsk, row: int, held: Held) -> tuple[Device
     kind = built.devices.kind(row)
     milli, profile = kind.milli(member.devices), member.devices.profile
     return tuple(
-        DeviceUse(index, 0, profile, start) if profile else DeviceUse(index, milli)
+        DeviceUse(index, milli, profile, start if profile else 0)
         for index, start in sorted((int(built.devices.order[row, position]), start) for position, start in held)
     )
 

@@ -13,6 +13,7 @@ import msgspec
 
 from scheduler.model import events as ev
 from scheduler.model.cluster import Node
+from scheduler.model.devices import DeviceUse, device_use, parse_uses
 from scheduler.model.events import Event
 from scheduler.model.queue import Queue, Quota
 from scheduler.model.relations import LabelSet
@@ -38,7 +39,7 @@ from scheduler.wire.pod_relations import asks_of_others
 from scheduler.wire.pod_shape import pod_shape, resize_infeasible, template_shape
 from scheduler.wire.pod_volumes import pod_volumes
 
-SHAPE_ANNOTATIONS = (names.ANNOTATION_GPU_MODEL, *names.UNMODELLED_ANNOTATIONS)
+SHAPE_ANNOTATIONS = (names.ANNOTATION_GPU_MODEL, *names.DEVICE_ASKS)
 SHAPE_TEXTS_MAX = 20_000
 
 
@@ -186,6 +187,7 @@ class Decoder:
                 version=meta.resourceVersion,
                 shape=shape,
                 node=node,
+                devices=_devices(annotations) if node and shape.devices is not None else (),
                 ours=spec.schedulerName == self._scheduler_name,
                 finished=status.phase in ("Succeeded", "Failed"),
                 succeeded=status.phase == "Succeeded",
@@ -383,10 +385,27 @@ def _unmodelled_group(spec: raw.PodGroupSpec, asks: tuple[raw.TopologyAskObject 
     return tuple(f"PodGroup field {name}" for name in dict.fromkeys(found))
 
 
+def _devices(annotations: Mapping[str, str]) -> tuple[DeviceUse, ...]:
+    """The parts of devices that a pod says it has. What cannot be read is as good as not said: the pod then counts on
+    whole devices."""
+    try:
+        return parse_uses(annotations.get(names.ANNOTATION_GPU_DEVICES, ""))
+    except ValueError:
+        return ()
+
+
 def _places(places: list[raw.PlaceObject] | None) -> tuple[Place, ...]:
     return tuple(
-        Place(each.member, tuple(NodeCount(node.name, node.count) for node in each.nodes)) for each in places or ()
+        Place(
+            each.member,
+            tuple(NodeCount(node.name, node.count, _uses(node.devices)) for node in each.nodes),
+        )
+        for each in places or ()
     )
+
+
+def _uses(devices: list[raw.DeviceObject] | None) -> tuple[DeviceUse, ...]:
+    return tuple(device_use(each.index, each.milli, each.slice) for each in devices or ())
 
 
 def _assignment(record: raw.AssignmentObject | None) -> Assignment | None:

@@ -14,4 +14,10 @@ ANNOTATION_TOPOLOGY = "muster.dev/topology"
 ANNOTATION_TOPOLOGY_REQUIRED = "muster.dev/topology-required"
 ANNOTATION_TOPOLOGY_PREFERRED = "muster.dev/topology-preferred"
 ANNOTATION_GPU_MODEL = "muster.dev/gpu-model"
-UNMODELLED_ANNOTATIONS = ("muster.dev/gpu-milli", "muster.dev/gpu-memory", "muster.dev/mig-profile")
+ANNOTATION_GPU_COUNT = "muster.dev/gpu-count"
+ANNOTATION_GPU_MILLI = "muster.dev/gpu-milli"
+ANNOTATION_GPU_MEMORY = "muster.dev/gpu-memory"
+ANNOTATION_MIG_PROFILE = "muster.dev/mig-profile"
+DEVICE_ASKS = (ANNOTATION_GPU_COUNT, ANNOTATION_GPU_MILLI, ANNOTATION_GPU_MEMORY, ANNOTATION_MIG_PROFILE)
+ANNOTATION_GPU_DEVICES = "muster.dev/gpu-devices"
+"""Which parts of its node's GPUs a pod was given; written by us with the bind."""

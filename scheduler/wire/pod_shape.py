@@ -10,6 +10,7 @@ from scheduler.model.resources import CPU, MEMORY, PODS, Resources, amount, reso
 from scheduler.model.selector import Requirement
 from scheduler.model.shape import NodeTerm, Shape, Toleration
 from scheduler.wire import names, raw
+from scheduler.wire.device_ask import annotated, templated
 from scheduler.wire.pod_relations import pod_relations
 
 Amounts = Counter[str]
@@ -119,13 +120,16 @@ def pod_shape(
     """The shape of a pod; whatever it asks for beyond what is modelled is named in ``unmodelled``. Where the pod asks
     something of other pods its own labels count: ``label_set`` (None: it has none)."""
     model = annotations.get(names.ANNOTATION_GPU_MODEL, "")
+    requests = pod_requests(spec, status)
+    devices, troubles = annotated(annotations, requests)
     return Shape(
-        requests=pod_requests(spec, status),
+        requests=requests,
         node_selector=tuple(sorted((spec.nodeSelector or {}).items())),
         node_affinity=node_terms(spec.affinity),
         tolerations=tolerations(spec.tolerations),
         gpu_models=tuple(sorted(model.split("|"))) if model else (),
-        unmodelled=_unmodelled(spec, annotations),
+        devices=devices,
+        unmodelled=(*_unmodelled(spec), *troubles),
         relations=pod_relations(spec, label_set or LabelSet("")),
         features=_features(spec),
     )
@@ -134,17 +138,17 @@ def pod_shape(
 def template_shape(template: raw.Template, namespace: str = "") -> Shape:
     """The shape that a member's template promises, with what admission adds to every pod."""
     gpu = template.gpu or raw.GpuAsk()
-    unmodelled: tuple[str, ...] = ()
-    if gpu.count is not None or gpu.milli is not None or gpu.memory is not None or gpu.migProfile:
-        unmodelled = (*unmodelled, "shares of a GPU")
     asked = {name: amount(name, quantity) for name, quantity in (template.requests or {}).items()}
+    requests = resources({**asked, PODS: 1})
+    devices, troubles = templated(gpu, requests)
     return Shape(
-        requests=resources({**asked, PODS: 1}),
+        requests=requests,
         node_selector=tuple(sorted((template.nodeSelector or {}).items())),
         node_affinity=node_terms(template.affinity),
         tolerations=tuple(dict.fromkeys((*tolerations(template.tolerations), *DEFAULT_TOLERATIONS))),
         gpu_models=tuple(sorted(gpu.model.split("|"))) if gpu.model else (),
-        unmodelled=unmodelled,
+        devices=devices,
+        unmodelled=troubles,
         # A template has no labels of its own, so its pods' asks are as they would be without any.
         relations=pod_relations(raw.PodSpec(affinity=template.affinity), LabelSet(namespace)),
     )
@@ -171,11 +175,10 @@ def _requirements(found: list[raw.SelectorExpression] | None) -> tuple[Requireme
     return tuple(Requirement(each.key, each.operator, tuple(each.values or ())) for each in found or ())
 
 
-def _unmodelled(spec: raw.PodSpec, annotations: Mapping[str, str]) -> tuple[str, ...]:
+def _unmodelled(spec: raw.PodSpec) -> tuple[str, ...]:
     found = []
     if spec.resourceClaims:
         found.append("resourceClaims (dynamic resource allocation)")
-    found += [f"annotation {name}" for name in names.UNMODELLED_ANNOTATIONS if name in annotations]
     return tuple(found)
 
 

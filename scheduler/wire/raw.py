@@ -313,9 +313,16 @@ class PodGroupSpec(msgspec.Struct):
     flavors: list[Any] | None = None
 
 
+class DeviceObject(msgspec.Struct):
+    index: int
+    slice: str = ""
+    milli: int = 0
+
+
 class NodeCountObject(msgspec.Struct):
     name: str
     count: int
+    devices: list[DeviceObject] | None = None
 
 
 class PlaceObject(msgspec.Struct):

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from scheduler.model import effects as ef
+from scheduler.model.devices import slice_text, uses_text
 from scheduler.model.effects import Effect
 from scheduler.model.events import Done, Event, Failed
-from scheduler.model.work import Assignment, Condition, Place
+from scheduler.model.work import Assignment, Condition, NodeCount, Place
 from scheduler.wire import names
 
 JSON = "application/json"
@@ -105,12 +106,14 @@ def message_of(body: bytes) -> str:
 
 
 def _bind(effect: ef.Bind) -> Request:
-    body = {
+    body: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Binding",
         "metadata": {"name": effect.name, "uid": effect.uid, "resourceVersion": effect.version},
         "target": {"kind": "Node", "name": effect.node},
     }
+    if effect.devices:
+        body["metadata"]["annotations"] = {names.ANNOTATION_GPU_DEVICES: uses_text(effect.devices)}
     return Request("POST", f"/api/v1/namespaces/{effect.namespace}/pods/{effect.name}/binding", _encode(body))
 
 
@@ -124,10 +127,17 @@ def _group_status(namespace: str, name: str, precondition: dict[str, str], statu
 
 
 def _places(places: tuple[Place, ...]) -> list[dict[str, Any]]:
-    return [
-        {"member": place.member, "nodes": [{"name": each.node, "count": each.count} for each in place.nodes]}
-        for place in places
-    ]
+    return [{"member": place.member, "nodes": [_node_count(each) for each in place.nodes]} for place in places]
+
+
+def _node_count(spot: NodeCount) -> dict[str, Any]:
+    body: dict[str, Any] = {"name": spot.node, "count": spot.count}
+    if spot.devices:
+        body["devices"] = [
+            {"index": use.index, "milli": use.milli, **({"slice": slice_text(use)} if use.profile else {})}
+            for use in spot.devices
+        ]
+    return body
 
 
 def record_json(record: Assignment) -> dict[str, Any]:

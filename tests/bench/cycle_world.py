@@ -107,7 +107,7 @@ class Fleet:
         group, pods = self._new_gang(len(nodes), gpus, None)
         bound = [msgspec.structs.replace(pod, node=node) for pod, node in zip(pods, nodes, strict=True)]
         found = resolve(group, bound)
-        spots = places_of(Counter((found.member_of[pod.uid], pod.node) for pod in bound))
+        spots = places_of(Counter((found.member_of[pod.uid], pod.node, pod.devices) for pod in bound))
         record = Assignment(1, "1", 0.0, spots)
         self.groups[group.name] = msgspec.structs.replace(
             group, assignment=record, phase=Phase.RUNNING, scheduled=len(nodes), finalizers=(FINALIZER,)

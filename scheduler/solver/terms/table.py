@@ -16,6 +16,7 @@ from scheduler.solver.terms import (
     declared_features,
     gang_minimum,
     gpu_model,
+    gpu_share,
     host_ports,
     modelled,
     node_affinity,
@@ -76,6 +77,7 @@ FILTERS: Mapping[str, Filter] = {
     "node-affinity": node_affinity.refuse,
     "gpu-model": gpu_model.refuse,
     "declared-features": declared_features.refuse,
+    "gpu-share": gpu_share.refuse,
     "resources": resources.refuse,
 }
 

@@ -41,7 +41,7 @@ def test_a_record_reserves_what_its_pods_have_not_taken() -> None:
     assert gpus_free(made) == {"n1": 5, "n2": 7, "n3": 8}
     made.charge("a", charge("n1", 1, grouped=True))
     assert gpus_free(made) == {"n1": 5, "n2": 7, "n3": 8}
-    assert made.open_spots(GANG) == {("m", "n1"): 2, ("m", "n2"): 1}
+    assert made.open_spots(GANG) == {("m", "n1", ()): 2, ("m", "n2", ()): 1}
 
 
 def test_a_succeeded_pod_keeps_its_place_without_taking_room() -> None:
@@ -50,7 +50,7 @@ def test_a_succeeded_pod_keeps_its_place_without_taking_room() -> None:
     made.charge("a", charge("n1", 1, grouped=True))
     made.charge("a", charge("n1", 1, grouped=True, running=False))
     assert gpus_free(made) == {"n1": 7, "n2": 8, "n3": 8}
-    assert made.open_spots(GANG) == {("m", "n1"): 1}
+    assert made.open_spots(GANG) == {("m", "n1", ()): 1}
 
 
 STEPS = st.lists(
@@ -120,7 +120,7 @@ def test_a_place_that_was_spent_under_one_record_is_free_to_be_named_by_the_next
     made.spend("a")
     assert made.open_spots(GANG) == {}
     made.reserve(GANG, new, "default", {"m": shape()})
-    assert made.open_spots(GANG) == {("m", "n1"): 1, ("m", "n2"): 1}
+    assert made.open_spots(GANG) == {("m", "n1", ()): 1, ("m", "n2", ()): 1}
     made.reserve(GANG, old, "default", {"m": shape()})  # the commit of the new one was refused
     assert made.open_spots(GANG) == {}
     assert gpus_free(made) == {"n1": 8, "n2": 8, "n3": 8}
