@@ -139,10 +139,10 @@ def test_kinds_follow_from_labels() -> None:
 
 
 def test_uses_as_text() -> None:
-    uses = (DeviceUse(0, 500), DeviceUse(11, 0, "1g.5gb", 3))
-    assert uses_text(uses) == "0:500,11:1g.5gb@3"
+    uses = (DeviceUse(0, 500), DeviceUse(11, 125, "1g.5gb", 3))
+    assert uses_text(uses) == "0:500,11:125:1g.5gb@3"
     assert parse_uses(uses_text(uses)) == uses
     assert parse_uses("") == ()
-    for text in ("0", "0:", "x:5", "0:500;1:500", "0:1g.5gb"):
+    for text in ("0", "0:", "x:5", "0:0", "0:1001", "0:500;1:500", "0:1g.5gb@3"):
         with pytest.raises(ValueError, match="not a use of a device"):
             parse_uses(text)
