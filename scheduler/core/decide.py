@@ -236,6 +236,7 @@ def _build(snapshot: Snapshot, policy: Policy, asks: Sequence[Ask], found: Mappi
         queue_names=tuple(sorted(entitled)),
         devices=snapshot.devices,
         queue_of_gang={gang.key: order[gang.queue] for gang in gangs if gang.queue in order},
+        standing=snapshot.standing,
     )
 
 

@@ -24,6 +24,7 @@ _FILTERS = {
     "pod-anti-affinity": "near pods it must be apart from",
     "topology-spread": "where it would be spread too unevenly",
     "capacity": "without enough free",
+    "exclusive-domains": "in domains that other gangs hold or use",
 }
 
 _TEMPLATES = {
@@ -77,11 +78,37 @@ _TEMPLATES = {
         "thinly over its nodes"
     ),
     ("required-topology", "NotTogether"): "{offered} of its {needed} pods fit at once within one {level}",
+    ("required-topology", "TooSmall"): (
+        "one pod needs {needed} {resource}; the best {level}, {domain}, has {offered} free on one node"
+    ),
     ("required-topology", "UnknownTopology"): "topology {where} does not exist",
     ("required-topology", "UnknownLevel"): "topology {level} has no level {domain}",
     ("required-topology", "NoDomain"): "no node it may use has a domain at level {where}",
     ("required-topology", "NoTopology"): "it asks for a topology level, but there is no Topology",
     ("required-topology", "AmbiguousTopology"): "several topologies exist ({where}); name one",
+    ("required-topology", "WiderThanParent"): (
+        "a part of it requires one {level}, which is wider than the {domain} that the part above it requires"
+    ),
+    ("required-topology", "WiderThanRequired"): (
+        "its slices are to be in one {level}, which is wider than the {domain} that it requires as a whole"
+    ),
+    ("required-topology", "SlicesNotNested"): (
+        "its slices do not nest: {offered} pods in one {where} do not divide the {needed} of the slices before them, "
+        "or {where} is no finer level"
+    ),
+    ("required-topology", "NoWholeSlices"): "its {offered} pods are no whole number of slices of {needed}",
+    ("required-topology", "NoShape"): "the boxes of torus {level} have {domain} nodes; it asks for {needed}",
+    ("slices", "NotEnough"): "{offered} of {needed} slices{size} fit, each in one {where}",
+    ("slices", "NotTogether"): "{offered} of its {needed} pods fit at once in whole slices, each in one {level}",
+    ("slices", "PartOfSlice"): "{offered} pods in {where} are no whole number of slices of {needed}",
+    ("slices", "NoDomain"): "{needed} pods of slices are on nodes without a domain at level {where}",
+    ("leader", "NotTogether"): "its pods fit where its leader does not",
+    ("leader", "Apart"): "its leader is outside the domains of the others",
+    ("exclusive-domains", "Closed"): (
+        "{offered} of {where} are closed to it: other gangs hold their domains exclusively, or use domains that it "
+        "asks for exclusively"
+    ),
+    ("exclusive-domains", "Shared"): "gang {where} is in a domain that only one of them may use",
 }
 
 
@@ -112,6 +139,7 @@ class _Words(dict[str, str]):
             domain=domain.rpartition("/")[2],
             pods=pods,
             refused=refused,
+            size=f" of {counts['size']}" if "size" in counts else "",
         )
 
 

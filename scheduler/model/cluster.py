@@ -16,7 +16,7 @@ from scheduler.model.resources import Matrix, Resources
 from scheduler.model.shape import Taint
 from scheduler.model.topology import Topology
 from scheduler.model.volumes import VolumeFacts
-from scheduler.model.work import Gang
+from scheduler.model.work import Gang, GangKey
 
 Mask = NDArray[np.bool_]
 Codes = NDArray[np.int32]
@@ -52,6 +52,7 @@ class NodeTable:
     taint_sets: tuple[tuple[Taint, ...], ...]
     _labels: dict[str, tuple[Codes, tuple[str, ...]]] = field(default_factory=dict, repr=False)
     _kinds: list[DeviceKind] = field(default_factory=list, repr=False)
+    _domains: dict[tuple[Topology, int], tuple[Codes, tuple[str, ...]]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, nodes: tuple[Node, ...]) -> NodeTable:
@@ -91,20 +92,30 @@ class NodeTable:
     def domain_column(self, topology: Topology, depth: int) -> tuple[Codes, tuple[str, ...]]:
         """(code per row, names): the domain of each node at a level. A domain is its whole path of label values (two
         racks named r1 in different zones are two domains); -1 where a label of the path is missing."""
-        cache_key = f"\0domain\0{topology.name}\0" + "\0".join(
-            level.node_label for level in topology.levels[: depth + 1]
-        )
-        column = self._labels.get(cache_key)
+        column = self._domains.get((topology, depth))
         if column is None:
-            paths: list[str | None] = []
-            for node in self.nodes:
-                parts = [node.labels.get(level.node_label) for level in topology.levels[: depth + 1]]
-                paths.append(None if None in parts else "/".join(part or "" for part in parts))
+            paths = [topology.domain_of(node.labels, depth) for node in self.nodes]
             values = tuple(sorted({path for path in paths if path is not None}))
             index = {value: code for code, value in enumerate(values)}
             codes = np.array([-1 if path is None else index[path] for path in paths], dtype=np.int32)
-            column = self._labels[cache_key] = (codes, values)
+            column = self._domains[topology, depth] = (codes, values)
         return column
+
+
+class Held(msgspec.Struct, frozen=True):
+    """Nodes whose domains of a level a gang asked for exclusively."""
+
+    topology: str
+    level: str
+    nodes: tuple[str, ...]
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A gang with places, running or committed: the nodes that it uses, and what of them it holds exclusively."""
+
+    gang: GangKey
+    nodes: tuple[str, ...]
+    exclusive: tuple[Held, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +124,7 @@ class Snapshot:
 
     ``capacity`` and ``free`` are [nodes x resources] in smallest units, rows as in ``nodes``; ``free`` counts leaving
     pods until they are gone, and every committed place. ``use`` is what each queue holds, per resource column.
+    ``standing`` are the gangs that have places; it may be empty where no gang asks for exclusive domains.
     """
 
     version: int
@@ -130,3 +142,4 @@ class Snapshot:
     where something pending asks for parts of devices or something placed holds some."""
     volumes: VolumeFacts | None = None
     """None where no waiting pod has volumes."""
+    standing: tuple[Standing, ...] = ()

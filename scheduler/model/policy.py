@@ -74,8 +74,16 @@ class Policy(msgspec.Struct, frozen=True):
         "pod-anti-affinity",
         "topology-spread",
     )
-    rules: tuple[str, ...] = ("capacity", "queue-limit", "gang-minimum", "required-topology")
-    goals: tuple[str, ...] = ("served-value", "preferred-topology", "packing")
+    rules: tuple[str, ...] = (
+        "capacity",
+        "queue-limit",
+        "gang-minimum",
+        "required-topology",
+        "slices",
+        "leader",
+        "exclusive-domains",
+    )
+    goals: tuple[str, ...] = ("served-value", "preferred-topology", "balance", "packing")
     node_score: str = "pack"
     device_score: str = "pack"
     value_resource: str = "nvidia.com/gpu"

@@ -201,6 +201,8 @@ class Gang(msgspec.Struct, frozen=True):
     """Work that waits for places, resolved for deciding: all of it or nothing, above its minima elastic.
 
     ``held`` are places it already has and keeps (an elastic gang that grows): its topology asks count them too.
+    ``held_branches`` are the branches of their members, place by place (empty: as ``members`` say, else the root).
+    ``leader`` names the member that leads the others.
     """
 
     key: GangKey
@@ -213,7 +215,23 @@ class Gang(msgspec.Struct, frozen=True):
     preemptible: bool = True
     single: bool = False
     held: tuple[Place, ...] = ()
+    held_branches: tuple[int, ...] = ()
+    leader: str = ""
 
     @property
     def pods(self) -> int:
         return sum(member.count for member in self.members)
+
+    def line(self, branch: int) -> list[int]:
+        """A branch and everything above it, the branch first."""
+        line = []
+        while branch >= 0:
+            line.append(branch)
+            branch = self.branches[branch].parent
+        return line
+
+    def held_below(self, branch: int) -> list[Place]:
+        """The places that it holds anywhere below a branch."""
+        stated = {member.name: member.branch for member in self.members}
+        own = self.held_branches or [stated.get(place.member, 0) for place in self.held]
+        return [place for place, at in zip(self.held, own, strict=True) if branch in self.line(at)]

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from scheduler.model.devices import DeviceAsk
 from scheduler.model.plan import TierScore
+from scheduler.rpc.branches import branches_from_pb, branches_to_pb
 from scheduler.rpc.pb.muster.solver.v1 import solver_pb2 as pb
 from scheduler.solver.devices import ClassDevices
 from scheduler.solver.problem import (
-    BranchAsk,
     GangAsk,
     Incumbent,
     MemberAsk,
@@ -104,12 +104,13 @@ def problem_to_pb(problem: Problem) -> pb.Problem:
             queue=[gang.queue for gang in problem.gangs],
             bundle=[gang.bundle for gang in problem.gangs],
             bonus=[gang.bonus for gang in problem.gangs],
+            leader=[gang.leader for gang in problem.gangs],
             firm=[gang.firm for gang in problem.gangs],
             wish=[wishes[gang.flavors] for gang in problem.gangs],
             wishes=_rows(list(wishes)[1:], len(problem.flavors), INT32),
         ),
         members=_members_to_pb(problem),
-        branches=_branches_to_pb(problem),
+        branches=branches_to_pb([branch for gang in problem.gangs for branch in gang.branches]),
         queues=_queues_to_pb(problem),
         goals=problem.goals,
         rules=problem.rules,
@@ -294,35 +295,10 @@ def _members_from_pb(message: pb.Members, resource_count: int, class_count: int)
     ]
 
 
-def _branches_to_pb(problem: Problem) -> pb.Branches:
-    branches = [branch for gang in problem.gangs for branch in gang.branches]
-    return pb.Branches(
-        parent=[branch.parent for branch in branches],
-        minimum=[branch.minimum for branch in branches],
-        min_branches=[branch.min_branches for branch in branches],
-        required=[branch.required for branch in branches],
-        preferred=[branch.preferred for branch in branches],
-        pinned=[branch.pinned for branch in branches],
-    )
-
-
-def _branches_from_pb(message: pb.Branches) -> list[BranchAsk]:
-    columns = zip(
-        message.parent,
-        message.minimum,
-        message.min_branches,
-        message.required,
-        message.preferred,
-        message.pinned,
-        strict=True,
-    )
-    return [BranchAsk(*row) for row in columns]
-
-
 def _gangs_from_pb(message: pb.Problem, class_count: int) -> tuple[GangAsk, ...]:
     table = message.gangs
     members = _members_from_pb(message.members, len(message.resources), class_count)
-    branches = _branches_from_pb(message.branches)
+    branches = branches_from_pb(message.branches)
     values = list(message.members.value)
     if len(values) != len(members) or sum(table.members) != len(members) or sum(table.branches) != len(branches):
         raise ValueError("the gangs do not add up to the members, values and branches that are given")
@@ -331,7 +307,7 @@ def _gangs_from_pb(message: pb.Problem, class_count: int) -> tuple[GangAsk, ...]
     wishes = [(), *(_tuples(table.wishes, -1, len(message.flavors), INT32) if message.flavors else [])]
     if any(wish >= len(wishes) for wish in table.wish):
         raise ValueError(f"a gang's wish about flavors is not among the {len(wishes) - 1} that are given")
-    for member_count, branch_count, tier, queue, bundle, bonus, firm, wish in zip(
+    for member_count, branch_count, tier, queue, bundle, bonus, firm, wish, leader in zip(
         table.members,
         table.branches,
         table.tier,
@@ -340,6 +316,7 @@ def _gangs_from_pb(message: pb.Problem, class_count: int) -> tuple[GangAsk, ...]
         table.bonus,
         table.firm,
         table.wish,
+        table.leader,
         strict=True,
     ):
         own = slice(member, member + member_count)
@@ -354,6 +331,7 @@ def _gangs_from_pb(message: pb.Problem, class_count: int) -> tuple[GangAsk, ...]
                 bonus=bonus,
                 firm=firm,
                 flavors=wishes[wish],
+                leader=leader,
             )
         )
         member += member_count

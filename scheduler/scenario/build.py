@@ -40,6 +40,7 @@ def to_snapshot(scenario: Scenario) -> Snapshot:
         queues=queues,
         use=use,
         topologies=fleet.topologies(scenario),
+        standing=tuple(plan.standing() for plan in plans if plan.running),
     )
 
 

@@ -9,9 +9,9 @@ from fractions import Fraction
 from scheduler.model.cluster import GPU_MODEL_LABEL, Node
 from scheduler.model.queue import Queue, Quota
 from scheduler.model.resources import CPU, GPU, MEMORY, PODS, amount, from_quantities
-from scheduler.model.topology import Level, Topology
+from scheduler.model.topology import Level, Topology, Torus
 from scheduler.scenario.scenario import Scenario
-from scheduler.scenario.world import AMPLE, COMMON_LEVELS, HOST_LABEL, HOST_LEVEL, NodeForm, QueueForm
+from scheduler.scenario.world import AMPLE, COMMON_LEVELS, HOST_LABEL, HOST_LEVEL, NodeForm, QueueForm, TorusForm
 
 DEFAULT_QUEUE = "default"
 DEFAULT_TOPOLOGY = "default"
@@ -35,8 +35,12 @@ def topologies(scenario: Scenario) -> dict[str, Topology]:
         levels = [Level(level.name, level.node_label) for level in form.levels]
         if all(level.node_label != HOST_LABEL for level in levels):
             levels.append(Level(HOST_LEVEL, HOST_LABEL))
-        found[form.name] = Topology(form.name, tuple(levels))
+        found[form.name] = Topology(form.name, tuple(levels), _torus(form.torus))
     return found
+
+
+def _torus(form: TorusForm | None) -> Torus | None:
+    return None if form is None else Torus(form.coordinate_label, form.dimensions, form.shapes, form.level)
 
 
 def nodes(scenario: Scenario) -> tuple[Node, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from scheduler.model.cluster import Held, Standing
 from scheduler.model.resources import CPU, GPU, MEMORY, PODS, from_quantities
 from scheduler.model.selector import Requirement
 from scheduler.model.shape import NodeTerm, Shape
@@ -80,6 +81,21 @@ class GangPlan:
             if member.on
         )
 
+    def standing(self) -> Standing:
+        """Where it runs, and what of it it holds exclusively."""
+        nodes: dict[int, list[str]] = {}
+        for member in self.members:
+            branch = member.branch
+            while branch >= 0:
+                nodes.setdefault(branch, []).extend(member.on)
+                branch = self.branches[branch].parent
+        exclusive = (
+            Held(ask.topology, ask.exclusive, tuple(nodes.get(index, ())))
+            for index, branch in enumerate(self.branches)
+            if (ask := branch.topology) is not None and ask.exclusive
+        )
+        return Standing(self.key, tuple(nodes[0]), tuple(exclusive))
+
     def gang(self) -> Gang:
         """What still needs places: minima less what runs already."""
         running = _running_below(self.branches, self.members)
@@ -114,6 +130,8 @@ class GangPlan:
             branches=branches,
             preemptible=self.preemptible,
             held=self.held(),
+            held_branches=tuple(member.branch for member in self.members if member.on),
+            leader=self.form.leader,
         )
 
 
@@ -272,16 +290,7 @@ def _unmodelled_part(part: PodForm) -> Iterable[str]:
 
 
 def _unmodelled_gang(gang: GangForm) -> Iterable[str]:
-    asks = [gang.topology, *(sub.topology for sub in gang.subgroups)]
-    named = {
-        "slices": any(ask is not None and ask.slices for ask in asks),
-        "exclusive": any(ask is not None and ask.exclusive for ask in asks),
-        "balance": any(ask is not None and ask.balance for ask in asks),
-        "leader": bool(gang.leader),
-        "rank-order": gang.rank_order,
-        "flavors": bool(gang.flavors),
-    }
-    return (name for name, asked in named.items() if asked)
+    return ("flavors",) if gang.flavors else ()
 
 
 def topology_ask(form: TopologyAskForm | None) -> TopologyAsk | None:

@@ -32,15 +32,12 @@ class Places:
         nodes = fleet.nodes(scenario)
         domain_of: dict[str, dict[str, str]] = {}
         for topology in fleet.topologies(scenario).values():
-            for depth, level in enumerate(topology.levels):
-                column = domain_of.setdefault(level.name, {})
+            for depth, level in enumerate(topology.level_names):
+                column = domain_of.setdefault(level, {})
                 for node in nodes:
-                    if level.name == HOST_LEVEL:
-                        column[node.name] = node.name
-                        continue
-                    path = [node.labels.get(above.node_label, "") for above in topology.levels[: depth + 1]]
-                    if all(path):
-                        column[node.name] = "/".join(path)
+                    domain = node.name if level == HOST_LEVEL else topology.domain_of(node.labels, depth)
+                    if domain is not None:
+                        column[node.name] = domain
         return cls(domain_of)
 
     @property

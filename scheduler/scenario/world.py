@@ -43,6 +43,8 @@ class TorusForm(Form):
     coordinate_label: str
     dimensions: tuple[Count, ...]
     shapes: tuple[tuple[Count, ...], ...] = ()
+    level: str = ""
+    """Each domain of it is a torus of its own; empty: all nodes are one."""
 
 
 class TopologyForm(Form):

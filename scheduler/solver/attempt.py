@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
 from scheduler.model.cluster import Mask
-from scheduler.solver.choose import choose_nodes, fewest_domains, tightest_domains
+from scheduler.solver.choose import choose_nodes, tightest_domains
 from scheduler.solver.devices import Held
+from scheduler.solver.distribution import DomainTree, Layer
 from scheduler.solver.node_scores import NodeScore
 from scheduler.solver.problem import Counts, GangAsk, MemberAsk, Problem
 from scheduler.solver.scarcity import by_scarcity
+from scheduler.solver.slicer import Slicer, layers_of
 from scheduler.solver.stock import GroupKey, Slots, Stock
-from scheduler.solver.tree import children, members_below, minima_below, needs_nothing, path_up
+from scheduler.solver.tree import children, members_below, minima_below, needs_nothing, path_up, sliced_above
 
 _PREFERRED_TRIES = 8
 
@@ -39,7 +41,8 @@ class Step(msgspec.Struct, frozen=True):
 class Attempt:
     """One gang being placed on ``stock``: the steps so far, pods taken per member, the domain chosen per branch.
 
-    ``present`` are the branches that are in, ``classes`` the node classes used so far, in order.
+    ``present`` are the branches that are in, ``classes`` the node classes used so far, in order. ``open`` says per
+    member which classes other gangs leave to it (None: all).
     """
 
     stock: Stock
@@ -48,6 +51,7 @@ class Attempt:
     at: dict[int, int] = field(default_factory=dict)
     present: set[int] = field(default_factory=set)
     classes: dict[int, None] = field(default_factory=dict)
+    open: tuple[Mask, ...] | None = None
 
     def within(self, slots: Slots) -> Attempt:
         """A part to try on, which knows what was taken so far. Whoever fails on it just forgets it."""
@@ -55,7 +59,7 @@ class Attempt:
 
     def on(self, stock: Stock) -> Attempt:
         """The same gang on another stock, with what it has so far."""
-        return Attempt(stock, [], dict(self.taken), dict(self.at), set(self.present), dict(self.classes))
+        return Attempt(stock, [], dict(self.taken), dict(self.at), set(self.present), dict(self.classes), self.open)
 
     def pour(self, step: Step, member: MemberAsk) -> GroupKey:
         """Makes a step; answers with the key of the group that its nodes are in now."""
@@ -86,12 +90,19 @@ class GangPlacer:
         self._by_scarcity = by_scarcity(problem.resources)
         self._required_binds = "required-topology" in problem.rules
         self._preferred_counts = "preferred-topology" in problem.goals
+        self._slices_bind = "slices" in problem.rules
+        self._slicer = Slicer(problem, self)
 
     def eligible(self, member: MemberAsk) -> Mask:
         mask = self._eligible.get(member.eligible)
         if mask is None:
             mask = self._eligible[member.eligible] = self._problem.eligible(member)
         return mask
+
+    def may_use(self, attempt: Attempt, gang: GangAsk, index: int) -> Mask:
+        """The classes where a member may have pods: its filters, and what other gangs leave to it."""
+        mask = self.eligible(gang.members[index])
+        return mask if attempt.open is None else mask & attempt.open[index]
 
     def minima(self, attempt: Attempt, gang: GangAsk, admits: Callable[[Attempt], bool]) -> bool:
         """The least of a gang that counts as placed, if it fits and ``admits`` allows it; else nothing happens."""
@@ -107,9 +118,10 @@ class GangPlacer:
             level = gang.branches[branch].required
             if level < 0 or attempt.at.get(branch, gang.branches[branch].pinned) >= 0:
                 continue
-            slots = attempt.stock.live(self.eligible(member) & self._inside(attempt, gang, branch))
+            mask = self.may_use(attempt, gang, index)
+            slots = attempt.stock.live(mask & self._inside(attempt, gang, branch))
             codes = self._problem.class_domain[attempt.stock.node_class[slots], level]
-            room = np.bincount(codes + 1, weights=self._room(attempt.stock, slots, member), minlength=1)
+            room = np.bincount(codes + 1, weights=self._room(attempt.stock, slots, member, mask), minlength=1)
             free = self._scarce(attempt.stock, slots, codes)
             whole = tightest_domains([(member.count, room, True)], free, 0, roomiest=self._spreads)
             some = tightest_domains([(1, room, True)], free, 0, roomiest=True)
@@ -145,10 +157,10 @@ class GangPlacer:
         """One branch at its minima, inside one domain where that is required; when it fails nothing has happened."""
         ask = gang.branches[branch]
         if ask.required < 0 or not self._required_binds:
-            part = attempt.within(attempt.stock.live(self._any_eligible(gang, branch)))
+            part = attempt.within(attempt.stock.live(self._any_eligible(attempt, gang, branch)))
             return self._near(part, gang, branch) and self._keep_if(attempt, part, gang, admits)
         pinned = [ask.pinned] if ask.pinned >= 0 else None
-        domains = pinned or self._domains(attempt.stock, gang, branch, ask.required)
+        domains = pinned or self._domains(attempt, gang, branch, ask.required)
         for domain in domains:
             part = attempt.within(self._slots_in(attempt.stock, ask.required, domain))
             part.at[branch] = domain
@@ -163,11 +175,11 @@ class GangPlacer:
         return True
 
     def _near(self, attempt: Attempt, gang: GangAsk, branch: int) -> bool:
-        """Inside one domain where that is preferred and possible, else anywhere."""
+        """Inside one domain of the finest preferred level where that is possible, else of the next, else anywhere."""
         ask = gang.branches[branch]
-        if ask.preferred >= 0 and self._preferred_counts:
-            for domain in self._domains(attempt.stock, gang, branch, ask.preferred)[:_PREFERRED_TRIES]:
-                part = attempt.within(self._slots_in(attempt.stock, ask.preferred, domain))
+        for level in reversed(ask.near) if self._preferred_counts and not ask.balance else ():
+            for domain in self._domains(attempt, gang, branch, level)[:_PREFERRED_TRIES]:
+                part = attempt.within(self._slots_in(attempt.stock, level, domain))
                 if self._fill(part, gang, branch):
                     attempt.keep(part, gang)
                     return True
@@ -176,6 +188,8 @@ class GangPlacer:
     def _fill(self, attempt: Attempt, gang: GangAsk, branch: int) -> bool:
         """Own members at their minima, then as many children as must be present, then pods up to the branch's
         minimum."""
+        if gang.branches[branch].slices and self._slices_bind:
+            return self._slicer.fill(attempt, gang, branch)
         attempt.present.add(branch)
         for index in self._largest_first(gang, branch):
             minimum = gang.members[index].minimum
@@ -201,12 +215,21 @@ class GangPlacer:
 
         for index in members:
             if missing() > 0 and gang.members[index].branch in attempt.present:
-                self.add(attempt, gang, index, missing())
+                self.add(attempt, gang, index, self._whole(gang, index, missing()))
         for child in children(gang, branch):
             if missing() > 0 and child not in attempt.present and self._branch(attempt, gang, child):
                 for index in members_below(gang, child):
-                    self.add(attempt, gang, index, missing())
+                    self.add(attempt, gang, index, self._whole(gang, index, missing()))
         return missing() <= 0
+
+    def _whole(self, gang: GangAsk, index: int, pods: int) -> int:
+        """Pods of a member, rounded up to whole slices."""
+        return pods + -pods % self.step(gang, index)
+
+    def step(self, gang: GangAsk, index: int) -> int:
+        """How many pods of a member come at once: a slice, or one."""
+        branch = sliced_above(gang, gang.members[index].branch) if self._slices_bind and index != gang.leader else -1
+        return gang.branches[branch].slices[0].size if branch >= 0 else 1
 
     def _largest_first(self, gang: GangAsk, branch: int) -> list[int]:
         """A branch's own members, those with the largest request first: they are the hardest to place."""
@@ -219,22 +242,24 @@ class GangPlacer:
         """Up to ``count`` more pods of a member where its branch's choices allow; answers how many were placed."""
         member = gang.members[index]
         count = min(count, member.count - attempt.taken.get(index, 0))
-        classes = self._classes_allowed(attempt, gang, index)
+        classes = self.classes_allowed(attempt, gang, index)
         if count <= 0 or classes is None:
             return 0
+        if self._slices_bind and sliced_above(gang, member.branch) >= 0:
+            return self._slicer.add(attempt, gang, index, count)
         placed = 0
-        for visit in self._visits(attempt, gang, index, classes, count):
-            placed += self._pour(attempt, gang, index, visit, count - placed)
+        for visit, most in self._visits(attempt, gang, index, classes, count):
+            placed += self.pour(attempt, gang, index, visit, min(most, count - placed))
             if placed == count:
                 break
         attempt.taken[index] = attempt.taken.get(index, 0) + placed
         return placed
 
-    def _classes_allowed(self, attempt: Attempt, gang: GangAsk, index: int) -> Mask | None:
+    def classes_allowed(self, attempt: Attempt, gang: GangAsk, index: int) -> Mask | None:
         """Eligible classes inside the domains chosen above the member; None when such a domain is still to be
         chosen."""
         member = gang.members[index]
-        classes = self.eligible(member)
+        classes = self.may_use(attempt, gang, index)
         if not self._required_binds:
             return classes
         for branch in path_up(gang, member.branch):
@@ -246,22 +271,39 @@ class GangPlacer:
                 classes = classes & (self._problem.class_domain[:, ask.required] == domain)
         return classes
 
-    def _visits(self, attempt: Attempt, gang: GangAsk, index: int, classes: Mask, count: int) -> list[Mask]:
-        """The classes to use, visit by visit: all at once, or one preferred domain after the other, as few as
-        possible."""
-        member = gang.members[index]
-        asked = (gang.branches[branch].preferred for branch in path_up(gang, member.branch))
-        level = next((column for column in asked if column >= 0), -1)
-        if level < 0 or not self._preferred_counts:
-            return [classes]
-        stock = attempt.stock
-        slots = stock.live(classes)
-        codes = self._problem.class_domain[:, level]
-        room = np.bincount(codes[stock.node_class[slots]] + 1, weights=self._room(stock, slots, member))
-        touched = dict.fromkeys(int(codes[node_class]) for node_class in attempt.classes)
-        return [classes & (codes == domain) for domain in fewest_domains(room, list(touched), count)]
+    def _visits(self, attempt: Attempt, gang: GangAsk, index: int, classes: Mask, count: int) -> list[tuple[Mask, int]]:
+        """The classes to use and the most pods there, visit by visit: all at once, or one domain after the other where
+        few of them are preferred."""
+        asks = (gang.branches[branch] for branch in path_up(gang, gang.members[index].branch))
+        ask = next((each for each in asks if each.near), None)
+        if ask is None or not self._preferred_counts:
+            return [(classes, count)]
+        layers = layers_of(ask, slices=False)
+        slots = attempt.stock.live(classes)
+        if not len(slots):
+            return []
+        tree = self.domain_tree(attempt.stock, slots, layers, gang.members[index], classes)
+        loads = tree.hand_out(min(count, tree.most()), self.touched(attempt, slots))
+        return [(self.classes_in(attempt.stock, slots, tree, cell), load) for cell, load in loads]
 
-    def _pour(self, attempt: Attempt, gang: GangAsk, index: int, classes: Mask, count: int) -> int:
+    def domain_tree(
+        self, stock: Stock, slots: Slots, layers: Sequence[Layer], member: MemberAsk, mask: Mask
+    ) -> DomainTree:
+        """The domains of some layers over slots, with the room for pods of a member where ``mask`` allows them."""
+        codes = self._problem.class_domain[:, [layer.column for layer in layers]].T[:, stock.node_class[slots]]
+        return DomainTree(layers, codes.astype(np.int64), self._room(stock, slots, member, mask))
+
+    def touched(self, attempt: Attempt, slots: Slots) -> Mask:
+        """Which slots are of classes that the gang uses already."""
+        return np.isin(attempt.stock.node_class[slots], list(attempt.classes))
+
+    def classes_in(self, stock: Stock, slots: Slots, tree: DomainTree, cell: int) -> Mask:
+        """The classes of the slots inside a cell."""
+        classes = np.zeros(self._problem.class_count, dtype=np.bool_)
+        classes[stock.node_class[slots[tree.place_of(cell)]]] = True
+        return classes
+
+    def pour(self, attempt: Attempt, gang: GangAsk, index: int, classes: Mask, count: int) -> int:
         """Up to ``count`` pods of a member onto groups of these classes, best score first."""
         stock, member = attempt.stock, gang.members[index]
         placed = 0
@@ -276,36 +318,37 @@ class GangPlacer:
 
     # --- domains --------------------------------------------------------------------------------------------------
 
-    def _domains(self, stock: Stock, gang: GangAsk, branch: int, level: int) -> list[int]:
+    def _domains(self, attempt: Attempt, gang: GangAsk, branch: int, level: int) -> list[int]:
         """The domains of a level where each member's minimum fits by itself, tightest first (roomiest when
         spreading)."""
         needs = minima_below(gang, branch)
         lead = max(
             needs, key=lambda index: [gang.members[index].request[column] for column in self._by_scarcity], default=-1
         )
+        stock = attempt.stock
         slots = stock.live(np.ones(self._problem.class_count, dtype=np.bool_))
         codes = self._problem.class_domain[stock.node_class[slots], level]
         rooms = []
         for index, need in needs.items():
-            member = gang.members[index]
-            room = np.bincount(codes + 1, weights=self._room(stock, slots, member), minlength=1)
+            mask, member = self.may_use(attempt, gang, index), gang.members[index]
+            room = np.bincount(codes + 1, weights=self._room(stock, slots, member, mask), minlength=1)
             rooms.append((need, room, index == lead))
         free = self._scarce(stock, slots, codes)
         return tightest_domains(rooms, free, gang.branches[branch].minimum, roomiest=self._spreads)
 
-    def _room(self, stock: Stock, slots: Slots, member: MemberAsk) -> Slots:
-        """Pods of a member that each group takes by itself."""
-        fits = np.where(self.eligible(member)[stock.node_class[slots]], stock.fits(slots, member), 0)
+    def _room(self, stock: Stock, slots: Slots, member: MemberAsk, mask: Mask) -> Slots:
+        """Pods of a member that each group takes by itself where ``mask`` allows them."""
+        fits = np.where(mask[stock.node_class[slots]], stock.fits(slots, member), 0)
         return np.asarray(fits * stock.size[slots])
 
     def _scarce(self, stock: Stock, slots: Slots, codes: Counts) -> Slots:
         """How much of what is scarcest is free per domain."""
         return np.bincount(codes + 1, weights=stock.free[self._by_scarcity[0], slots] * stock.size[slots], minlength=1)
 
-    def _any_eligible(self, gang: GangAsk, branch: int) -> Mask:
+    def _any_eligible(self, attempt: Attempt, gang: GangAsk, branch: int) -> Mask:
         classes = np.zeros(self._problem.class_count, dtype=np.bool_)
         for index in members_below(gang, branch):
-            classes |= self.eligible(gang.members[index])
+            classes |= self.may_use(attempt, gang, index)
         return classes
 
     def _inside(self, attempt: Attempt, gang: GangAsk, branch: int) -> Mask:

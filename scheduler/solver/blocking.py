@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from scheduler.model.plan import Refusal
 from scheduler.model.shape import Shape
+from scheduler.solver.blocking_slices import too_few_slices
 from scheduler.solver.build import Built
-from scheduler.solver.problem import GangAsk, plain
+from scheduler.solver.fits import fits_on
+from scheduler.solver.problem import GangAsk, plain, unshaped
 from scheduler.solver.scarcity import by_scarcity
-from scheduler.solver.tree import children, members_below, minima_below
+from scheduler.solver.tree import children, members_below, minima_below, path_up
 
 CountsOfShape = Mapping[Shape, tuple[tuple[str, int], ...]]
 """How many nodes each filter refused, per shape (`filters.eligible`)."""
@@ -52,8 +54,13 @@ class Bounds:
 
 def exact(gang: GangAsk) -> bool:
     """Whether bounds are the whole truth: interchangeable pods of one branch fit where enough of them fit one by
-    one."""
-    return len(gang.branches) == 1 and len(gang.members) == 1 and plain(gang)
+    one. Slices that are held in part are not looked at by bounds."""
+    return (
+        len(gang.branches) == 1
+        and len(gang.members) == 1
+        and plain(unshaped(gang, alone=True))
+        and not any(layer.held for layer in gang.branches[0].slices)
+    )
 
 
 # --- bounds -----------------------------------------------------------------------------------------------------------
@@ -81,22 +88,29 @@ def _space_bounds(built: Built, index: int, counts: CountsOfShape) -> list[Refus
     gang = built.problem.gangs[index]
     needs = _needs(gang, 0)
     shapes = {member: built.gangs[index].members[member].shape for member in needs.members}
-    nowhere = [member for member, shape in shapes.items() if not built.masks[shape].any()]
+    nowhere = [member for member in shapes if not built.mask(index, member).any()]
     for member in nowhere:
         if needs.certain.get(member) or len(nowhere) == len(shapes):
             refused = counts.get(shapes[member], ())
             where = f"{len(built.nodes)} nodes"
-            return [Refusal("filters", "NoEligibleNode", needed=needs.pods, where=where, counts=refused)]
+            shut = built.closed.get((built.gangs[index].key, member))
+            if shut is not None:
+                refused += (("exclusive-domains", int(np.count_nonzero(shut & built.masks[shapes[member]]))),)
+            nobody = Refusal("filters", "NoEligibleNode", needed=needs.pods, where=where, counts=refused)
+            return [nobody, *_too_small(built, gang, member, refused)]
+    closed = _closed(built, index, needs.members)
     everywhere = np.zeros(len(built.nodes), dtype=np.int32)
     lacking = _lacking(built, index, 0, everywhere, ("",))
     if lacking is not None:
-        return [_named(lacking, "capacity", "the fleet")]
-    if "required-topology" not in built.problem.rules:
-        return []
-    reasons = []
+        return [_named(lacking, "capacity", "the fleet"), *closed]
+    reasons: list[Refusal] = []
     for branch in _certain_branches(gang):
         ask = gang.branches[branch]
-        if ask.required < 0:
+        lacking = too_few_slices(built, index, branch, _needs_of_slices(gang, branch))
+        if lacking is not None:
+            reasons.append(lacking)
+            continue
+        if ask.required < 0 or "required-topology" not in built.problem.rules:
             continue
         domains = built.domains[:, ask.required]
         if ask.pinned >= 0:
@@ -105,6 +119,36 @@ def _space_bounds(built: Built, index: int, counts: CountsOfShape) -> list[Refus
         if lacking is not None:
             level = built.problem.level_names[ask.required]
             reasons.append(_named(lacking, "required-topology", f"{level} {lacking.where}".strip()))
+    return [*reasons, *closed] if reasons else []
+
+
+def _closed(built: Built, index: int, members: Sequence[int]) -> list[Refusal]:
+    """How many nodes standing gangs close to it: what lacks may lack because of them."""
+    key = built.gangs[index].key
+    masks = [built.closed[key, member] for member in members if (key, member) in built.closed]
+    nodes = int(np.count_nonzero(np.any(masks, axis=0))) if masks else 0
+    return [Refusal("exclusive-domains", "Closed", offered=nodes, where=f"{len(built.nodes)} nodes")] if nodes else []
+
+
+def _too_small(built: Built, gang: GangAsk, member: int, refused: tuple[tuple[str, int], ...]) -> list[Refusal]:
+    """Where one pod is too large for every node: for each level that is required of it the domain with the largest rest
+    of what it asks for."""
+    if not any(name == "resources" for name, _ in refused) or "required-topology" not in built.problem.rules:
+        return []
+    request = gang.members[member].request
+    reasons = []
+    for branch in path_up(gang, gang.members[member].branch):
+        level = gang.branches[branch].required
+        inside = built.domains[:, level] >= 0 if level >= 0 else np.zeros(len(built.nodes), dtype=np.bool_)
+        for column in by_scarcity(built.problem.resources) if inside.any() else ():
+            best = int(np.where(inside, built.free[:, column], -1).argmax())
+            if built.free[best, column] < request[column]:
+                name = built.problem.domain_names[level][int(built.domains[best, level])]
+                where = f"{built.problem.level_names[level]} {name}"
+                needed, has = request[column], int(built.free[best, column])
+                resource = built.problem.resources[column]
+                reasons.append(Refusal("required-topology", "TooSmall", needed, has, resource, where=where))
+                break
     return reasons
 
 
@@ -133,9 +177,9 @@ def _lacking(built: Built, index: int, branch: int, domains: Domains, names: tup
     open_room = np.zeros(width, dtype=np.int64)
     for member in needs.members:
         ask = gang.members[member]
-        mask = built.masks[built.gangs[index].members[member].shape][inside]
+        mask = built.mask(index, member)[inside]
         usable |= mask
-        fits = np.where(mask, _fits(built.free[inside], ask.request), 0)
+        fits = np.where(mask, fits_on(built.free[inside], ask.request), 0)
         room = np.bincount(codes, weights=np.minimum(fits, ask.count), minlength=width).astype(np.int64)
         certain = needs.certain.get(member, 0)
         pods += np.minimum(room, certain)
@@ -174,16 +218,6 @@ def _pieces(
     )
 
 
-def _fits(free: NDArray[np.int64], request: tuple[int, ...]) -> NDArray[np.int64]:
-    columns = [column for column, amount in enumerate(request) if amount > 0]
-    if not columns:
-        return np.full(len(free), np.iinfo(np.int32).max, dtype=np.int64)
-    fits = free[:, columns[0]] // request[columns[0]]
-    for column in columns[1:]:
-        fits = np.minimum(fits, free[:, column] // request[column])
-    return np.asarray(np.maximum(fits, 0))
-
-
 # --- what a gang needs at least ---------------------------------------------------------------------------------------
 
 
@@ -219,6 +253,12 @@ def _needs(gang: GangAsk, branch: int) -> Needs:
         for resource, amount in enumerate(gang.members[member].request):
             total[resource] += amount * need
     return Needs(certain, open_pods, tuple(members), tuple(total))
+
+
+def _needs_of_slices(gang: GangAsk, branch: int) -> int:
+    """The pods of slices that a branch needs at least: all but its leader."""
+    needs = _needs(gang, branch)
+    return needs.pods - (gang.members[gang.leader].count if gang.leader in members_below(gang, branch) else 0)
 
 
 def _certain_branches(gang: GangAsk) -> list[int]:

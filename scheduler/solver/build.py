@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from scheduler.model.cluster import Mask, NodeTable
+from scheduler.model.cluster import Mask, NodeTable, Standing
 from scheduler.model.devices import DEVICE_MILLI, DeviceKind
 from scheduler.model.plan import Refusal
 from scheduler.model.policy import Policy
@@ -17,6 +17,7 @@ from scheduler.model.topology import Topology
 from scheduler.model.work import Gang, GangKey
 from scheduler.solver.classes import Demand, NodeClasses, Rows, node_classes
 from scheduler.solver.devices import ClassDevices, idle_devices, sorted_states
+from scheduler.solver.exclusive import Closed, closed_nodes
 from scheduler.solver.levels import Levels, level_asks
 from scheduler.solver.problem import BranchAsk, Counts, GangAsk, MemberAsk, Problem, QueueRoom
 from scheduler.solver.scarcity import by_scarcity, packing_columns
@@ -60,7 +61,8 @@ class Built:
     each class.
 
     ``free`` is [N x R] over ``problem.resources``, the true free amounts; ``masks`` says where each shape may go.
-    ``refused`` are gangs whose ask cannot be understood; they are not in the problem.
+    ``closed`` is what standing gangs close to members. ``refused`` are gangs whose ask cannot be understood; they are
+    not in the problem.
     """
 
     problem: Problem
@@ -73,8 +75,15 @@ class Built:
     refused: Mapping[GangKey, tuple[Refusal, ...]]
     devices: BuiltDevices | None = None
     """There when something asks for parts of devices."""
+    closed: Closed = field(default_factory=dict)
     queue_names: tuple[str, ...] = ()
     """For people, beside ``problem.queues``; empty: indices stand for names."""
+
+    def mask(self, gang: int, member: int) -> Mask:
+        """[nodes] where a member may go: its filters, and what standing gangs leave to it."""
+        mask = self.masks[self.gangs[gang].members[member].shape]
+        closed = self.closed.get((self.gangs[gang].key, member))
+        return mask if closed is None else mask & ~closed
 
 
 def build(
@@ -93,6 +102,7 @@ def build(
     queue_of_gang: Mapping[GangKey, int] | None = None,
     queue_names: tuple[str, ...] = (),
     devices: Matrix | None = None,
+    standing: tuple[Standing, ...] = (),
 ) -> Built:
     """Gangs stand in rank order. ``free`` [N x R] and each ``QueueRoom.room`` are over ``resources``.
 
@@ -113,6 +123,7 @@ def build(
             kept.append(gang)
             branches.append(asks)
 
+    closed = closed_nodes(kept, branches, standing, nodes, levels) if standing else {}
     columns = _columns(kept, resources)
     names = tuple(resources[column] for column in columns)
     free_seen = free[:, columns]
@@ -141,7 +152,7 @@ def build(
         level_names=levels.names,
         domain_names=levels.domain_names,
         gangs=_gang_asks(
-            kept, branches, requests, masks, classes, policy, tiers, values, bonuses or {}, queue_of_gang or {}
+            kept, branches, requests, masks, classes, closed, policy, tiers, values, bonuses or {}, queue_of_gang or {}
         ),
         queues=tuple(
             QueueRoom(parent=queue.parent, room=tuple(queue.room[column] for column in columns))
@@ -163,6 +174,7 @@ def build(
         class_rows=classes.rows,
         refused=refused,
         devices=parts,
+        closed=closed,
         queue_names=queue_names,
     )
 
@@ -222,6 +234,7 @@ def _gang_asks(
     requests: Mapping[Shape, tuple[int, ...]],
     masks: Mapping[Shape, Mask],
     classes: NodeClasses,
+    closed: Closed,
     policy: Policy,
     tiers: Mapping[GangKey, int] | None,
     values: Mapping[GangKey, tuple[int, ...]] | None,
@@ -241,10 +254,12 @@ def _gang_asks(
                 count=member.count,
                 minimum=member.minimum,
                 branch=member.branch,
-                eligible=eligible[member.shape],
+                eligible=eligible[member.shape]
+                if (gang.key, number) not in closed
+                else np.packbits((masks[member.shape] & ~closed[gang.key, number])[first_rows]).tobytes(),
                 devices=member.shape.devices,
             )
-            for member in gang.members
+            for number, member in enumerate(gang.members)
         )
         asks.append(
             GangAsk(
@@ -255,6 +270,7 @@ def _gang_asks(
                 queue=queue_of_gang.get(gang.key, -1),
                 bundle=gang.single,
                 bonus=bonuses.get(gang.key, 0),
+                leader=next((at for at, member in enumerate(gang.members) if member.name == gang.leader), -1),
             )
         )
     return tuple(asks)

@@ -85,7 +85,7 @@ def fewest_domains(room: Room, touched: list[int], count: int) -> list[int]:
     open_domains.sort(key=lambda domain: (-room[domain + 1], domain))
     while left > 0 and open_domains:
         fitting = [domain for domain in open_domains if room[domain + 1] >= left]
-        chosen = fitting[-1] if fitting else open_domains[0]
+        chosen = min(fitting, key=lambda domain: (room[domain + 1], domain)) if fitting else open_domains[0]
         open_domains.remove(chosen)
         order.append(chosen)
         left -= int(room[chosen + 1])

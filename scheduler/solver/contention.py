@@ -16,7 +16,7 @@ import numpy as np
 from scheduler.model.cluster import Mask
 from scheduler.solver.build import Built
 from scheduler.solver.check import scores
-from scheduler.solver.problem import GangAsk, Incumbent, Problem, Put, QueueRoom, plain
+from scheduler.solver.problem import GangAsk, Incumbent, Problem, Put, QueueRoom, plain, unshaped
 
 _CLASSES = ("class_nodes", "class_free", "class_domain", "level_names", "domain_names")
 _TIES_NOBODY = frozenset((*_CLASSES, "resources", "gangs", "queues", "goals", "rules", "node_score", "device_score"))
@@ -80,7 +80,7 @@ def _ties_are_known(problem: Problem) -> bool:
     return (
         all(getattr(problem, each.name) == each.default for each in fields(problem) if each.name not in _TIES_NOBODY)
         and all(queue == QueueRoom(queue.parent, queue.room) for queue in problem.queues)
-        and all(plain(gang) for gang in problem.gangs)
+        and all(plain(unshaped(gang)) for gang in problem.gangs)
     )
 
 

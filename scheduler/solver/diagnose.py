@@ -37,7 +37,8 @@ Diagnosing = Generator[SolveRequest, SolveResult, Diagnosis]
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """One thing that may be left out: a queue's limit (``branch`` -1), or the required level of a branch."""
+    """One thing that may be left out: a queue's limit or the leader (``branch`` -1), the required level or the slices
+    of a branch."""
 
     term: str
     branch: int = -1
@@ -110,18 +111,31 @@ def _asks(built: Built, index: int) -> list[Ask]:
             for number, branch in enumerate(gang.branches)
             if branch.required >= 0
         ]
+    if "slices" in problem.rules:
+        asks += [
+            Ask("slices", number, problem.level_names[branch.slices[0].level])
+            for number, branch in enumerate(gang.branches)
+            if branch.slices
+        ]
+    if "leader" in problem.rules and gang.leader >= 0 and any(branch.slices for branch in gang.branches):
+        asks.append(Ask("leader"))
     return asks
 
 
 def _relaxed(alone: Problem, dropped: Sequence[Ask]) -> Problem:
     gang = alone.gangs[0]
-    free = {ask.branch for ask in dropped if ask.branch >= 0}
-    branches = tuple(
-        msgspec.structs.replace(branch, required=-1, pinned=-1) if number in free else branch
-        for number, branch in enumerate(gang.branches)
-    )
-    queue = -1 if any(ask.term == "queue-limit" for ask in dropped) else gang.queue
-    return replace(alone, gangs=(msgspec.structs.replace(gang, branches=branches, queue=queue),))
+    free = {(ask.term, ask.branch) for ask in dropped}
+    branches = []
+    for number, branch in enumerate(gang.branches):
+        if ("required-topology", number) in free:
+            branch = msgspec.structs.replace(branch, required=-1, pinned=-1)
+        if ("slices", number) in free:
+            branch = msgspec.structs.replace(branch, slices=())
+        branches.append(branch)
+    queue = -1 if ("queue-limit", -1) in free else gang.queue
+    leader = -1 if ("leader", -1) in free else gang.leader
+    without = msgspec.structs.replace(gang, branches=tuple(branches), queue=queue, leader=leader)
+    return replace(alone, gangs=(without,))
 
 
 def _most_pods(alone: Problem, needed: int) -> int:

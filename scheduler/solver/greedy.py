@@ -15,6 +15,7 @@ from scheduler.solver.assign import ClassNodes, assign
 from scheduler.solver.attempt import Attempt, GangPlacer, Step
 from scheduler.solver.check import scores
 from scheduler.solver.devices import Held
+from scheduler.solver.exclusive import ExclusiveDomains
 from scheduler.solver.node_scores import node_score
 from scheduler.solver.problem import GangAsk, Incumbent, Problem, Put
 from scheduler.solver.rooms import Rooms
@@ -65,6 +66,7 @@ class _Greedy:
         self._stock = Stock.of(problem)
         self._rooms = Rooms(problem)
         self._placer = GangPlacer(problem, node_score(problem))
+        self._exclusive = ExclusiveDomains(problem)
         self._spots: Spots = {}
         self._held: HeldSpots = {}
         self._placed: dict[int, Attempt] = {}
@@ -73,6 +75,7 @@ class _Greedy:
         """A gang at its minima or not at all; of a bundle as many pods as fit."""
         gang = self._problem.gangs[index]
         attempt = self._placed.get(index) or Attempt(self._stock)
+        attempt.open = self._exclusive.open(index)
         if gang.bundle:
             member = gang.members[0]
             attempt.present.add(0)
@@ -117,7 +120,9 @@ class _Greedy:
             for index, attempt in self._placed.items()
             if index in among and _may_grow(self._problem.gangs[index], attempt)
         )
-        if not any(_surplus_pods(self._problem.gangs[index], self._placed[index]) for index in growing):
+        sliced = any(branch.slices for index in growing for branch in self._problem.gangs[index].branches)
+        simple = not sliced and not self._exclusive.asked
+        if simple and not any(_surplus_pods(self._problem.gangs[index], self._placed[index]) for index in growing):
             self._grow_in_rounds(growing)
         queue = [(_surplus_pods(self._problem.gangs[index], self._placed[index]), index) for index in growing]
         heapq.heapify(queue)
@@ -161,10 +166,12 @@ class _Greedy:
     def _grow(self, index: int, surplus: Surplus, most: int) -> int:
         """Up to ``most`` more pods of one member, or one more branch; answers how many pods were placed."""
         gang, attempt = self._problem.gangs[index], self._placed[index]
+        attempt.open = self._exclusive.open(index)
         for member in surplus.order():
             room = self._rooms.most(gang.queue, gang.members[member].request)
             self._placer.settle(attempt, gang, member)
-            added = self._placer.add(attempt, gang, member, min(1 if surplus.shared else most, room))
+            step = self._placer.step(gang, member)
+            added = self._placer.add(attempt, gang, member, min(max(step, 1 if surplus.shared else most), room))
             if added:
                 surplus.note(member, added)
                 self._record(index, gang, attempt)
@@ -181,6 +188,7 @@ class _Greedy:
         """Charges the queue for the steps since the last time, and notes their nodes."""
         for step in attempt.steps:
             self._rooms.charge(gang.queue, gang.members[step.member].request, step.nodes * step.each)
+            self._exclusive.note(index, step.member, step.key[0])
             spots = self._spots.setdefault((index, step.member, step.key[0]), {})
             for node in step.spots:
                 spots[node] = spots.get(node, 0) + step.each

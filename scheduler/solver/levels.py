@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from scheduler.model.cluster import NodeTable
 from scheduler.model.plan import Refusal
-from scheduler.model.topology import Topology, TopologyAsk
+from scheduler.model.topology import TORUS, Topology, TopologyAsk
 from scheduler.model.work import Gang
-from scheduler.solver.problem import BranchAsk, Counts
+from scheduler.solver.problem import BranchAsk, Counts, SliceAsk
 
 TERM = "required-topology"
 
 
 class UnknownAskError(Exception):
-    """A topology ask that names nothing we know; carries the reason as a fact."""
+    """A topology ask that names nothing we know, or contradicts itself; carries the reason as a fact."""
 
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.code)
-        self.refusal = refusal
+    def __init__(self, code: str, where: str = "", needed: int = 0, offered: int = 0) -> None:
+        super().__init__(code)
+        self.refusal = Refusal(TERM, code, needed, offered, where=where)
 
 
 class Levels:
@@ -31,29 +34,25 @@ class Levels:
         self._topologies = topologies
         self._columns: dict[tuple[str, int], int] = {}
 
-    def column(self, topology_name: str, level: str) -> int:
-        """The column of a level, by its name or node label. An empty topology name means the only Topology there is."""
-        topology = self._topology(topology_name)
-        depth = topology.depth_of(level)
-        if depth is None:
-            raise UnknownAskError(Refusal(term=TERM, code="UnknownLevel", where=f"{topology.name} {level}"))
+    def column(self, topology: Topology, depth: int) -> int:
+        """The column of a level."""
         return self._columns.setdefault((topology.name, depth), len(self._columns))
 
-    def _topology(self, name: str) -> Topology:
+    def topology(self, name: str) -> Topology:
+        """A Topology by its name; an empty name means the only one there is."""
         if name in self._topologies:
             return self._topologies[name]
         if name:
-            raise UnknownAskError(Refusal(term=TERM, code="UnknownTopology", where=name))
+            raise UnknownAskError("UnknownTopology", name)
         if not self._topologies:
-            raise UnknownAskError(Refusal(term=TERM, code="NoTopology"))
+            raise UnknownAskError("NoTopology")
         if len(self._topologies) > 1:
-            names = ", ".join(sorted(self._topologies))
-            raise UnknownAskError(Refusal(term=TERM, code="AmbiguousTopology", where=names))
+            raise UnknownAskError("AmbiguousTopology", ", ".join(sorted(self._topologies)))
         return next(iter(self._topologies.values()))
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self._topologies[name].levels[depth].name for name, depth in self._columns)
+        return tuple(self._topologies[name].level_names[depth] for name, depth in self._columns)
 
     @property
     def domain_names(self) -> tuple[tuple[str, ...], ...]:
@@ -68,66 +67,158 @@ class Levels:
             [self._nodes.domain_column(self._topologies[name], depth)[0] for name, depth in self._columns], axis=1
         )
 
-    def domain_of(self, node: str, column: int) -> int:
-        """The domain code of a node in a column; -1 where it has none, or is not there any more."""
-        row = self._nodes.rows.get(node)
-        if row is None:
-            return -1
-        name, depth = next(key for key, each in self._columns.items() if each == column)
-        return int(self._nodes.domain_column(self._topologies[name], depth)[0][row])
+    def held(self, gang: Gang, branch: int, topology: Topology, depth: int) -> Counter[int]:
+        """Pods that the gang holds below a branch, by domain code; its leader is not counted. Nodes without a domain,
+        and those that are gone, count nowhere."""
+        codes, _ = self._nodes.domain_column(topology, depth)
+        pods: Counter[int] = Counter()
+        for place in gang.held_below(branch):
+            for spot in place.nodes if place.member != gang.leader else ():
+                row = self._nodes.rows.get(spot.node, -1)
+                if row >= 0 and codes[row] >= 0:
+                    pods[int(codes[row])] += spot.count
+        return pods
 
 
 def level_asks(gang: Gang, levels: Levels) -> tuple[tuple[BranchAsk, ...], tuple[Refusal, ...]]:
     """The gang's tree over level columns, or why its topology asks cannot be understood."""
     asks: list[BranchAsk] = []
     refusals: list[Refusal] = []
+    required: dict[int, tuple[str, int]] = {}
     for index, branch in enumerate(gang.branches):
-        required = preferred = pinned = -1
+        ask = BranchAsk(parent=branch.parent, minimum=branch.minimum, min_branches=branch.min_branches)
         if branch.topology is not None:
             try:
-                required, preferred = _columns(branch.topology, levels)
+                reading = _Reading(gang, index, branch.topology, levels, required)
+                ask = reading.ask(ask)
             except UnknownAskError as unknown:
                 refusals.append(unknown.refusal)
-            else:
-                pinned = _pinned(gang, index, required, levels) if required >= 0 else -1
-        asks.append(
-            BranchAsk(
-                parent=branch.parent,
-                minimum=branch.minimum,
-                min_branches=branch.min_branches,
-                required=required,
-                preferred=preferred,
-                pinned=pinned,
-            )
-        )
+        asks.append(ask)
     return tuple(asks), tuple(refusals)
 
 
-def _columns(ask: TopologyAsk, levels: Levels) -> tuple[int, int]:
-    for asked, name in ((ask.slices, "slices"), (ask.exclusive, "exclusive"), (ask.balance, "balance")):
-        if asked:  # refused loudly: placing the gang without it would be wrong
-            raise UnknownAskError(Refusal(term=TERM, code="NotModelled", where=name))
-    required = levels.column(ask.topology, ask.required) if ask.required else -1
-    preferred = levels.column(ask.topology, ask.preferred) if ask.preferred else -1
-    return required, preferred
+@dataclass(frozen=True)
+class _Reading:
+    """One branch's ask being read. ``bounds`` are the (topology, depth) that branches read so far require."""
+
+    gang: Gang
+    branch: int
+    wish: TopologyAsk
+    levels: Levels
+    bounds: dict[int, tuple[str, int]]
+
+    def ask(self, plain: BranchAsk) -> BranchAsk:
+        wish = self.wish
+        if not (wish.required or wish.preferred or wish.slices or wish.exclusive or wish.balance):
+            return plain
+        topology = self.levels.topology(wish.topology)
+        required = self._required(topology)
+        slices = self._slices(topology, required)
+        near = self._near(topology, required, [depth for _, depth in slices])
+        columns = tuple(self.levels.column(topology, depth) for depth in near)
+        exclusive = self._depth(topology, wish.exclusive) if wish.exclusive else -1
+        return BranchAsk(
+            parent=plain.parent,
+            minimum=plain.minimum,
+            min_branches=plain.min_branches,
+            required=self.levels.column(topology, required) if required >= 0 else -1,
+            preferred=columns[-1] if columns else -1,
+            pinned=next(iter(self.levels.held(self.gang, self.branch, topology, required)), -1)
+            if required >= 0
+            else -1,
+            wider=columns[:-1],
+            slices=tuple(
+                SliceAsk(
+                    size,
+                    self.levels.column(topology, depth),
+                    tuple(sorted(self.levels.held(self.gang, self.branch, topology, depth).items())),
+                )
+                for size, depth in slices
+            ),
+            exclusive=self.levels.column(topology, exclusive) if exclusive >= 0 else -1,
+            balance=columns[-2:] if wish.balance else (),
+        )
+
+    def _depth(self, topology: Topology, level: str) -> int:
+        depth = topology.depth_of(level)
+        if depth is None and level == TORUS and topology.torus is not None:
+            return self._box(topology)
+        if depth is None:
+            raise UnknownAskError("UnknownLevel", f"{topology.name} {level}")
+        return depth
+
+    def _box(self, topology: Topology) -> int:
+        """The first shape with as many nodes as the branch has pods."""
+        assert topology.torus is not None
+        below = [member for member in self.gang.members if self.branch in self.gang.line(member.branch)]
+        held = sum(spot.count for place in self.gang.held_below(self.branch) for spot in place.nodes)
+        pods = sum(member.count for member in below) + held
+        volumes = [prod(shape) for shape in topology.torus.boxes]
+        if pods not in volumes:
+            raise UnknownAskError("NoShape", f"{topology.name} {', '.join(map(str, sorted(set(volumes))))}", pods)
+        return len(topology.levels) + volumes.index(pods)
+
+    def _required(self, topology: Topology) -> int:
+        """The depth that is required, -1 for none. What is above requires must not be finer."""
+        if not self.wish.required:
+            return -1
+        depth = self._depth(topology, self.wish.required)
+        for above in self.gang.line(self.branch)[1:]:
+            name, bound = self.bounds.get(above, ("", -1))
+            if name == topology.name and _is_above(topology, depth, bound):
+                raise UnknownAskError("WiderThanParent", f"{topology.level_names[depth]} {topology.level_names[bound]}")
+        self.bounds[self.branch] = (topology.name, depth)
+        return depth
+
+    def _slices(self, topology: Topology, required: int) -> list[tuple[int, int]]:
+        """(size, depth) of each layer, coarse to fine; each fits into the one before and into what is required."""
+        layers: list[tuple[int, int]] = []
+        for each in self.wish.slices:
+            depth = self._depth(topology, each.required)
+            name = topology.level_names[depth]
+            if _is_above(topology, depth, required):
+                raise UnknownAskError("WiderThanRequired", f"{name} {topology.level_names[required]}")
+            if layers and (layers[-1][0] % each.size or not _is_above(topology, layers[-1][1], depth)):
+                raise UnknownAskError("SlicesNotNested", name, layers[-1][0], each.size)
+            layers.append((each.size, depth))
+        if layers:
+            self._check_whole(topology, *layers[0])
+        return layers
+
+    def _check_whole(self, topology: Topology, size: int, depth: int) -> None:
+        """Whether the pods that wait make as many whole slices as are needed at least."""
+        below = [member for member in self.gang.members if self.branch in self.gang.line(member.branch)]
+        sliced = [member for member in below if member.name != self.gang.leader]
+        pods = sum(member.count for member in sliced)
+        held = self.levels.held(self.gang, self.branch, topology, depth)
+        own = sum(member.minimum for member in sliced if member.branch == self.branch)
+        leads = sum(member.count for member in below) - pods
+        least = max(self.gang.branches[self.branch].minimum - leads, own, int(self.branch == 0 and not held))
+        owed = sum(-count % size for count in held.values())
+        if least + (owed - least) % size > pods:
+            raise UnknownAskError("NoWholeSlices", topology.level_names[depth], size, pods)
+
+    def _near(self, topology: Topology, required: int, slices: list[int]) -> list[int]:
+        """The depths at which few domains are sought, coarse to fine: from the top, or just below what is required,
+        down to the finest that is preferred or holds slices; with balance one more."""
+        preferred = self._depth(topology, self.wish.preferred) if self.wish.preferred else -1
+        finest = max([preferred, *slices])
+        bounds = [self.bounds.get(each, ("", -1)) for each in self.gang.line(self.branch)]
+        first = 1 + max((depth for name, depth in bounds if name == topology.name), default=-1)
+        if self.wish.balance:
+            finest = max(finest, required) + 1
+        if any(topology.is_shape(depth) for depth in (first - 1, finest)):
+            return [finest] if finest >= 0 and finest != required and not self.wish.balance else []
+        return list(range(first, min(finest, len(topology.levels) - 1) + 1))
 
 
-def _pinned(gang: Gang, branch: int, required: int, levels: Levels) -> int:
-    """The domain where the branch already holds places: an elastic gang grows there and nowhere else."""
-    branch_of_member = {member.name: member.branch for member in gang.members}
-    for place in gang.held:
-        if branch in _path(gang, branch_of_member.get(place.member, 0)):
-            for spot in place.nodes:
-                domain = levels.domain_of(spot.node, required)
-                if domain >= 0:
-                    return domain
-    return -1
-
-
-def _path(gang: Gang, branch: int) -> set[int]:
-    """A branch and everything above it."""
-    path = set()
-    while branch >= 0:
-        path.add(branch)
-        branch = gang.branches[branch].parent
-    return path
+def _is_above(topology: Topology, depth: int, other: int) -> bool:
+    """Whether a level is coarser than another of the same topology. Shapes compare by their sides."""
+    if other < 0 or depth == other:
+        return False
+    if topology.torus is not None and topology.is_shape(depth) and topology.is_shape(other):
+        one, two = (topology.torus.boxes[each - len(topology.levels)] for each in (depth, other))
+        return all(mine % its == 0 for mine, its in zip(one, two, strict=True))
+    if topology.is_shape(depth) or topology.is_shape(other):
+        return not topology.is_shape(depth)
+    return depth < other

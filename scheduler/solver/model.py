@@ -27,6 +27,8 @@ class PlacementModel:
         self._counts = _counts(self.cp, uppers, free, start)
         self._present = [[self.cp.variable(1) for _ in gang.branches] for gang in problem.gangs]
         self._used: list[tuple[Variable, tuple[Variable, ...]]] = []
+        self._whole: list[tuple[Variable, tuple[Variable, ...], int, int]] = []
+        self._largest: list[tuple[Variable, list[tuple[Variable, ...]]]] = []
         self.goals: list[tuple[str, Terms]] = []
         """What the posted goals minimise, by tier."""
 
@@ -62,6 +64,22 @@ class PlacementModel:
         self._used.append((flag, own))
         return flag
 
+    def whole(self, counts: Iterable[Variable], size: int, held: int = 0, when: Variable | None = None) -> None:
+        own = tuple(counts)
+        multiple = self.cp.variable((sum(self.cp.upper(count) for count in own) + held) // size)
+        terms = [*((1, count) for count in own), *([] if when is None else [(held, when)]), (-size, multiple)]
+        self.cp.at_most(terms, 0)
+        self.cp.at_most([(-coefficient, variable) for coefficient, variable in terms], 0)
+        self._whole.append((multiple, own, size, held))
+
+    def largest(self, sums: Iterable[Iterable[Variable]]) -> Variable:
+        groups = [tuple(each) for each in sums]
+        largest = self.cp.variable(max((sum(self.cp.upper(count) for count in each) for each in groups), default=0))
+        for each in groups:
+            self.cp.at_most([*((1, count) for count in each), (-1, largest)], 0)
+        self._largest.append((largest, groups))
+        return largest
+
     def at_most(self, terms: Terms, bound: int) -> None:
         self.cp.at_most(terms, bound)
 
@@ -78,6 +96,10 @@ class PlacementModel:
             self._hint_presence(gang, values)
         for flag, own in self._used:
             values[flag] = int(any(values[count] for count in own))
+        for multiple, own, size, held in self._whole:
+            values[multiple] = (sum(values[count] for count in own) + held) // size
+        for largest, groups in self._largest:
+            values[largest] = max((sum(values[count] for count in each) for each in groups), default=0)
         return values
 
     def puts(self, values: Sequence[int]) -> tuple[Put, ...]:

@@ -35,5 +35,11 @@ class Posting(Protocol):
     def used(self, counts: Iterable[Variable], most: int) -> Variable:
         """A new flag that must be on where any of these counts is above zero; ``most`` bounds their sum."""
 
+    def whole(self, counts: Iterable[Variable], size: int, held: int = 0, when: Variable | None = None) -> None:
+        """Posts that the sum of counts, and ``held`` more where the flag ``when`` is on, is a multiple of a size."""
+
+    def largest(self, sums: Iterable[Iterable[Variable]]) -> Variable:
+        """A new variable that is at least as large as each of these sums of counts."""
+
     def at_most(self, terms: Terms, bound: int) -> None:
         """Posts sum(terms) <= bound."""

@@ -19,10 +19,24 @@ from scheduler.solver.devices import ClassDevices, Held
 Counts = NDArray[np.int32]
 
 
+class SliceAsk(msgspec.Struct, frozen=True):
+    """Pods come in slices of ``size``, each inside one domain of the level column ``level``.
+
+    ``held`` are (domain code, pods that the gang holds there): they count, and a slice in part is to be completed.
+    """
+
+    size: int
+    level: int
+    held: tuple[tuple[int, int], ...] = ()
+
+
 class BranchAsk(msgspec.Struct, frozen=True):
     """One node of a gang's tree; ``required`` and ``preferred`` are level columns (-1: not asked).
 
     ``pinned`` is the domain code at the required level where the gang already holds places (-1: free to choose).
+    ``wider`` are the columns above the preferred one, coarse to fine, of which few domains are sought too. ``slices``
+    go from coarse to fine. ``exclusive`` is the column whose domains no other gang shares. Of each column of
+    ``balance`` the fullest domain is to hold as few pods as possible.
     """
 
     parent: int
@@ -31,6 +45,15 @@ class BranchAsk(msgspec.Struct, frozen=True):
     required: int = -1
     preferred: int = -1
     pinned: int = -1
+    wider: tuple[int, ...] = ()
+    slices: tuple[SliceAsk, ...] = ()
+    exclusive: int = -1
+    balance: tuple[int, ...] = ()
+
+    @property
+    def near(self) -> tuple[int, ...]:
+        """All columns of which few domains are sought, coarse to fine."""
+        return (*self.wider, self.preferred) if self.preferred >= 0 else ()
 
 
 class MemberAsk(msgspec.Struct, frozen=True):
@@ -51,7 +74,8 @@ class GangAsk(msgspec.Struct, frozen=True):
     """``values`` is what one placed pod of each member is worth; ``tier`` orders strictly (0 first: highest priority).
 
     A ``bundle`` is many equal pods without a group in one ask: each is a gang of its own, so that all of them are
-    placed with the minima of gangs, not as somebody's surplus.
+    placed with the minima of gangs, not as somebody's surplus. ``leader`` is the member that stands beside the others
+    and belongs to no slice (-1: none).
     """
 
     members: tuple[MemberAsk, ...]
@@ -67,10 +91,23 @@ class GangAsk(msgspec.Struct, frozen=True):
     flavors: tuple[int, ...] = ()
     """What each flavor of the problem costs it (-1: not accepted); it then runs in one of them as a whole. Empty: any,
     and mixed."""
+    leader: int = -1
 
     @property
     def pods(self) -> int:
         return sum(member.count for member in self.members)
+
+
+def unshaped(gang: GangAsk, *, alone: bool = False) -> GangAsk:
+    """The gang without what it asks of its own pods among themselves: slices, balance, leader; ``alone`` also without
+    exclusive domains, which tie it to other gangs only."""
+    if gang.leader < 0 and not any(ask.slices or ask.balance or ask.exclusive >= 0 for ask in gang.branches):
+        return gang
+    branches = tuple(
+        msgspec.structs.replace(ask, slices=(), balance=(), exclusive=-1 if alone else ask.exclusive)
+        for ask in gang.branches
+    )
+    return msgspec.structs.replace(gang, branches=branches, leader=-1)
 
 
 def plain(gang: GangAsk) -> bool:
@@ -83,7 +120,8 @@ def plain(gang: GangAsk) -> bool:
             for member in gang.members
         )
         and all(
-            ask == BranchAsk(ask.parent, ask.minimum, ask.min_branches, ask.required, ask.preferred, ask.pinned)
+            ask
+            == BranchAsk(ask.parent, ask.minimum, ask.min_branches, ask.required, ask.preferred, ask.pinned, ask.wider)
             for ask in gang.branches
         )
     )

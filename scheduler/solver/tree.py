@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from scheduler.solver.problem import GangAsk
 
 
@@ -44,3 +46,24 @@ def minima_below(gang: GangAsk, branch: int) -> dict[int, int]:
         certain = gang.branches[branch].min_branches >= len(below)
         needs.update({index: need if certain else 0 for index, need in child_needs.items()})
     return needs
+
+
+def is_present(gang: GangAsk, taken: Mapping[int, int], branch: int) -> bool:
+    """Whether a branch holds all its minima with these pods per member."""
+    ask = gang.branches[branch]
+    own = all(
+        taken.get(index, 0) >= member.minimum for index, member in enumerate(gang.members) if member.branch == branch
+    )
+    pods = sum(taken.get(index, 0) for index in members_below(gang, branch))
+    there = sum(is_present(gang, taken, child) for child in children(gang, branch))
+    return own and pods >= ask.minimum and there >= ask.min_branches
+
+
+def branches_below(gang: GangAsk, branch: int) -> list[int]:
+    """A branch and every branch anywhere below it."""
+    return [branch, *(each for child in children(gang, branch) for each in branches_below(gang, child))]
+
+
+def sliced_above(gang: GangAsk, branch: int) -> int:
+    """The branch itself, or the nearest one above it, that asks for slices; -1: none does."""
+    return next((each for each in path_up(gang, branch) if gang.branches[each].slices), -1)

@@ -217,7 +217,8 @@ BAD_SETTINGS = [
     ),
     BadStart(
         "policy-unknown-term",
-        "{policy}:2: rules: unknown rule 'gravity'; there are: capacity, gang-minimum, queue-limit, required-topology",
+        "{policy}:2: rules: unknown rule 'gravity'; there are: capacity, exclusive-domains, gang-minimum, leader, "
+        "queue-limit, required-topology, slices",
         "name: term\nrules: [capacity, gravity]\n",
     ),
     BadStart(

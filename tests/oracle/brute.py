@@ -68,8 +68,18 @@ class Judge:
         touched = 0
         for branch, each in enumerate(known.branches):
             if each.topology is not None and each.topology.preferred:
-                touched += len(self._domains(known, pods, branch, each.topology.preferred))
+                sought = self._sought(known, branch, each.topology.preferred)
+                for weight, level in zip((1, 4), reversed(sought), strict=False):
+                    touched += weight * len(self._domains(known, pods, branch, level))
         return touched
+
+    def _sought(self, gang: Gang, branch: int, preferred: str) -> list[str]:
+        """The levels down to the preferred one of which few domains are better: those below what is required."""
+        levels = ["block", "rack"]
+        line = [each for each in range(len(gang.branches)) if _is_below(gang, branch, each)]
+        asks = [gang.branches[each].topology for each in line]
+        first = max((levels.index(ask.required) + 1 for ask in asks if ask is not None and ask.required), default=0)
+        return levels[first : levels.index(preferred) + 1]
 
     def _domains(self, gang: Gang, pods: tuple[Amounts, ...], branch: int, level: str) -> set[tuple[str, ...] | None]:
         found = set()

@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import hypothesis.strategies as st
+import msgspec
 import numpy as np
 
 from scheduler.model.cluster import Node, NodeTable
 from scheduler.model.policy import Policy
 from scheduler.model.resources import Matrix, resources, vector
 from scheduler.model.shape import Shape, Taint, Toleration
-from scheduler.model.topology import Level, Topology, TopologyAsk
-from scheduler.model.work import Branch, Gang, GangKey, Member
+from scheduler.model.topology import Level, Slice, Topology, TopologyAsk
+from scheduler.model.work import Branch, Gang, GangKey, Member, NodeCount, Place
 from scheduler.solver.build import Built, build
 from scheduler.solver.filters import eligible
+from scheduler.solver.levels import Levels, level_asks
 from scheduler.solver.problem import QueueRoom
 
 NAMES = ("cpu", "nvidia.com/gpu", "pods")
@@ -74,6 +76,13 @@ asks = st.sampled_from(
         TopologyAsk(required="block"),
         TopologyAsk(preferred="rack"),
         TopologyAsk(required="block", preferred="rack"),
+        TopologyAsk(slices=(Slice(2, "rack"),)),
+        TopologyAsk(required="block", slices=(Slice(2, "rack"),)),
+        TopologyAsk(slices=(Slice(4, "block"), Slice(2, "rack"))),
+        TopologyAsk(required="rack", exclusive="rack"),
+        TopologyAsk(exclusive="block"),
+        TopologyAsk(preferred="block", balance=True),
+        TopologyAsk(preferred="rack", balance=True, slices=(Slice(2, "rack"),)),
     ]
 )
 
@@ -103,7 +112,15 @@ def gangs(draw: st.DrawFn, number: int) -> Gang:
         return _gang(number, own, branches, draw(st.integers(0, 1)))
     own = tuple(draw(members()) for _ in range(1 if kind == "flat" else 2))
     minimum = draw(st.integers(0, sum(member.count for member in own)))
-    return _gang(number, own, (Branch("", -1, minimum, 0, draw(asks)),), draw(st.integers(0, 1)))
+    held = {
+        f"n{draw(st.integers(0, 7))}": draw(st.integers(1, 3)) for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2])))
+    }
+    drawn = _gang(number, own, (Branch("", -1, minimum, 0, draw(asks)),), draw(st.integers(0, 1)))
+    return msgspec.structs.replace(
+        drawn,
+        held=(Place("m0", tuple(NodeCount(node, count) for node, count in sorted(held.items()))),) if held else (),
+        leader=draw(st.sampled_from(["", "m1"])) if kind == "pair" else "",
+    )
 
 
 def _gang(
@@ -113,6 +130,14 @@ def _gang(
         Member(f"m{index}", each.shape, each.count, each.minimum, each.branch) for index, each in enumerate(own)
     )
     return Gang(GangKey(f"ns/g{number}"), f"g{number}", "", priority, 0.0, named, branches, single=single)
+
+
+def _understood(nodes: NodeTable, gang: Gang) -> Gang:
+    """The gang, without its topology asks where they contradict it (no whole number of slices)."""
+    if not level_asks(gang, Levels(nodes, {"fabric": TOPOLOGY}))[1]:
+        return gang
+    plain = tuple(msgspec.structs.replace(branch, topology=None) for branch in gang.branches)
+    return msgspec.structs.replace(gang, branches=plain)
 
 
 @st.composite
@@ -134,7 +159,7 @@ def worlds(draw: st.DrawFn, nodes_max: int = 8, gangs_max: int = 6) -> World:
     for row in range(count):
         free[row, 0] -= 500 * draw(st.integers(0, 12))
         free[row, 1] -= 1000 * draw(st.sampled_from([0, 0, 0, 1, 2, 3, 4]))
-    own = tuple(draw(gangs(number)) for number in range(draw(st.integers(1, gangs_max))))
+    own = tuple(_understood(table, draw(gangs(number))) for number in range(draw(st.integers(1, gangs_max))))
     rooms = draw(
         st.sampled_from(
             [(), (QueueRoom(-1, (-1, 6000, -1)), QueueRoom(0, (-1, 3000, -1)), QueueRoom(0, (9000, -1, 7)))]

@@ -1,4 +1,8 @@
-"""Goal: branches that prefer a level touch few of its domains; nodes without one count as one domain more."""
+"""Goal: branches that prefer a level touch few of its domains, and still fewer of the wider ones above it.
+
+A domain of a level counts four times as much as one of the next finer level, so that a gang that does not fit into one
+rack stays in one block first and then in few racks of it. Nodes without a domain count as one domain more.
+"""
 
 from __future__ import annotations
 
@@ -8,39 +12,45 @@ from scheduler.solver.posting import Posting, Terms, Variable
 from scheduler.solver.problem import GangAsk, Problem, Put
 
 NAME = "preferred-topology"
+WIDER = 4
+"""How many domains of a level weigh as much as one of the level above it."""
 
 
 def post(model: Posting) -> list[tuple[str, Terms]]:
-    """One flag per branch and domain of the preferred level, on where the branch has pods; their number is the cost."""
+    """One flag per branch, level and domain, on where the branch has pods; their weighted number is the cost."""
     problem = model.problem
-    flags: list[Variable] = []
+    terms: list[tuple[int, Variable]] = []
     for index, gang in enumerate(problem.gangs):
         for branch, ask in enumerate(gang.branches):
             if ask.preferred < 0:
                 continue
-            codes = problem.class_domain[:, ask.preferred].tolist()
-            by_domain: dict[int, list[Variable]] = {}
             below = [member for member, each in enumerate(gang.members) if _is_below(gang, each.branch, branch)]
-            for member in below:
-                for node_class, count in model.counts(index, member):
-                    by_domain.setdefault(codes[node_class], []).append(count)
             most = sum(gang.members[member].count for member in below)
-            flags += [model.used(counts, most) for _, counts in sorted(by_domain.items())]
-    return [(NAME, [(1, flag) for flag in flags])] if _asked(problem) else []
+            for finer, level in enumerate(reversed(ask.near)):
+                codes = problem.class_domain[:, level].tolist()
+                by_domain: dict[int, list[Variable]] = {}
+                for member in below:
+                    for node_class, count in model.counts(index, member):
+                        by_domain.setdefault(codes[node_class], []).append(count)
+                terms += [(WIDER**finer, model.used(counts, most)) for _, counts in sorted(by_domain.items())]
+    return [(NAME, terms)] if _asked(problem) else []
 
 
 def costs(problem: Problem, puts: Iterable[Put]) -> list[tuple[str, int]]:
-    """How many (branch, domain) pairs are touched; nothing where nobody prefers anything."""
-    touched: set[tuple[int, int, int]] = set()
+    """The weighted number of (branch, domain) pairs that are touched; nothing where nobody prefers anything."""
+    touched: dict[tuple[int, int, int, int], int] = {}
     for put in puts:
         gang = problem.gangs[put.gang]
         branch = gang.members[put.member].branch
         while branch >= 0:
             ask = gang.branches[branch]
             if ask.preferred >= 0:
-                touched.add((put.gang, branch, int(problem.class_domain[put.node_class, ask.preferred])))
+                touched[put.gang, branch, -1, int(problem.class_domain[put.node_class, ask.preferred])] = 1
+                for number, level in enumerate(ask.wider):
+                    domain = int(problem.class_domain[put.node_class, level])
+                    touched[put.gang, branch, number, domain] = WIDER ** (len(ask.wider) - number)
             branch = ask.parent
-    return [(NAME, len(touched))] if _asked(problem) else []
+    return [(NAME, sum(touched.values()))] if _asked(problem) else []
 
 
 def _asked(problem: Problem) -> bool:

@@ -12,12 +12,15 @@ from scheduler.solver.fleet import Fleet
 from scheduler.solver.posting import Posting, Terms
 from scheduler.solver.problem import Problem, Put
 from scheduler.solver.terms import (
+    balance,
     capacity,
     declared_features,
+    exclusive_domains,
     gang_minimum,
     gpu_model,
     gpu_share,
     host_ports,
+    leader,
     modelled,
     node_affinity,
     packing,
@@ -29,6 +32,7 @@ from scheduler.solver.terms import (
     required_topology,
     resources,
     served_value,
+    slices,
     taints,
     topology_spread,
     unschedulable,
@@ -101,10 +105,14 @@ RULES: Mapping[str, Rule] = {
     queue_limit.NAME: Rule(queue_limit.post, queue_limit.broken),
     gang_minimum.NAME: Rule(gang_minimum.post, gang_minimum.broken),
     required_topology.NAME: Rule(required_topology.post, required_topology.broken),
+    slices.NAME: Rule(slices.post, slices.broken),
+    leader.NAME: Rule(leader.post, leader.broken),
+    exclusive_domains.NAME: Rule(exclusive_domains.post, exclusive_domains.broken),
 }
 
 GOALS: Mapping[str, Goal] = {
     served_value.NAME: Goal(served_value.post, served_value.costs),
     preferred_topology.NAME: Goal(preferred_topology.post, preferred_topology.costs),
+    balance.NAME: Goal(balance.post, balance.costs),
     packing.NAME: Goal(packing.post, packing.costs),
 }

@@ -18,6 +18,7 @@ from scheduler.solver.problem import (
     Put,
     QueueRoom,
     QuotaLine,
+    SliceAsk,
     SolveRequest,
 )
 
@@ -108,7 +109,12 @@ def gangs(draw: st.DrawFn, resource_count: int, class_count: int, flavor_count: 
     parts = st.builds(DeviceAsk, _index, _index, _index, st.text(max_size=5))
     member = st.builds(MemberAsk, request, _int32, _int32, _int32, mask, st.none() | parts)
     members = tuple(draw(st.lists(member, max_size=3)))
-    branch = st.builds(BranchAsk, _int32, _int32, _int32, _int32, _int32, _int32)
+    columns = st.lists(_index, max_size=2).map(tuple)
+    held = st.lists(st.tuples(_index, _index), max_size=2).map(tuple)
+    slices = st.lists(st.builds(SliceAsk, _index, _index, held), max_size=2).map(tuple)
+    branch = st.builds(
+        BranchAsk, _int32, _int32, _int32, _int32, _int32, _int32, columns, slices, _int32, balance=columns
+    )
     return GangAsk(
         members=members,
         branches=tuple(draw(st.lists(branch, max_size=3))),
@@ -119,6 +125,7 @@ def gangs(draw: st.DrawFn, resource_count: int, class_count: int, flavor_count: 
         bonus=draw(_int64),
         firm=draw(st.booleans()),
         flavors=draw(st.just(()) | st.tuples(*[_int32] * flavor_count)) if flavor_count else (),
+        leader=draw(_int32),
     )
 
 

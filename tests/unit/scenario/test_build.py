@@ -119,6 +119,6 @@ def test_classes_give_priority_and_preemptibility_unless_the_gang_does(tmp_path:
 
 def test_asks_that_no_rule_decides_on_are_named_on_the_shape(tmp_path: Path) -> None:
     snapshot = to_snapshot(
-        scenario(tmp_path, "id: x/1\nnodes: {n0: 1}\ngangs: [{name: a, gpuMilli: 500, topology: {balance: true}}]")
+        scenario(tmp_path, "id: x/1\nnodes: {n0: 1}\ngangs: [{name: a, gpuMilli: 500, gpuMemory: 5}]")
     )
-    assert snapshot.gangs[0].members[0].shape.unmodelled == ("balance", "gpu-milli")
+    assert snapshot.gangs[0].members[0].shape.unmodelled == ("gpu-memory", "gpu-milli")

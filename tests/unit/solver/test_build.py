@@ -85,13 +85,21 @@ def test_an_ask_that_cannot_be_understood_is_refused_and_the_rest_is_built() -> 
         "level": TopologyAsk(required="row"),
         "topology": TopologyAsk(topology="gone", required="rack"),
         "slices": TopologyAsk(required="block", slices=(Slice(2, "rack"),)),
+        "wide-slices": TopologyAsk(required="rack", slices=(Slice(1, "block"),)),
+        "unnested": TopologyAsk(slices=(Slice(3, "block"), Slice(2, "rack"))),
     }
     case = built(
         [node("a", zone="z", block="b", rack="r")],
         [gang(name, 1, ask=ask) for name, ask in asks.items()] + [gang("g", 1)],
     )
     codes = {key: [refusal.code for refusal in refusals] for key, refusals in case.refused.items()}
-    assert codes == {"ns/level": ["UnknownLevel"], "ns/topology": ["UnknownTopology"], "ns/slices": ["NotModelled"]}
+    assert codes == {
+        "ns/level": ["UnknownLevel"],
+        "ns/topology": ["UnknownTopology"],
+        "ns/slices": ["NoWholeSlices"],
+        "ns/wide-slices": ["WiderThanRequired"],
+        "ns/unnested": ["SlicesNotNested"],
+    }
     assert [each.name for each in case.gangs] == ["g"]
 
 

@@ -68,7 +68,7 @@ def test_fewer_domains_are_better_where_they_are_preferred() -> None:
     result = last(case)
     assert result.incumbent is not None
     by_tier = {score.tier: score.value for score in result.incumbent.scores}
-    assert by_tier["preferred-topology"] == -1
+    assert by_tier["preferred-topology"] == -(1 + 4 + 16)  # a rack, a block, a zone
 
 
 def test_a_told_stop_ends_it_before_it_begins(crowded: Built) -> None:

@@ -30,12 +30,14 @@ def test_every_pod_of_a_bundle_counts_as_a_gang() -> None:
     assert "served-value/0/surplus" not in reached(case)
 
 
-def test_preferred_topology_counts_domains_touched() -> None:
+def test_preferred_topology_counts_domains_touched_and_wider_ones_four_times() -> None:
     nodes = [node(name, gpus, zone="z", block="b", rack=name) for name, gpus in (("x", 2), ("y", 3))]
     case = built([*nodes, node("no-rack", 4)], [gang("g", 9, ask=TopologyAsk(preferred="rack"))])
     assert case.problem.class_count == 3
     assert reached(case)["preferred-topology"] == 0
-    assert reached(case, Put(0, 0, 0, 2), Put(0, 0, 1, 1))["preferred-topology"] == -2
+    assert reached(case, Put(0, 0, 0, 2), Put(0, 0, 1, 1))["preferred-topology"] == -2 * (
+        1 + 4 + 16
+    )  # no domain counts as one
     assert "preferred-topology" not in reached(built(nodes, [gang("g", 1)]))
 
 

@@ -115,7 +115,7 @@ class NodeClasses(_message.Message):
     def __init__(self, nodes: _Optional[bytes] = ..., free: _Optional[bytes] = ..., domain: _Optional[bytes] = ..., devices: _Optional[int] = ..., device_state: _Optional[bytes] = ..., device_memory: _Optional[bytes] = ..., device_layout: _Optional[bytes] = ..., flavor: _Optional[bytes] = ...) -> None: ...
 
 class Gangs(_message.Message):
-    __slots__ = ("members", "branches", "tier", "queue", "bundle", "bonus", "firm", "wish", "wishes")
+    __slots__ = ("members", "branches", "tier", "queue", "bundle", "bonus", "firm", "wish", "wishes", "leader")
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     BRANCHES_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
@@ -125,6 +125,7 @@ class Gangs(_message.Message):
     FIRM_FIELD_NUMBER: _ClassVar[int]
     WISH_FIELD_NUMBER: _ClassVar[int]
     WISHES_FIELD_NUMBER: _ClassVar[int]
+    LEADER_FIELD_NUMBER: _ClassVar[int]
     members: _containers.RepeatedScalarFieldContainer[int]
     branches: _containers.RepeatedScalarFieldContainer[int]
     tier: _containers.RepeatedScalarFieldContainer[int]
@@ -134,7 +135,8 @@ class Gangs(_message.Message):
     firm: _containers.RepeatedScalarFieldContainer[bool]
     wish: _containers.RepeatedScalarFieldContainer[int]
     wishes: bytes
-    def __init__(self, members: _Optional[_Iterable[int]] = ..., branches: _Optional[_Iterable[int]] = ..., tier: _Optional[_Iterable[int]] = ..., queue: _Optional[_Iterable[int]] = ..., bundle: _Optional[_Iterable[bool]] = ..., bonus: _Optional[_Iterable[int]] = ..., firm: _Optional[_Iterable[bool]] = ..., wish: _Optional[_Iterable[int]] = ..., wishes: _Optional[bytes] = ...) -> None: ...
+    leader: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, members: _Optional[_Iterable[int]] = ..., branches: _Optional[_Iterable[int]] = ..., tier: _Optional[_Iterable[int]] = ..., queue: _Optional[_Iterable[int]] = ..., bundle: _Optional[_Iterable[bool]] = ..., bonus: _Optional[_Iterable[int]] = ..., firm: _Optional[_Iterable[bool]] = ..., wish: _Optional[_Iterable[int]] = ..., wishes: _Optional[bytes] = ..., leader: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Members(_message.Message):
     __slots__ = ("request", "count", "minimum", "branch", "value", "eligible", "masks", "part", "part_count", "part_milli", "part_memory", "part_profile")
@@ -165,20 +167,52 @@ class Members(_message.Message):
     def __init__(self, request: _Optional[bytes] = ..., count: _Optional[_Iterable[int]] = ..., minimum: _Optional[_Iterable[int]] = ..., branch: _Optional[_Iterable[int]] = ..., value: _Optional[_Iterable[int]] = ..., eligible: _Optional[_Iterable[int]] = ..., masks: _Optional[_Iterable[bytes]] = ..., part: _Optional[_Iterable[int]] = ..., part_count: _Optional[_Iterable[int]] = ..., part_milli: _Optional[_Iterable[int]] = ..., part_memory: _Optional[_Iterable[int]] = ..., part_profile: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Branches(_message.Message):
-    __slots__ = ("parent", "minimum", "min_branches", "required", "preferred", "pinned")
+    __slots__ = ("parent", "minimum", "min_branches", "required", "preferred", "pinned", "wider", "exclusive", "balance", "slices")
     PARENT_FIELD_NUMBER: _ClassVar[int]
     MINIMUM_FIELD_NUMBER: _ClassVar[int]
     MIN_BRANCHES_FIELD_NUMBER: _ClassVar[int]
     REQUIRED_FIELD_NUMBER: _ClassVar[int]
     PREFERRED_FIELD_NUMBER: _ClassVar[int]
     PINNED_FIELD_NUMBER: _ClassVar[int]
+    WIDER_FIELD_NUMBER: _ClassVar[int]
+    EXCLUSIVE_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    SLICES_FIELD_NUMBER: _ClassVar[int]
     parent: _containers.RepeatedScalarFieldContainer[int]
     minimum: _containers.RepeatedScalarFieldContainer[int]
     min_branches: _containers.RepeatedScalarFieldContainer[int]
     required: _containers.RepeatedScalarFieldContainer[int]
     preferred: _containers.RepeatedScalarFieldContainer[int]
     pinned: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, parent: _Optional[_Iterable[int]] = ..., minimum: _Optional[_Iterable[int]] = ..., min_branches: _Optional[_Iterable[int]] = ..., required: _Optional[_Iterable[int]] = ..., preferred: _Optional[_Iterable[int]] = ..., pinned: _Optional[_Iterable[int]] = ...) -> None: ...
+    wider: LevelLists
+    exclusive: _containers.RepeatedScalarFieldContainer[int]
+    balance: LevelLists
+    slices: Slices
+    def __init__(self, parent: _Optional[_Iterable[int]] = ..., minimum: _Optional[_Iterable[int]] = ..., min_branches: _Optional[_Iterable[int]] = ..., required: _Optional[_Iterable[int]] = ..., preferred: _Optional[_Iterable[int]] = ..., pinned: _Optional[_Iterable[int]] = ..., wider: _Optional[_Union[LevelLists, _Mapping]] = ..., exclusive: _Optional[_Iterable[int]] = ..., balance: _Optional[_Union[LevelLists, _Mapping]] = ..., slices: _Optional[_Union[Slices, _Mapping]] = ...) -> None: ...
+
+class LevelLists(_message.Message):
+    __slots__ = ("count", "level")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    count: _containers.RepeatedScalarFieldContainer[int]
+    level: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, count: _Optional[_Iterable[int]] = ..., level: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Slices(_message.Message):
+    __slots__ = ("count", "size", "level", "held", "held_domain", "held_pods")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    HELD_DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    HELD_PODS_FIELD_NUMBER: _ClassVar[int]
+    count: _containers.RepeatedScalarFieldContainer[int]
+    size: _containers.RepeatedScalarFieldContainer[int]
+    level: _containers.RepeatedScalarFieldContainer[int]
+    held: _containers.RepeatedScalarFieldContainer[int]
+    held_domain: _containers.RepeatedScalarFieldContainer[int]
+    held_pods: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, count: _Optional[_Iterable[int]] = ..., size: _Optional[_Iterable[int]] = ..., level: _Optional[_Iterable[int]] = ..., held: _Optional[_Iterable[int]] = ..., held_domain: _Optional[_Iterable[int]] = ..., held_pods: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Queues(_message.Message):
     __slots__ = ("parent", "room", "lines", "line_flavor", "line_firm", "line_room")

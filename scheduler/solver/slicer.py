@@ -1,0 +1,237 @@
+"""Greedy's way with slices: whole ones into the domains that hold them, unlike pods as if all were like the largest.
+
+That is exact for interchangeable pods; for unlike ones it may miss a placement that the solver finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from scheduler.model.cluster import Mask
+from scheduler.solver.distribution import Layer
+from scheduler.solver.problem import BranchAsk, GangAsk, MemberAsk, Problem
+from scheduler.solver.scarcity import by_scarcity
+from scheduler.solver.tree import branches_below, is_present, members_below, sliced_above
+
+if TYPE_CHECKING:
+    from scheduler.solver.attempt import Attempt, GangPlacer
+
+_LEADER_TRIES = 8
+
+
+def layers_of(ask: BranchAsk, *, slices: bool, near: bool = True) -> tuple[Layer, ...]:
+    """The levels that count for a branch, coarse to fine: those of which few domains are sought, those with slices."""
+    sizes = {layer.level: layer.size for layer in ask.slices} if slices else {}
+    sought = ask.near if near else ()
+    columns = [*(column for column in sizes if column not in sought), *sought]
+    return tuple(Layer(column, sizes.get(column, 1), column in ask.balance) for column in columns)
+
+
+class Slicer:
+    """Places branches with slices for a `GangPlacer`."""
+
+    def __init__(self, problem: Problem, placer: GangPlacer) -> None:
+        self._problem = problem
+        self._placer = placer
+        self._by_scarcity = by_scarcity(problem.resources)
+        self._near = "preferred-topology" in problem.goals
+
+    def fill(self, attempt: Attempt, gang: GangAsk, branch: int) -> bool:
+        """A branch at its minima, rounded up to whole slices; slices that are held in part are completed first."""
+        if any(_asks_more(gang.branches[each]) for each in branches_below(gang, branch)[1:]):
+            return False  # branches below with places of their own to choose are left to the solver
+        leader = gang.leader if gang.leader in members_below(gang, branch) else -1
+        sliced = [index for index in members_below(gang, branch) if index != leader]
+        leads = gang.members[leader].count if leader >= 0 else 0
+        owed = self._owed(gang.branches[branch])
+        pods = {index: gang.members[index].minimum for index in sliced}
+        size = gang.branches[branch].slices[0].size
+        least = max(sum(pods.values()), gang.branches[branch].minimum - leads, sum(owed.values()))
+        total = least + (sum(owed.values()) - least) % size
+        for index in sliced:
+            pods[index] += min(gang.members[index].count - pods[index], total - sum(pods.values()))
+        if sum(pods.values()) < total:
+            return False
+        if not self._with_leader(attempt, gang, branch, pods, owed, leader):
+            return False
+        below = branches_below(gang, branch)
+        attempt.present.update(each for each in below if is_present(gang, attempt.taken, each))
+        begun = {gang.members[index].branch for index, count in attempt.taken.items() if count}
+        return branch in attempt.present and all(each in attempt.present for each in begun & set(below))
+
+    def add(self, attempt: Attempt, gang: GangAsk, index: int, count: int) -> int:
+        """As many whole slices of one member as fit, up to ``count`` pods; answers how many pods were placed."""
+        branch = sliced_above(gang, gang.members[index].branch)
+        mask = self._placer.classes_allowed(attempt, gang, index)
+        if index == gang.leader or mask is None:
+            return 0
+        slots = attempt.stock.live(mask)
+        layers = layers_of(gang.branches[branch], slices=True, near=self._near)
+        tree = self._placer.domain_tree(attempt.stock, slots, layers, gang.members[index], mask)
+        count = min(count - count % tree.size, tree.most()) if len(slots) else 0
+        return count if count and self._pour(attempt, gang, {index: count}, layers, mask) else 0
+
+    # --- one branch -----------------------------------------------------------------------------------------------
+
+    def _with_leader(
+        self,
+        attempt: Attempt,
+        gang: GangAsk,
+        branch: int,
+        pods: Mapping[int, int],
+        owed: Mapping[tuple[int, int], int],
+        leader: int,
+    ) -> bool:
+        """The slices, then the leader beside them; where that leaves it no room, the leader first."""
+        part = attempt.within(attempt.stock.live(np.ones(self._problem.class_count, dtype=np.bool_)))
+        if self._slices(part, gang, branch, pods, owed) and (leader < 0 or self._lead(part, gang, branch, leader)):
+            attempt.keep(part, gang)
+            return True
+        level = gang.branches[branch].slices[0].level
+        mask = self._placer.classes_allowed(attempt, gang, leader) if leader >= 0 else None
+        if mask is None:
+            return False
+        domains = np.unique(self._problem.class_domain[mask, level])
+        for domain in domains[domains >= 0][:_LEADER_TRIES].tolist():
+            inside = mask & (self._problem.class_domain[:, level] == domain)
+            part = attempt.within(attempt.stock.live(np.ones(self._problem.class_count, dtype=np.bool_)))
+            count = gang.members[leader].count
+            if self._placer.pour(part, gang, leader, inside, count) < count:
+                continue
+            part.taken[leader] = count
+            if self._slices(part, gang, branch, pods, owed) and domain in self._used(part, gang, branch, leader):
+                attempt.keep(part, gang)
+                return True
+        return False
+
+    def _lead(self, attempt: Attempt, gang: GangAsk, branch: int, leader: int) -> bool:
+        mask = self._placer.classes_allowed(attempt, gang, leader)
+        if mask is None:
+            return False
+        level = gang.branches[branch].slices[0].level
+        beside = np.isin(self._problem.class_domain[:, level], self._used(attempt, gang, branch, leader))
+        count = gang.members[leader].count
+        placed = self._placer.pour(attempt, gang, leader, mask & beside, count)
+        attempt.taken[leader] = placed
+        return placed == count
+
+    def _used(self, attempt: Attempt, gang: GangAsk, branch: int, leader: int) -> list[int]:
+        """The domains of the coarsest slices where the gang has pods, the leader aside."""
+        layer = gang.branches[branch].slices[0]
+        placed = {
+            int(self._problem.class_domain[step.key[0], layer.level]) for step in attempt.steps if step.member != leader
+        }
+        return sorted(placed | {domain for domain, _ in layer.held})
+
+    def _slices(
+        self,
+        attempt: Attempt,
+        gang: GangAsk,
+        branch: int,
+        pods: Mapping[int, int],
+        owed: Mapping[tuple[int, int], int],
+    ) -> bool:
+        """The given pods per member: what is owed to slices in part, then whole slices."""
+        ask = gang.branches[branch]
+        left = {index: count for index, count in pods.items() if count}
+        mask = self._allowed(attempt, gang, list(left))
+        if mask is None:
+            return not left
+        layers = layers_of(ask, slices=True, near=self._near)
+        for (number, domain), count in owed.items():
+            inside = mask & (self._problem.class_domain[:, ask.slices[number].level] == domain)
+            finer = layers_of(ask, slices=True, near=False)[number + 1 :] or (Layer(ask.slices[number].level),)
+            taken = _first(left, count)
+            if not self._pour(attempt, gang, taken, finer, inside):
+                return False
+            left = {index: has - taken.get(index, 0) for index, has in left.items()}
+        return self._pour(attempt, gang, left, layers, mask)
+
+    def _pour(
+        self,
+        attempt: Attempt,
+        gang: GangAsk,
+        pods: Mapping[int, int],
+        layers: tuple[Layer, ...],
+        mask: Mask,
+    ) -> bool:
+        """So many pods per member in whole slices of some layers; nothing when they do not fit."""
+        left = {index: count for index, count in pods.items() if count}
+        total = sum(left.values())
+        slots = attempt.stock.live(mask)
+        if not total or not len(slots):
+            return not total
+        largest = _largest([gang.members[index] for index in left])
+        if largest is None:
+            return False
+        stock = attempt.stock
+        tree = self._placer.domain_tree(stock, slots, layers, largest, mask)
+        if tree.most() < total:
+            return False
+        cells = [
+            (self._placer.classes_in(stock, slots, tree, cell), load)
+            for cell, load in tree.hand_out(total, self._placer.touched(attempt, slots))
+        ]
+        order = sorted(left, key=lambda index: [-gang.members[index].request[column] for column in self._by_scarcity])
+        for inside, load in cells:
+            for index in order:
+                here = min(load, left[index])
+                placed = self._placer.pour(attempt, gang, index, inside & mask, here) if here else 0
+                assert placed == here, "a domain held less than its room"
+                left[index] -= here
+                load -= here
+                attempt.taken[index] = attempt.taken.get(index, 0) + here
+        return True
+
+    def _owed(self, ask: BranchAsk) -> dict[tuple[int, int], int]:
+        """(layer, domain) -> pods that complete what is held there, finer layers first; what completes a finer slice
+        counts for the coarser one around it."""
+        owed: dict[tuple[int, int], int] = {}
+        columns = self._problem.class_domain
+        for number in reversed(range(len(ask.slices))):
+            layer = ask.slices[number]
+            for domain, pods in layer.held:
+                inside = columns[:, layer.level] == domain
+                finer = sum(
+                    count
+                    for (each, own), count in owed.items()
+                    if bool((inside & (columns[:, ask.slices[each].level] == own)).any())
+                )
+                if rest := -(pods + finer) % layer.size:
+                    owed[number, domain] = rest
+        return owed
+
+    def _allowed(self, attempt: Attempt, gang: GangAsk, members: list[int]) -> Mask | None:
+        """The classes where every one of the members may stand; None when there is no member, or a domain is open."""
+        masks = [self._placer.classes_allowed(attempt, gang, index) for index in members]
+        allowed: Mask | None = None
+        for mask in masks:
+            if mask is None:
+                return None
+            allowed = mask if allowed is None else allowed & mask
+        return allowed
+
+
+def _asks_more(ask: BranchAsk) -> bool:
+    return ask.required >= 0 or bool(ask.slices) or ask.exclusive >= 0
+
+
+def _largest(members: Sequence[MemberAsk]) -> MemberAsk | None:
+    """A member that asks for as much of everything as any of these; None where they want different parts of devices."""
+    if any(each.devices != members[0].devices for each in members):
+        return None
+    requests = zip(*(each.request for each in members), strict=True)
+    return msgspec.structs.replace(members[0], request=tuple(map(max, requests)))
+
+
+def _first(pods: Mapping[int, int], count: int) -> dict[int, int]:
+    """The first ``count`` of some pods per member."""
+    taken = {}
+    for index, has in pods.items():
+        taken[index] = min(has, count)
+        count -= taken[index]
+    return taken
