@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from testbed import Bed, BedOptions
-from testbed.bulk import Request, collection_path, run
+from testbed.bulk import CONNECTIONS, Request, collection_path, run
 
 from tests.e2e.raw_api import RawApi
 from tests.parity.extender import Recorder, recording
@@ -35,6 +35,8 @@ SECONDS_MAX = 60.0
 POLL_SECONDS = 0.02
 LEAVING_GRACE_SECONDS = 3600
 MERGE = "application/merge-patch+json"
+REQUESTS_PER_CONNECTION = 10
+CLAIMS = tuple(f"/api/v1/namespaces/{name}/persistentvolumeclaims" for name in NAMESPACES)
 WORLD_KINDS = (
     "/api/v1/nodes",
     "/api/v1/persistentvolumes",
@@ -43,7 +45,7 @@ WORLD_KINDS = (
     "/apis/storage.k8s.io/v1/csidrivers",
     "/apis/storage.k8s.io/v1/volumeattachments",
     "/apis/node.k8s.io/v1/runtimeclasses",
-    *(f"/api/v1/namespaces/{name}/persistentvolumeclaims" for name in NAMESPACES),
+    *CLAIMS,
     *(f"/apis/storage.k8s.io/v1/namespaces/{name}/csistoragecapacities" for name in NAMESPACES),
 )
 """The collections that a world fills, apart from pods."""
@@ -108,12 +110,8 @@ class Cluster:
         self._delete_pods("")
         now = json.dumps({"gracePeriodSeconds": 0}).encode()
         self._run(Request("DELETE", path, now) for path in WORLD_KINDS)
-        held = [
-            f"{path}/{name_of(each)}"
-            for path in WORLD_KINDS
-            for each in self.items(path)
-            if each["metadata"].get("finalizers")
-        ]
+        # What is left was held by a finalizer of its world.
+        held = [f"{path}/{name_of(each)}" for path in CLAIMS for each in self.items(path)]
         bare = json.dumps({"metadata": {"finalizers": None}}).encode()
         self._run(Request("PATCH", path, bare, MERGE) for path in held)
 
@@ -171,7 +169,8 @@ class Cluster:
     def _run(self, requests: Iterable[Request]) -> None:
         requests = tuple(requests)
         if requests:
-            asyncio.run(run(self._bed.target, requests))
+            connections = min(CONNECTIONS, 1 + len(requests) // REQUESTS_PER_CONNECTION)
+            asyncio.run(run(self._bed.target, requests, connections=connections))
 
     def _until(self, look: Callable[[], _Seen], wanted: Callable[[_Seen], bool]) -> _Seen:
         deadline = time.monotonic() + SECONDS_MAX
