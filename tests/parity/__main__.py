@@ -15,7 +15,7 @@ from time import perf_counter
 
 from tests.parity.cluster import Cluster
 from tests.parity.compare import Difference
-from tests.parity.draw.worlds import JUDGED, MODELLED, RULES, draw_world
+from tests.parity.draw.worlds import JUDGED, RULES, draw_world
 from tests.parity.rounds import play
 from tests.parity.shrink import shrunk
 from tests.parity.tally import Tally
@@ -57,7 +57,7 @@ def _show(found: tuple[Difference, ...], arguments: argparse.Namespace) -> None:
     if len(found) > SHOWN_PER_WORLD:
         print(f"... and {len(found) - SHOWN_PER_WORLD} more")
     options = f"--seed {found[0].seed}"
-    if arguments.rules != MODELLED:
+    if arguments.rules != tuple(RULES):
         options += f" --rules {','.join(arguments.rules)}"
     if arguments.pods != JUDGED:
         options += f" --pods {arguments.pods}"
@@ -70,7 +70,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--seed", type=int, help="this world alone")
     parser.add_argument("--pods", type=int, default=JUDGED, help="pods to be judged in each world")
-    parser.add_argument("--rules", type=_rules, default=MODELLED, help=f"some of {','.join(RULES)}")
+    parser.add_argument("--rules", type=_rules, default=tuple(RULES), help=f"some of {','.join(RULES)}")
     parser.add_argument("--shrink", action="store_true", help="make the world of a difference as small as possible")
     return parser.parse_args()
 

@@ -27,9 +27,14 @@ ROOM = "capacity"
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What Muster says of one pod: for each node the names of all that refuse it; none where it may go."""
+    """What Muster says of one pod: for each node the names of all that refuse it; none where it may go.
+
+    ``unmodelled`` names what the scheduler itself does not decide on, so that it would let the pod go nowhere; what its
+    filters say is compared all the same.
+    """
 
     refused_by: Mapping[str, tuple[str, ...]]
+    unmodelled: tuple[str, ...] = ()
 
     @property
     def feasible(self) -> frozenset[str]:
@@ -60,9 +65,9 @@ class Muster:
         pod = self._engine.store.with_volumes(pod)
         snapshot = self._engine.store.snapshot((single_gang(pod, ""),))
         found = {"gates": np.full(len(snapshot.nodes), pod.gated), **refusals(snapshot, pod, self._engine.policy)}
-        return Opinion(
-            {
-                node.name: tuple(name for name, refused in found.items() if refused[row])
-                for row, node in enumerate(snapshot.nodes.nodes)
-            }
-        )
+        del found["modelled"]
+        refused_by = {
+            node.name: tuple(name for name, refused in found.items() if refused[row])
+            for row, node in enumerate(snapshot.nodes.nodes)
+        }
+        return Opinion(refused_by, pod.shape.unmodelled)

@@ -13,7 +13,6 @@ from tests.parity.rounds import Round
 
 PLUGINS: Mapping[str, str] = {
     "gates": "SchedulingGates",
-    "modelled": "(not modelled)",
     "unschedulable": "NodeUnschedulable",
     "ready": "TaintToleration",
     "taints": "TaintToleration",
@@ -26,6 +25,11 @@ PLUGINS: Mapping[str, str] = {
     "pod-affinity": "InterPodAffinity",
     "pod-anti-affinity": "InterPodAffinity",
     "topology-spread": "PodTopologySpread",
+    "declared-features": "NodeDeclaredFeatures",
+    "volume-restrictions": "VolumeRestrictions",
+    "volume-limits": "NodeVolumeLimits",
+    "volume-binding": "VolumeBinding",
+    "volume-zone": "VolumeZone",
 }
 """Which plugin of kube-scheduler a filter of Muster stands for."""
 
@@ -38,6 +42,11 @@ RULE_OF_PLUGIN: Mapping[str, str] = {
     "NodePorts": "ports",
     "InterPodAffinity": "pod-affinity",
     "PodTopologySpread": "spread",
+    "NodeDeclaredFeatures": "declared-features",
+    "VolumeRestrictions": "disks",
+    "NodeVolumeLimits": "volume-limits",
+    "VolumeBinding": "waiting-claims",
+    "VolumeZone": "bound-claims",
 }
 """The family of rules that makes a plugin refuse something."""
 
@@ -57,6 +66,7 @@ class Tally:
     empty: int = 0
     full: int = 0
     differences: int = 0
+    unmodelled: Counter[str] = field(default_factory=Counter)
     traits: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     alone: Counter[str] = field(default_factory=Counter)
@@ -71,6 +81,7 @@ class Tally:
             self.feasible += len(opinion.feasible)
             self.empty += not opinion.feasible
             self.full += len(opinion.feasible) == len(opinion.refused_by)
+            self.unmodelled.update(opinion.unmodelled)
             self.traits.update(round_.world.traits[name])
             plugins = [{PLUGINS[filter_] for filter_ in filters} for filters in opinion.refused_by.values()]
             self.refused.update(plugin for each in plugins for plugin in each)
@@ -100,8 +111,12 @@ class Tally:
             refused, alone, decided = self.refused[plugin], self.alone[plugin], self.decided[plugin]
             plugins.append((plugin, f"{refused:,}", f"{alone:,}", f"{decided:,}"))
         traits = ", ".join(f"{trait} {count:,}" for trait, count in sorted(self.traits.items()))
+        undecided = "".join(
+            f"{count:,} of the pods use {feature}: the filters are compared, but Muster does not decide on them yet\n"
+            for feature, count in sorted(self.unmodelled.items())
+        )
         return (
-            f"{columns(plugins)}\n\npods by what was drawn for them: {traits}\n\n"
+            f"{columns(plugins)}\n\npods by what was drawn for them: {traits}\n\n{undecided}"
             f"{self.pods:,} pods in {self.worlds:,} worlds, {self.nodes:,} pairs of pod and node, "
             f"{self.feasible:,} feasible; no node for {self.empty:,} pods, every node for {self.full:,}: "
             f"{self.differences:,} differences"

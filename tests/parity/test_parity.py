@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.parity.cluster import Cluster
-from tests.parity.draw.worlds import MODELLED, draw_world
+from tests.parity.draw.worlds import RULES, draw_world
 from tests.parity.rounds import play
 from tests.parity.tally import Tally
 
@@ -26,4 +26,4 @@ def test_both_find_the_same_nodes_feasible(cluster: Cluster) -> None:
         round_ = play(cluster, draw_world(seed))
         assert not round_.differences, "\n".join(map(str, round_.differences))
         tally.add(round_)
-    assert not tally.missing(MODELLED), tally.table()
+    assert not tally.missing(RULES), tally.table()

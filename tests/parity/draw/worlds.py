@@ -29,14 +29,11 @@ RULES: Mapping[str, Rule] = {
 }
 """Every family by the name that ``--rules`` takes. The first is always on: it says what nodes have."""
 
-MODELLED = ("resources", "node-affinity", "taints", "unschedulable", "gates", "ports", "spread", "pod-affinity")
-"""What Muster decides on today: the others are refused by name, which is not compared."""
-
 WEIGHTS: Mapping[str, float] = {"unschedulable": 0.4, "gates": 0.1, "declared-features": 0.5, "one-pod-claims": 0.5}
 """How often a pod asks for a family, relative to the others at 1."""
 
 
-def draw_world(seed: int, rules: tuple[str, ...] = MODELLED, judged: int = JUDGED) -> World:
+def draw_world(seed: int, rules: tuple[str, ...] = tuple(RULES), judged: int = JUDGED) -> World:
     """The world of a seed; KeyError names an unknown rule."""
     scene = Scene(Random(seed))
     nodes.make_nodes(scene)
