@@ -63,6 +63,9 @@ bench-stall: $(READY) ## longest event loop stall while deciding 1,000 nodes x 1
 bench-cycle: $(READY) ## the whole decision cycle at 5,000 nodes, stage by stage
 	@python -m tests.bench.cycle $(ARGS)
 
+bench-verdict: $(READY) ## how soon an impossible gang is told why (ARGS=--bed: on a real API server)
+	@python -m tests.bench.verdict $(ARGS)
+
 proto: $(READY) ## generate the protocol's code again after a change of a .proto
 	@python proto/build.py generate
 
