@@ -123,6 +123,8 @@ class Store:
         self.census = Census()
         self._devices = DeviceBook()
         self._table: NodeTable | None = None
+        self._changed: dict[str, Node] = {}
+        """Nodes of the table that have other facts by now."""
         self._capacity: Matrix | None = None
         self._table_slots: np.ndarray[tuple[int], np.dtype[np.intp]] = np.zeros(0, dtype=np.intp)
 
@@ -132,9 +134,13 @@ class Store:
         """Whether anything that matters for placement changed."""
         if self.nodes.get(node.name) == node:
             return False
+        known = node.name in self.nodes
         self.nodes[node.name] = node
         self._slot(node.name)
-        self._table = None
+        if known:
+            self._changed[node.name] = node
+        else:
+            self._table = None
         self.version += 1
         return True
 
@@ -144,17 +150,31 @@ class Store:
             self.version += 1
 
     def table(self) -> NodeTable:
-        """The fleet's static columns; made again only when a node changed."""
+        """The fleet's static columns: patched where nodes changed, made anew when nodes came or went."""
         if self._table is None:
             self._table = NodeTable.of(tuple(self.nodes.values()))
             self._table_slots = np.array([self._slot(node.name) for node in self._table.nodes], dtype=np.intp)
             self._capacity = None
+        elif self._changed:
+            self._table = self._table.patched(self._changed)
+            if self._capacity is not None:
+                self._capacity = self._patched_capacity(self._table, self._capacity)
+        self._changed = {}
         return self._table
+
+    def _patched_capacity(self, table: NodeTable, capacity: Matrix) -> Matrix:
+        rows = [self.columns.row(node.allocatable) for node in self._changed.values()]
+        patched = self.columns.widened(capacity).copy()
+        for node, row in zip(self._changed.values(), rows, strict=True):
+            patched[table.rows[node.name]] = self.columns.widened(row)
+        return patched
 
     def capacity(self) -> Matrix:
         """Allocatable amounts, rows as in `table`, columns as in `columns`."""
         table = self.table()
-        if self._capacity is None or self._capacity.shape[1] != len(self.columns.names):
+        if self._capacity is not None:
+            self._capacity = self.columns.widened(self._capacity)
+        else:
             for node in table.nodes:
                 self.columns.row(node.allocatable)
             capacity = np.zeros((len(table), len(self.columns.names)), dtype=np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -20,6 +21,8 @@ from scheduler.model.work import Gang, GangKey
 
 Mask = NDArray[np.bool_]
 Codes = NDArray[np.int32]
+Column = tuple[Codes, tuple[str, ...]]
+"""(code per row, the values they stand for)."""
 
 GPU_MODEL_LABEL = MODEL_LABEL
 
@@ -50,9 +53,9 @@ class NodeTable:
     unschedulable: Mask
     taint_codes: Codes
     taint_sets: tuple[tuple[Taint, ...], ...]
-    _labels: dict[str, tuple[Codes, tuple[str, ...]]] = field(default_factory=dict, repr=False)
+    _labels: dict[str, Column] = field(default_factory=dict, repr=False)
     _kinds: list[DeviceKind] = field(default_factory=list, repr=False)
-    _domains: dict[tuple[Topology, int], tuple[Codes, tuple[str, ...]]] = field(default_factory=dict, repr=False)
+    _domains: dict[tuple[Topology, int], Column] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, nodes: tuple[Node, ...]) -> NodeTable:
@@ -71,35 +74,75 @@ class NodeTable:
     def __len__(self) -> int:
         return len(self.nodes)
 
+    def patched(self, changed: Mapping[str, Node]) -> NodeTable:
+        """The table with other facts about some of its nodes. Columns are carried over; those in which a node now has a
+        value that nobody had are made anew when they are asked for."""
+        rows = {self.rows[name]: node for name, node in changed.items()}
+        taint_index = {taints: code for code, taints in enumerate(self.taint_sets)}
+        nodes, ready, unschedulable = list(self.nodes), self.ready.copy(), self.unschedulable.copy()
+        taint_codes = self.taint_codes.copy()
+        for row, node in rows.items():
+            nodes[row], ready[row], unschedulable[row] = node, node.ready, node.unschedulable
+            taint_codes[row] = taint_index.setdefault(node.taints, len(taint_index))
+        labels, domains = {}, {}
+        for key, column in self._labels.items():
+            new = _patched(column, {row: node.labels.get(key) for row, node in rows.items()})
+            if new is not None:
+                labels[key] = new
+        for (topology, depth), column in self._domains.items():
+            new = _patched(column, {row: topology.domain_of(node.labels, depth) for row, node in rows.items()})
+            if new is not None:
+                domains[topology, depth] = new
+        kinds = list(self._kinds)
+        for row, node in rows.items() if kinds else ():
+            kinds[row] = device_kind(node.labels)
+        return NodeTable(
+            tuple(nodes), self.rows, ready, unschedulable, taint_codes, tuple(taint_index), labels, kinds, domains
+        )
+
     def device_kinds(self) -> list[DeviceKind]:
         """The kind of each node's GPUs, row by row."""
         if not self._kinds:
             self._kinds.extend(device_kind(node.labels) for node in self.nodes)
         return self._kinds
 
-    def label_column(self, key: str) -> tuple[Codes, tuple[str, ...]]:
+    def label_column(self, key: str) -> Column:
         """(code per row, values): the value of a label on each node; code -1 where the node lacks it. Codes follow the
-        sorted values, so they do not depend on the order of nodes."""
+        sorted values, so they do not depend on the order of nodes; a value may have lost its last node."""
         column = self._labels.get(key)
         if column is None:
-            found = [node.labels.get(key) for node in self.nodes]
-            values = tuple(sorted({value for value in found if value is not None}))
-            index = {value: code for code, value in enumerate(values)}
-            codes = np.array([-1 if value is None else index[value] for value in found], dtype=np.int32)
-            column = self._labels[key] = (codes, values)
+            column = self._labels[key] = _column([node.labels.get(key) for node in self.nodes])
         return column
 
-    def domain_column(self, topology: Topology, depth: int) -> tuple[Codes, tuple[str, ...]]:
+    def domain_column(self, topology: Topology, depth: int) -> Column:
         """(code per row, names): the domain of each node at a level. A domain is its whole path of label values (two
         racks named r1 in different zones are two domains); -1 where a label of the path is missing."""
         column = self._domains.get((topology, depth))
         if column is None:
             paths = [topology.domain_of(node.labels, depth) for node in self.nodes]
-            values = tuple(sorted({path for path in paths if path is not None}))
-            index = {value: code for code, value in enumerate(values)}
-            codes = np.array([-1 if path is None else index[path] for path in paths], dtype=np.int32)
-            column = self._domains[topology, depth] = (codes, values)
+            column = self._domains[topology, depth] = _column(paths)
         return column
+
+
+def _column(found: list[str | None]) -> Column:
+    values = tuple(sorted({value for value in found if value is not None}))
+    index = {value: code for code, value in enumerate(values)}
+    return np.array([-1 if value is None else index[value] for value in found], dtype=np.int32), values
+
+
+def _patched(column: Column, found: Mapping[int, str | None]) -> Column | None:
+    """A column with the values that some rows have now; None when one of them is new to it."""
+    codes, values = column
+    patched = codes.copy()
+    for row, value in found.items():
+        if value is None:
+            patched[row] = -1
+            continue
+        code = bisect_left(values, value)
+        if code == len(values) or values[code] != value:
+            return None
+        patched[row] = code
+    return patched, values
 
 
 class Held(msgspec.Struct, frozen=True):

@@ -12,11 +12,12 @@ from scheduler.model.cluster import Mask
 from scheduler.solver.choose import choose_nodes, tightest_domains
 from scheduler.solver.devices import Held
 from scheduler.solver.distribution import DomainTree, Layer
+from scheduler.solver.group_keys import GroupKey
 from scheduler.solver.node_scores import NodeScore
 from scheduler.solver.problem import Counts, GangAsk, MemberAsk, Problem
 from scheduler.solver.scarcity import by_scarcity
 from scheduler.solver.slicer import Slicer, layers_of
-from scheduler.solver.stock import GroupKey, Slots, Stock
+from scheduler.solver.stock import Slots, Stock
 from scheduler.solver.tree import children, members_below, minima_below, needs_nothing, path_up, sliced_above
 
 _PREFERRED_TRIES = 8

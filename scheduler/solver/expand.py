@@ -88,6 +88,8 @@ def _assign(built: Built, node_class: int, puts: list[Put]) -> list[tuple[Put, i
     First whatever knows its devices, then what knows its nodes, the largest first, then the rest.
     """
     problem = built.problem
+    if problem.devices is None and all(put.spots for put in puts):
+        return _at_their_word(built, node_class, puts)
     nodes = ClassNodes(problem, node_class, built.free[built.class_rows[node_class]].copy())
     assigned = []
     on_nodes = []
@@ -111,6 +113,18 @@ def _assign(built: Built, node_class: int, puts: list[Put]) -> list[tuple[Put, i
         put = open_puts[each.ask]
         assigned += [(put, each.node, 1, held) for held in each.held] or [(put, each.node, each.pods, ())]
     return assigned
+
+
+def _at_their_word(built: Built, node_class: int, puts: list[Put]) -> list[tuple[Put, int, int, Held]] | None:
+    """Puts that all know their nodes: nothing is to be found, only to be added up."""
+    free = built.free[built.class_rows[node_class]].copy()
+    for put in puts:
+        request = np.array(built.problem.gangs[put.gang].members[put.member].request, dtype=np.int64)
+        for index, count in put.spots:
+            free[index] -= request * count
+    if free.min(initial=0) < 0:
+        return None
+    return [(put, index, count, ()) for put in puts for index, count in put.spots]
 
 
 def _uses(built: Built, member: MemberAsk, row: int, held: Held) -> tuple[DeviceUse, ...]:

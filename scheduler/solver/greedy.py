@@ -16,10 +16,11 @@ from scheduler.solver.attempt import Attempt, GangPlacer, Step
 from scheduler.solver.check import scores
 from scheduler.solver.devices import Held
 from scheduler.solver.exclusive import ExclusiveDomains
+from scheduler.solver.group_keys import GroupKey
 from scheduler.solver.node_scores import node_score
 from scheduler.solver.problem import GangAsk, Incumbent, Problem, Put
 from scheduler.solver.rooms import Rooms
-from scheduler.solver.stock import GroupKey, Stock
+from scheduler.solver.stock import Stock
 from scheduler.solver.tree import minima_below
 
 Spots = dict[tuple[int, int, int], dict[int, int]]

@@ -27,10 +27,10 @@ from scheduler.solver.devices import (
     pour,
     take_idle,
 )
+from scheduler.solver.group_keys import GroupKey, GroupKeys
 from scheduler.solver.problem import MemberAsk, Problem
 
 Slots = NDArray[np.int64]
-GroupKey = tuple[int, bytes]
 
 
 class Poured(NamedTuple):
@@ -91,8 +91,7 @@ class Stock:
         self.used = groups
         self.nodes: list[list[int]] | None = None
         self.devices: DeviceSide | None = None
-        self._keys: list[GroupKey] = []
-        self._slots: dict[GroupKey, int] = {}
+        self._keys = GroupKeys([])
         self._empty: list[int] = []
 
     @classmethod
@@ -102,18 +101,17 @@ class Stock:
         stock = cls(problem.class_free.T, size, np.arange(problem.class_count, dtype=np.int64), int(size.sum()))
         stock.nodes = [list(range(count)) for count in size.tolist()]
         stock.devices = DeviceSide.of(problem, len(stock.size))
-        stock._keys = [stock._key(slot) for slot in range(stock.used)]
-        stock._slots = {key: slot for slot, key in enumerate(stock._keys)}
+        stock._keys = GroupKeys([stock._key(slot) for slot in range(stock.used)])
         return stock
 
     def only(self, slots: Slots) -> Stock:
-        """A stock of these groups, to try on. The slots must hold all groups of each of their classes."""
+        """A stock of these groups (ascending), to try on. The slots must hold all groups of each of their classes, and
+        this stock must not change before the trial is over."""
         size = self.size[slots]
         part = Stock(self.free[:, slots], size, self.node_class[slots], int(size.sum()))
         if self.devices is not None:
             part.devices = self.devices.only(slots, len(part.size))
-        part._keys = [self._keys[slot] for slot in slots.tolist()]
-        part._slots = {key: slot for slot, key in enumerate(part._keys)}
+        part._keys = self._keys.part(slots)
         return part
 
     def live(self, classes: Mask) -> Slots:
@@ -169,10 +167,12 @@ class Stock:
         return Rest(free, chosen.after)
 
     def key(self, slot: int) -> GroupKey:
-        return self._keys[slot]
+        return self._keys.key(slot)
 
     def slot(self, key: GroupKey) -> int:
-        return self._slots[key]
+        slot = self._keys.slot(key)
+        assert slot is not None, "a group was asked for that is not there"
+        return slot
 
     def pour(self, slot: int, nodes: int, each: int, member: MemberAsk) -> Poured:
         """Puts ``each`` pods of a member on ``nodes`` nodes of a group."""
@@ -187,7 +187,7 @@ class Stock:
             moved, self.nodes[slot] = self.nodes[slot][:nodes], self.nodes[slot][nodes:]
         self.size[slot] -= nodes
         if nodes == size:
-            del self._slots[self._keys[slot]]
+            self._keys.drop(slot)
             self._empty.append(slot)
         return Poured(moved, self._add(node_class, free, states, nodes, moved), held)
 
@@ -216,11 +216,10 @@ class Stock:
         self, node_class: int, free: NDArray[np.int64], states: States | None, nodes: int, indices: list[int]
     ) -> GroupKey:
         key = group_key(node_class, free, states)
-        slot = self._slots.get(key)
+        slot = self._keys.slot(key)
         if slot is None:
             slot = self._take_empty_slot()
-            self._slots[key] = slot
-            self._keys[slot] = key
+            self._keys.put(slot, key)
             self.free[:, slot] = free
             self.node_class[slot] = node_class
             if self.devices is not None and states is not None:
@@ -233,7 +232,6 @@ class Stock:
     def _take_empty_slot(self) -> int:
         if self._empty:
             return self._empty.pop()
-        self._keys.append((-1, b""))
         if self.nodes is not None:
             self.nodes.append([])
         self.used += 1
