@@ -315,20 +315,29 @@ class Store:
         if not times:
             return
         row = self.columns.row(taken_by(shape, devices))
+        if times != 1:
+            row = row * times
         slot = self._slot(node)
-        self._used = self.columns.widened(self._used)
-        row = self.columns.widened(row)
-        self._used[slot] += times * row
+        if self._used.shape[1] != len(row):
+            self._used = self.columns.widened(self._used)
+        self._used[slot] += row
         self.census.count(slot, shape, label_set, times, leaving=leaving)
         if devices:
             self._devices.count(slot, devices, times)
         if queue:
-            self._use[queue] = self._sum(self._use.get(queue), times * row)
+            self._sum(self._use, queue, row)
             for ancestor in self._line(queue):
-                self._below[ancestor] = self._sum(self._below.get(ancestor), times * row)
+                self._sum(self._below, ancestor, row)
 
-    def _sum(self, total: Matrix | None, row: Matrix) -> Matrix:
-        return row.copy() if total is None else self.columns.widened(total) + row
+    def _sum(self, totals: dict[str, Matrix], queue: str, row: Matrix) -> None:
+        """Adds a row to a queue's total, in place where its columns are the same."""
+        total = totals.get(queue)
+        if total is None:
+            totals[queue] = row.copy()
+        elif len(total) == len(row):
+            total += row
+        else:
+            totals[queue] = self.columns.widened(total) + row
 
     def fallback_queue(self, namespace: str) -> str:
         """The queue of work that names none: the namespace's default, else `default` if there is one, else none."""
@@ -345,7 +354,7 @@ class Store:
         self._below.clear()
         for queue, total in self._use.items():
             for ancestor in self._line(queue):
-                self._below[ancestor] = self._sum(self._below.get(ancestor), self.columns.widened(total))
+                self._sum(self._below, ancestor, self.columns.widened(total))
 
     def _line(self, queue: str) -> tuple[str, ...]:
         """A queue and its ancestors, as far as they exist; a cycle ends the line."""
@@ -360,7 +369,10 @@ class Store:
     # -- records ---------------------------------------------------------------------------------------------------
 
     def book(self, key: GangKey) -> GangBook:
-        return self.books.setdefault(key, GangBook())
+        book = self.books.get(key)
+        if book is None:
+            book = self.books[key] = GangBook()
+        return book
 
     def reserve(
         self,
@@ -418,7 +430,7 @@ class Store:
             free=free,
             gangs=gangs,
             queues=dict(self.queues),
-            use={name: self.columns.widened(total) for name, total in self._use.items()},
+            use={name: self.columns.widened(total).copy() for name, total in self._use.items()},
             topologies=dict(self.topologies),
             neighbours=self._neighbours(gangs),
             volumes=self._facts_for(gangs),
