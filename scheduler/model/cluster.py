@@ -85,11 +85,12 @@ class NodeTable:
             nodes[row], ready[row], unschedulable[row] = node, node.ready, node.unschedulable
             taint_codes[row] = taint_index.setdefault(node.taints, len(taint_index))
         labels, domains = {}, {}
-        for key, column in self._labels.items():
+        # Copies: a decision on the old table may be making columns right now, in another thread.
+        for key, column in self._labels.copy().items():
             new = _patched(column, {row: node.labels.get(key) for row, node in rows.items()})
             if new is not None:
                 labels[key] = new
-        for (topology, depth), column in self._domains.items():
+        for (topology, depth), column in self._domains.copy().items():
             new = _patched(column, {row: topology.domain_of(node.labels, depth) for row, node in rows.items()})
             if new is not None:
                 domains[topology, depth] = new
@@ -103,7 +104,7 @@ class NodeTable:
     def device_kinds(self) -> list[DeviceKind]:
         """The kind of each node's GPUs, row by row."""
         if not self._kinds:
-            self._kinds.extend(device_kind(node.labels) for node in self.nodes)
+            self._kinds.extend([device_kind(node.labels) for node in self.nodes])  # all at once: threads may look
         return self._kinds
 
     def label_column(self, key: str) -> Column:
