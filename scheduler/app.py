@@ -101,8 +101,8 @@ class Process:
         if self._settings.solver_endpoint:
             async with SolverClient(Endpoint(self._settings.solver_endpoint)) as client:
 
-                async def solve_elsewhere(request: SolveRequest) -> SolveResult:
-                    return await client.solve(request, request.wall_seconds + SOLVE_MARGIN_SECONDS)
+                async def solve_elsewhere(request: SolveRequest, enough: asyncio.Event | None) -> SolveResult:
+                    return await client.solve(request, request.wall_seconds + SOLVE_MARGIN_SECONDS, enough)
 
                 yield solve_elsewhere
         else:
@@ -122,7 +122,7 @@ class Process:
 
                 starting = asyncio.create_task(start_when_calm(), name="start solver")
 
-                async def solve_here(request: SolveRequest) -> SolveResult:
+                async def solve_here(request: SolveRequest, enough: asyncio.Event | None) -> SolveResult:
                     if not worker.serving.is_set() and not any(worker.losses.values()):
                         # Only the first solve waits for the worker to load, no longer than for an answer.
                         started.set()
@@ -130,7 +130,7 @@ class Process:
                             await asyncio.wait_for(worker.serving.wait(), request.wall_seconds)
                     if not worker.serving.is_set():
                         return SolveResult(incumbent=None, end="failed")
-                    return await client.solve(request, request.wall_seconds + SOLVE_MARGIN_SECONDS)
+                    return await client.solve(request, request.wall_seconds + SOLVE_MARGIN_SECONDS, enough)
 
                 try:
                     yield solve_here

@@ -25,6 +25,7 @@ class _Strict(BaseModel):
 
 class _Budget(_Strict):
     wall_seconds: float = Field(SolverBudget().wall_seconds, gt=0, le=60)
+    first_seconds: float = Field(SolverBudget().first_seconds, gt=0, le=60)
     work: float = Field(SolverBudget().work, ge=0)
     workers: int = Field(SolverBudget().workers, ge=1, le=64)
     seed: int = Field(SolverBudget().seed, ge=0)

@@ -31,7 +31,8 @@ GATHER_SECONDS = 0.002
 
 TICK_SECONDS = 0.1
 
-Solve = Callable[[SolveRequest], Awaitable[SolveResult]]
+Solve = Callable[[SolveRequest, asyncio.Event | None], Awaitable[SolveResult]]
+"""The best answer within the request's budget, or when the event is set: what came is enough then."""
 
 
 class Effects(Protocol):
@@ -69,6 +70,7 @@ class Runtime:
         self._masks = Masks(engine.policy)
         self._inbox: list[Event] = []
         self._wake = asyncio.Event()
+        self._news = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decide")
         self._log = structlog.get_logger("runtime")
         self._decisions: set[asyncio.Task[None]] = set()
@@ -112,8 +114,11 @@ class Runtime:
             else:
                 performed.append(effect)
         self._effects.take(performed)
+        if self.engine.stirred:
+            self._news.set()
 
     def _start_decision(self) -> None:
+        self._news.clear()
         started = perf_counter()
         snapshot = self.engine.snapshot()
         self.last.snapshot_seconds = perf_counter() - started
@@ -152,7 +157,7 @@ class Runtime:
                     self.tell(Planned(step))
                 else:
                     solve_started = perf_counter()
-                    result = await self._solve(step)
+                    result = await self._solve(step, self._news if step.patient else None)
                     solving += perf_counter() - solve_started
                 step = await loop.run_in_executor(self._thread, _advance, deciding, result)
         except Exception as trouble:

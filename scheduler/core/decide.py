@@ -8,29 +8,31 @@ while the rest is being thought about.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
 import numpy as np
 
+from scheduler.core.contest import contest
 from scheduler.core.draft import Draft
 from scheduler.core.drive import Deciding
 from scheduler.core.reasons import Reasons
 from scheduler.core.shares import QueueTree, admission_trouble, shares, tree_troubles
-from scheduler.core.solving import improved
 from scheduler.core.volume_words import volume_troubles
 from scheduler.core.window import Ask, ranked, window
 from scheduler.model.cluster import Snapshot
 from scheduler.model.neighbours import Neighbours
 from scheduler.model.plan import Cause, Plan, Refusal, SolveEnd, Verdict
 from scheduler.model.policy import Policy, SolverBudget
+from scheduler.model.resources import vector
 from scheduler.model.shape import Shape
 from scheduler.model.volumes import VolumeFacts
 from scheduler.model.work import Gang, GangKey
 from scheduler.solver.build import Built, build
-from scheduler.solver.contention import uncontested, without
+from scheduler.solver.contention import uncontested
 from scheduler.solver.expand import Unexpandable, expand
 from scheduler.solver.filters import Eligibility, eligible, seen, within_plan, within_storage
-from scheduler.solver.greedy import place
+from scheduler.solver.greedy import place as place_greedily
 from scheduler.solver.problem import QueueRoom
 
 AGE_STEPS = 1000
@@ -118,7 +120,7 @@ def _decide(
     kept = [by_key[gang.key] for gang in built.gangs]
     mark("build")
 
-    start = place(built.problem)
+    start = place_greedily(built.problem)
     places = expand(built, start.puts)
     assert not isinstance(places, Unexpandable), f"greedy's own plan does not expand: {places}"
     draft = Draft(kept, places)
@@ -137,11 +139,12 @@ def _decide(
                 yield from reasons.diagnosis(index)
             waiting = [index for index in waiting if not reasons.impossible(index)]
         if waiting or left_out:
-            rest, rest_start = without(built, start, settled)
-            band = "contested" if settled else "all"
-            others, solve = yield from improved(rest, rest_start, budget, policy.limits.model_variables, band)
-            if others is not None:
-                draft.put(draft.open, others)
+
+            def rebuild(asks: Sequence[Ask]) -> Built:
+                return _build(_standing(snapshot, draft), policy, asks, found)
+
+            variables_max = policy.limits.model_variables
+            solve = yield from contest(snapshot.version, built, start, settled, draft, budget, variables_max, rebuild)
         mark("solve")
 
     decisions = draft.hand_out(draft.open)
@@ -238,6 +241,19 @@ def _build(snapshot: Snapshot, policy: Policy, asks: Sequence[Ask], found: Mappi
         queue_of_gang={gang.key: order[gang.queue] for gang in gangs if gang.queue in order},
         standing=snapshot.standing,
     )
+
+
+def _standing(snapshot: Snapshot, draft: Draft) -> Snapshot:
+    """The picture with everything that a draft has handed out."""
+    free, use = snapshot.free.copy(), {queue: total.copy() for queue, total in snapshot.use.items()}
+    for ask, own in draft.handed:
+        shapes = {member.name: member.shape for member in ask.gang.members}
+        for place in own:
+            row = vector(shapes[place.member].requests, snapshot.resources)
+            for each in place.nodes:
+                free[snapshot.nodes.rows[each.node]] -= row * each.count
+                use[ask.gang.queue] = use.get(ask.gang.queue, 0) + row * each.count
+    return replace(snapshot, free=free, use=use)
 
 
 def _worth(shape: Shape, policy: Policy) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import msgspec
+
 from scheduler.core.window import Ask
 from scheduler.model.plan import Decision
 from scheduler.model.work import GangKey, NodeCount, Place
@@ -38,6 +40,14 @@ class Draft:
             return [single.key for single in ask.singles[pods:]]
         return [] if pods else [ask.gang.key]
 
+    @property
+    def handed(self) -> list[tuple[Ask, Places]]:
+        """What was handed out, with its places."""
+        return [(self.asks[index], self._places[index]) for index in sorted(self._handed)]
+
+    def places(self, asks: Sequence[int]) -> list[Places]:
+        return [self._places[index] for index in asks]
+
     def put(self, asks: Sequence[int], places: Sequence[Places]) -> None:
         """Other places for asks that are open."""
         for index, own in zip(asks, places, strict=True):
@@ -63,6 +73,11 @@ class Draft:
         return [
             Decision(single.key, (Place("pod", (spot,)),)) for single, spot in zip(ask.singles, spots, strict=False)
         ]
+
+
+def _one(spot: NodeCount) -> NodeCount:
+    """One of the pods of a spot."""
+    return msgspec.structs.replace(spot, count=1)
 
 
 def _pods(places: Places) -> int:

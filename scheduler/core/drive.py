@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from typing import TypeVar
 
 import msgspec
 
 from scheduler.model.plan import Plan
 from scheduler.solver.problem import SolveRequest, SolveResult
 
-Deciding = Generator[SolveRequest | Plan, SolveResult | None, Plan]
-"""A decision under way: a solve it asks for is answered with its result, a part of its plan with None."""
+T = TypeVar("T")
+
+Part = Generator[SolveRequest | Plan, SolveResult | None, T]
+"""A stretch of a decision: a solve it asks for is answered with its result, a part of its plan with None."""
+
+Deciding = Part[Plan]
+"""A whole decision under way."""
 
 
 def parts(deciding: Deciding, solve: Callable[[SolveRequest], SolveResult]) -> list[Plan]:

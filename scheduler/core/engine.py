@@ -79,6 +79,11 @@ class Engine:
         """Whether a decision was asked for and has not come."""
         return self._deciding
 
+    @property
+    def stirred(self) -> bool:
+        """Whether something has happened that the next decision is to look at."""
+        return self._stirred
+
     def snapshot(self) -> Snapshot:
         """The picture that the decision asked for is made from."""
         return self.store.snapshot((*self._gangs.pending.values(), *self._singles.values()))

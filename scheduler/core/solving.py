@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 import msgspec
 
+from scheduler.core.drive import Part
 from scheduler.model.plan import SolveEnd, TierScore
 from scheduler.model.policy import SolverBudget
 from scheduler.solver.build import Built
@@ -16,16 +15,18 @@ from scheduler.solver.problem import Incumbent, SolveRequest, SolveResult
 
 
 def improved(
-    built: Built, start: Incumbent, budget: SolverBudget, variables_max: int, band: str
-) -> Generator[SolveRequest, SolveResult, tuple[Places | None, SolveEnd]]:
-    """The places of a better plan for a whole problem (None: greedy's stays), and how the solve ended."""
-    result = yield _request(built, start, budget, variables_max)
+    built: Built, start: Incumbent, budget: SolverBudget, variables_max: int, band: str, *, patient: bool = False
+) -> Part[tuple[Places | None, SolveEnd]]:
+    """The places of a better plan for a whole problem (None: the start stays), and how the solve ended."""
+    result = yield _request(built, start, budget, variables_max, patient=patient)
+    assert result is not None, "a solve is answered with its result"
     found = _better(built, start, result)
     if isinstance(found, Unexpandable):
         # The counts of one class do not fit onto its nodes: take that class apart and solve once more.
         built = split(built, found.node_class)
         start = place(built.problem)
-        result = yield _request(built, start, budget, variables_max)
+        result = yield _request(built, start, budget, variables_max, patient=patient)
+        assert result is not None, "a solve is answered with its result"
         found = _better(built, start, result)
     if found is None or isinstance(found, Unexpandable):
         return None, SolveEnd(band, result.end, _bounded(start.scores, result), result.variables)
@@ -33,9 +34,11 @@ def improved(
     return places, SolveEnd(band, result.end, _bounded(reached, result), result.variables, used="solver")
 
 
-def _request(built: Built, start: Incumbent, budget: SolverBudget, variables_max: int) -> SolveRequest:
+def _request(
+    built: Built, start: Incumbent, budget: SolverBudget, variables_max: int, *, patient: bool
+) -> SolveRequest:
     return SolveRequest(
-        built.problem, start, budget.wall_seconds, budget.work, budget.workers, budget.seed, variables_max
+        built.problem, start, budget.wall_seconds, budget.work, budget.workers, budget.seed, variables_max, patient
     )
 
 

@@ -6,9 +6,12 @@ import msgspec
 
 
 class SolverBudget(msgspec.Struct, frozen=True):
-    """Limits of one solve. With ``work`` set (deterministic seconds) the answer does not depend on the machine."""
+    """Limits of the solves of one decision. With ``work`` set (deterministic seconds) the answer does not depend on the
+    machine."""
 
     wall_seconds: float = 2.0
+    first_seconds: float = 0.4
+    """Of these, before the first part of a contended plan is handed out. With ``work`` nothing is handed out early."""
     work: float = 0.0
     workers: int = 1
     seed: int = 0

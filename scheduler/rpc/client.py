@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -127,8 +127,11 @@ class SolverClient:
         await self._channel.close(grace=None)
         self._converter.shutdown(wait=False)
 
-    async def solve(self, request: SolveRequest, deadline_seconds: float) -> SolveResult:
-        """The best answer at the deadline, or sooner when the solver ends; raises nothing but its own cancellation.
+    async def solve(
+        self, request: SolveRequest, deadline_seconds: float, enough: asyncio.Event | None = None
+    ) -> SolveResult:
+        """The best answer at the deadline, or sooner when the solver ends or ``enough`` is set; raises nothing but its
+        own cancellation.
 
         Trouble of any kind is ``SolveResult(None, "failed")``. It is logged and counted in `outcomes` but not told
         apart here, because the decision does the same in all cases: it keeps the plan that it has.
@@ -137,7 +140,7 @@ class SolverClient:
         try:
             try:
                 async with asyncio.timeout(deadline_seconds):
-                    await self._receive(answer, request, deadline_seconds)
+                    await _unless(enough, self._receive(answer, request, deadline_seconds))
             except TimeoutError:
                 if answer.incumbent is None:
                     return self._trouble(Outcome.SILENT, f"nothing was received within {deadline_seconds} s")
@@ -184,6 +187,22 @@ class SolverClient:
         self.outcomes[outcome] += 1
         log.warning("no answer from the solver", outcome=outcome.value, detail=detail)
         return SolveResult(incumbent=None, end="failed")
+
+
+async def _unless(enough: asyncio.Event | None, receiving: Coroutine[None, None, None]) -> None:
+    """Receives until it ends, or until ``enough`` is set."""
+    if enough is None:
+        await receiving
+        return
+    received, told = asyncio.create_task(receiving), asyncio.create_task(enough.wait())
+    try:
+        await asyncio.wait((received, told), return_when=asyncio.FIRST_COMPLETED)
+        if received.done():
+            received.result()
+    finally:
+        for task in (received, told):
+            task.cancel()
+        await asyncio.gather(received, told, return_exceptions=True)
 
 
 def _encode(request: SolveRequest) -> bytes:

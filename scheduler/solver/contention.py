@@ -25,7 +25,7 @@ _TIES_NOBODY = frozenset((*_CLASSES, "resources", "gangs", "queues", "goals", "r
 
 def uncontested(problem: Problem, start: Incumbent, waiting: Collection[int]) -> list[int]:
     """The gangs (indices, in order) with places in ``start`` that nothing among ``waiting`` contests."""
-    if not _ties_are_known(problem):
+    if not separable(problem):
         return []
     placed_on: dict[int, list[int]] = {}
     for put in start.puts:
@@ -75,8 +75,9 @@ def without(built: Built, start: Incumbent, settled: Sequence[int]) -> tuple[Bui
     return replace(built, problem=rest, gangs=gangs), Incumbent(puts, scores(rest, puts))
 
 
-def _ties_are_known(problem: Problem) -> bool:
-    """Whether nothing is asked for that may tie gangs together in other ways than by nodes and queues' room."""
+def separable(problem: Problem) -> bool:
+    """Whether nothing is asked for that may tie gangs together in other ways than by nodes and queues' room, so that
+    a problem may be taken apart by them."""
     return (
         all(getattr(problem, each.name) == each.default for each in fields(problem) if each.name not in _TIES_NOBODY)
         and all(queue == QueueRoom(queue.parent, queue.room) for queue in problem.queues)

@@ -47,6 +47,30 @@ def expand(built: Built, puts: Sequence[Put]) -> Places | Unexpandable:
     return tuple(_places(built, gang, pods) for gang in range(len(built.gangs)))
 
 
+def contract(built: Built, places: Sequence[tuple[Place, ...]]) -> tuple[Put, ...] | None:
+    """The way back: puts, with their nodes, for places per gang of the problem. None where a node is in no class: then
+    nothing that is asked for would fit there."""
+    spot_of = {
+        built.nodes.nodes[row].name: (node_class, index)
+        for node_class, rows in enumerate(built.class_rows)
+        for index, row in enumerate(rows.tolist())
+    }
+    spots: dict[tuple[int, int, int], dict[int, int]] = {}
+    for number, (gang, own) in enumerate(zip(built.gangs, places, strict=True)):
+        member_of = {member.name: index for index, member in enumerate(gang.members)}
+        for place in own:
+            for each in place.nodes:
+                if each.node not in spot_of:
+                    return None
+                node_class, index = spot_of[each.node]
+                here = spots.setdefault((number, member_of[place.member], node_class), {})
+                here[index] = here.get(index, 0) + each.count
+    return tuple(
+        Put(gang, member, node_class, sum(here.values()), tuple(sorted(here.items())))
+        for (gang, member, node_class), here in sorted(spots.items())
+    )
+
+
 def split(built: Built, node_class: int) -> Built:
     """The same problem with each node of one class a class of its own, for which counts always expand."""
     problem = built.problem

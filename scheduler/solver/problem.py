@@ -212,6 +212,8 @@ class SolveRequest(msgspec.Struct, frozen=True):
     workers: int = 1
     seed: int = 0
     variables_max: int = 60_000
+    patient: bool = False
+    """Whoever asks may be told to make do with the best so far: new work waits for the end of this decision."""
 
 
 class SolveResult(msgspec.Struct, frozen=True):

@@ -109,7 +109,7 @@ class Driver:
                 if isinstance(asked, Plan):
                     effects += self._apply(asked, found)
                 else:
-                    answer = await self._solve(asked)
+                    answer = await self._solve(asked, None)
         except StopIteration as end:
             return effects + self._apply(end.value, found)
 
@@ -145,8 +145,8 @@ async def measure(options: argparse.Namespace) -> Measured:
         client = await stack.enter_async_context(SolverClient(worker.endpoint))
         await asyncio.wait_for(worker.serving.wait(), 120)
 
-        async def solve(request: SolveRequest) -> SolveResult:
-            return await client.solve(request, request.wall_seconds + SOLVE_MARGIN_SECONDS)
+        async def solve(request: SolveRequest, enough: asyncio.Event | None) -> SolveResult:
+            return await client.solve(request, request.wall_seconds + SOLVE_MARGIN_SECONDS, enough)
 
         driver = Driver(fleet, policy, solve)
         settle_memory()

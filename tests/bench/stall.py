@@ -147,8 +147,8 @@ async def measure(options: argparse.Namespace) -> dict[str, object]:
         await asyncio.wait_for(worker.serving.wait(), 60)
         ends: list[str] = []
 
-        async def solve(request: SolveRequest) -> SolveResult:
-            result = await client.solve(request, deadline_seconds=request.wall_seconds + 0.5)
+        async def solve(request: SolveRequest, enough: asyncio.Event | None) -> SolveResult:
+            result = await client.solve(request, request.wall_seconds + 0.5, enough)
             ends.append(result.end)
             return result
 

@@ -10,7 +10,7 @@ from scheduler.core.engine import Engine
 from scheduler.model import events as ev
 from scheduler.model.cluster import GPU_MODEL_LABEL, Node, Snapshot
 from scheduler.model.plan import Cause, Plan
-from scheduler.model.policy import Policy
+from scheduler.model.policy import Policy, SolverBudget
 from scheduler.model.queue import Queue, Quota
 from scheduler.model.shape import Shape
 from scheduler.model.work import GangKey, Pod, PodGroup, group_key
@@ -133,3 +133,42 @@ def test_places_never_wait_for_a_reason() -> None:
     assert last.verdicts[key("large")].cause is Cause.OUTRANKED
     assert last.verdicts[key("unlike")].cause is Cause.BLOCKED
     assert not last.verdicts[key("unlike")].proven
+
+
+CROWDED = (
+    node("a"),
+    node("b"),
+    *gang("first", 8, created_seconds=1.0),
+    *gang("small", 5, created_seconds=2.0),
+    *gang("large", 8, created_seconds=3.0),
+)
+"""Greedy serves by age and leaves the large gang out; the better plan leaves out the small one."""
+
+
+def unfolded(budget: SolverBudget) -> tuple[list[Plan], list[SolveRequest]]:
+    """The parts of the plan when the solver never says that it is done, and what it was asked."""
+    asked: list[SolveRequest] = []
+
+    def answer(request: SolveRequest) -> SolveResult:
+        asked.append(request)
+        return msgspec.structs.replace(solved(request), end="feasible")
+
+    return parts(decide(snapshot(*CROWDED), POLICY, 0.0, budget), answer), asked
+
+
+def test_what_both_plans_agree_on_is_handed_out_and_the_rest_goes_on() -> None:
+    plans, asked = unfolded(SolverBudget(wall_seconds=2.0, first_seconds=0.5))
+    assert [(placed(plan), plan.final) for plan in plans] == [(["first"], False), (["large"], True)]
+    first, later = asked
+    assert (first.wall_seconds, first.patient) == (0.5, False)
+    assert (later.wall_seconds, later.patient) == (1.5, True)
+    assert [ask.pods for ask in later.problem.gangs] == [1, 1]
+    assert sum(put.count for put in later.start.puts) == 1
+    assert later.problem.class_free[:, later.problem.resources.index("nvidia.com/gpu")].tolist() == [8000]
+    assert plans[-1].verdicts[key("small")].by == (key("large"),)
+
+
+def test_an_answer_that_must_not_depend_on_time_comes_in_one_piece() -> None:
+    (plan,), (request,) = unfolded(SolverBudget(work=1.0))
+    assert placed(plan) == ["first", "large"]
+    assert request.wall_seconds == SolverBudget().wall_seconds

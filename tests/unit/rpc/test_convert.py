@@ -57,7 +57,7 @@ CARRIED = {
     TierScore: "tier value bound",
     SolveResult: "incumbent end variables",
 }
-STAYS_AT_HOME = {(Put, "spots"), (Put, "held"), (ClassDevices, "_needs")}
+STAYS_AT_HOME = {(SolveRequest, "patient"), (Put, "spots"), (Put, "held"), (ClassDevices, "_needs")}
 
 
 @pytest.mark.parametrize("value", CARRIED)

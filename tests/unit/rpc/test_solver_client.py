@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ from scheduler.solver.problem import Incumbent, Put, SolveResult
 from tests.unit.rpc.problems import sized_request
 
 FAILED = SolveResult(None, "failed")
+NOTHING_YET = SolveResult(None, "deadline")
 FOUND = Incumbent((Put(0, 0, 0, 1),), ())
 IMPROVED = pb.SolveResponse(incumbent=convert.incumbent_to_pb(FOUND)).SerializeToString()
 CLOSING = pb.SolveResponse(end=pb.END_OPTIMAL, variables=5).SerializeToString()
@@ -32,24 +34,27 @@ METHOD = "/muster.solver.v1.SolverService/Solve"
 class Scripted(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in the stubs only
     """Answers the Solve method with the given bytes, whatever is asked."""
 
-    def __init__(self, answers: Sequence[bytes], method: str = METHOD) -> None:
+    def __init__(self, answers: Sequence[bytes], method: str = METHOD, *, hangs: bool = False) -> None:
         self._answers = answers
         self._method = method
+        self._hangs = hangs
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
         async def answer(_request: bytes, _context: object) -> AsyncIterator[bytes]:
             for data in self._answers:
                 yield data
+            if self._hangs:
+                await asyncio.sleep(60)
 
         return grpc.unary_stream_rpc_method_handler(answer) if details.method == self._method else None
 
 
 @asynccontextmanager
 async def serving(
-    *answers: bytes, method: str = METHOD, credentials: grpc.ServerCredentials | None = None
+    *answers: bytes, method: str = METHOD, credentials: grpc.ServerCredentials | None = None, hangs: bool = False
 ) -> AsyncIterator[str]:
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers((Scripted(answers, method),))
+    server.add_generic_rpc_handlers((Scripted(answers, method, hangs=hangs),))
     if credentials is None:
         port = server.add_insecure_port("127.0.0.1:0")
     else:
@@ -89,6 +94,17 @@ async def test_only_an_answer_that_keeps_to_the_protocol_counts(
     async with serving(*answers) as address, SolverClient(Endpoint(address)) as client:
         assert await client.solve(sized_request(), 5.0) == result
         assert {key: count for key, count in client.outcomes.items() if count} == {outcome: 1}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("answers", "result"), [([IMPROVED], SolveResult(FOUND, "deadline")), ([], NOTHING_YET)])
+async def test_what_came_is_enough_when_somebody_says_so(answers: list[bytes], result: SolveResult) -> None:
+    enough = asyncio.Event()
+    async with serving(*answers, hangs=True) as address, SolverClient(Endpoint(address)) as client:
+        asyncio.get_running_loop().call_later(0.5, enough.set)
+        async with asyncio.timeout(10.0):
+            assert await client.solve(sized_request(), 60.0, enough) == result
+        assert client.outcomes[Outcome.CUT] == 1
 
 
 @pytest.mark.asyncio
