@@ -57,6 +57,9 @@ bench-bind: $(READY) ## binds per second: raw ceiling, kube-scheduler, Muster
 bench-openb: $(READY) ## the openb fleet through the API: kube-scheduler, Muster (needs the trace: MUSTER_SHARED)
 	@python -m tests.bench.fleet $(ARGS)
 
+bench-packing: $(READY) ## GPU left unallocated on the openb lists: ours, FGD, BestFit, the floor (needs the trace)
+	@python -m tests.bench.openb $(ARGS)
+
 bench-stall: $(READY) ## longest event loop stall while deciding 1,000 nodes x 100 gangs
 	@python -m tests.bench.stall $(ARGS)
 

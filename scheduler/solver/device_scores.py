@@ -1,4 +1,6 @@
-"""Which device of a node takes a part of one: lower is better. ``pack`` fills what is shared, ``spread`` levels it."""
+"""Which device of a node takes a part of one: lower is better. ``pack`` fills what is shared, ``spread`` levels it,
+``price`` keeps what the known mix of work can make most of.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.solver.device_worth import device_worth, kept_milli, priced
 from scheduler.solver.devices import DeviceScore, Numbers
 from scheduler.solver.problem import Problem
 
@@ -30,4 +33,17 @@ def _spread(_problem: Problem) -> DeviceScore:
     return score
 
 
-DEVICE_SCORES: Mapping[str, Callable[[Problem], DeviceScore]] = {"pack": _pack, "spread": _spread}
+def _price(problem: Problem) -> DeviceScore:
+    """What the part takes off the worth of its device; of equals the fullest, as ``pack``."""
+    if not priced(problem):
+        return _pack(problem)
+    worth = device_worth(kept_milli(problem))
+
+    def score(before: Numbers, after: Numbers) -> NDArray[np.float64]:
+        cost = worth[before] - worth[after]
+        return np.asarray(np.round(cost, 6) + after * 1e-9, dtype=np.float64)
+
+    return score
+
+
+DEVICE_SCORES: Mapping[str, Callable[[Problem], DeviceScore]] = {"pack": _pack, "spread": _spread, "price": _price}

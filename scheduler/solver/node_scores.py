@@ -1,4 +1,5 @@
-"""Which node to fill first: lower is better. ``pack`` keeps what is scarce whole, ``spread`` levels the load.
+"""Which node to fill first: lower is better. ``pack`` keeps what is scarce whole, ``spread`` levels the load, ``price``
+keeps what the known mix of work can make most of (`scheduler.solver.prices`).
 
 ``pack`` asks three things of a node in turn: how many scarce units (GPUs) the placement would strand there behind
 missing CPU or memory, how many scarce units would stay free on it, and how much of the rest. Work that asks for no
@@ -13,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.model.devices import DEVICE_MILLI
+from scheduler.solver.device_worth import gpu_column, priced
 from scheduler.solver.devices import States
+from scheduler.solver.prices import Prices
 from scheduler.solver.problem import Problem
 from scheduler.solver.scarcity import by_scarcity, is_extended
 from scheduler.solver.stock import Rest
@@ -70,7 +73,21 @@ def _spread(problem: Problem) -> NodeScore:
     return score
 
 
-NODE_SCORES: Mapping[str, Callable[[Problem], NodeScore]] = {"pack": _pack, "spread": _spread}
+def _price(problem: Problem) -> NodeScore:
+    """What a placement takes off the worth of its node; where that decides nothing, as ``pack``."""
+    if not priced(problem):
+        return _pack(problem)
+    prices = Prices(problem)
+    gpu = gpu_column(problem)
+
+    def score(before: Rest, after: Rest) -> Scores:
+        cost = prices.worth(before) - prices.worth(after)
+        return np.asarray(np.round(cost, 6) + after.free[gpu] * 1e-9, dtype=np.float64)
+
+    return score
+
+
+NODE_SCORES: Mapping[str, Callable[[Problem], NodeScore]] = {"pack": _pack, "spread": _spread, "price": _price}
 
 
 def _opened(before: States, after: States) -> Scores:

@@ -168,6 +168,9 @@ class Problem:
     flavors: tuple[str, ...] = ()
     class_flavor: Counts | None = None
     """[C] which flavor the nodes of each class count as (-1: none). There only when ``flavors`` are."""
+    mix: tuple[MemberAsk, ...] = ()
+    """The distinct shapes of the work that is known to come: of each ``count`` pods to so many of the others. There
+    only when a score asks for it."""
 
     @property
     def class_count(self) -> int:

@@ -43,10 +43,12 @@ class Poured(NamedTuple):
 
 
 class Rest(NamedTuple):
-    """What is free on n nodes: amounts [R x n], and the states of their devices [D x n] where they matter."""
+    """What is free on n nodes: amounts [R x n], the states of their devices [D x n] where they matter, and the classes
+    of the nodes [n]."""
 
     free: NDArray[np.int64]
     devices: States | None
+    classes: Slots
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +144,8 @@ class Stock:
 
     def rest(self, slots: Slots) -> Rest:
         """What is free on a node of each of these groups."""
-        return Rest(self.free[:, slots], None if self.devices is None else self.devices.states[:, slots])
+        devices = None if self.devices is None else self.devices.states[:, slots]
+        return Rest(self.free[:, slots], devices, self.node_class[slots])
 
     def rest_after(self, slots: Slots, member: MemberAsk, pods: int | Slots = 1) -> Rest:
         """What is left on a node of each group with so many pods of a member on it; for parts of devices, one pod.
@@ -154,17 +157,15 @@ class Stock:
         free = before.free - amounts * pods
         side = self.devices
         if side is None or before.devices is None:
-            return Rest(free, None)
+            return Rest(free, None, before.classes)
         if member.devices is None:
             left = free[side.gpu] // DEVICE_MILLI
             idle = before.devices == DEVICE_MILLI
             taken = idle & (np.cumsum(idle, axis=0) > left)
-            return Rest(free, np.where(taken, 0, before.devices))
-        chosen = choose(
-            before.devices, self.node_class[slots], side.classes.need(member.devices), side.classes, side.score
-        )
+            return Rest(free, np.where(taken, 0, before.devices), before.classes)
+        chosen = choose(before.devices, before.classes, side.classes.need(member.devices), side.classes, side.score)
         free[side.gpu] = idle_devices(chosen.after) * DEVICE_MILLI
-        return Rest(free, chosen.after)
+        return Rest(free, chosen.after, before.classes)
 
     def key(self, slot: int) -> GroupKey:
         return self._keys.key(slot)

@@ -1,0 +1,65 @@
+"""What the free part of a device is worth to the known mix of work, and so which device a share costs least on."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.model.devices import DEVICE_MILLI
+from scheduler.model.resources import is_gpu
+from scheduler.solver.cutting_stock import share_prices, worth_of_free
+from scheduler.solver.problem import MemberAsk, Problem
+from scheduler.solver.scarcity import by_scarcity
+
+ByMilli = NDArray[np.float64]
+"""[DEVICE_MILLI + 1] by the free thousandths of a device."""
+
+_WASTE_WEIGHT = 3.0
+"""Waste on a device counts more than balance: it never comes back, while a node's CPU may still meet small asks."""
+_OPENING = 100.0
+"""What it costs, beyond its worth, to break an idle device: of two equally good patterns the one begun is finished."""
+
+
+def gpu_column(problem: Problem) -> int:
+    """The column that counts GPUs, where there is one."""
+    return by_scarcity(problem.resources)[0]
+
+
+def priced(problem: Problem) -> bool:
+    """Whether there is a mix to take prices from."""
+    return is_gpu(problem.resources[gpu_column(problem)]) and any(
+        gpu_milli(member, problem) > 0 for member in problem.mix
+    )
+
+
+def gpu_milli(member: MemberAsk, problem: Problem) -> float:
+    """What one pod takes of devices, whole or in parts; by memory or slice it is the mean over the classes."""
+    if member.devices is None or problem.devices is None:
+        return float(member.request[gpu_column(problem)])
+    each = problem.devices.need(member.devices).milli
+    return float(each[each > 0].mean()) * member.devices.count if (each > 0).any() else 0.0
+
+
+def kept_milli(problem: Problem) -> ByMilli:
+    """What the mix can make of so much free, in thousandths of an idle device, which whole GPUs always use up."""
+    demand: dict[int, float] = {}
+    for member in problem.mix:
+        milli = gpu_milli(member, problem)
+        if milli > 0:
+            whole = member.devices is None
+            size, count = (DEVICE_MILLI, milli / DEVICE_MILLI) if whole else _sized(member, milli)
+            demand[size] = demand.get(size, 0.0) + count * member.count
+    return DEVICE_MILLI * worth_of_free(share_prices(demand))
+
+
+def device_worth(kept: ByMilli) -> ByMilli:
+    """The worth of a device by what is free on it."""
+    worth = _WASTE_WEIGHT * kept
+    worth[DEVICE_MILLI] += _OPENING
+    return worth
+
+
+def _sized(member: MemberAsk, milli: float) -> tuple[int, int]:
+    """The share of each device, and of how many."""
+    assert member.devices is not None
+    return max(1, round(milli / member.devices.count)), member.devices.count

@@ -1,0 +1,77 @@
+"""Where the score ``price`` sends work: one small fleet per part of a node's worth."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scheduler.model.devices import DeviceAsk
+from scheduler.model.resources import CPU, GPU
+from scheduler.solver.devices import ClassDevices
+from scheduler.solver.node_scores import node_score
+from scheduler.solver.problem import MemberAsk, Problem
+from scheduler.solver.stock import Stock
+
+_BOTH = np.packbits([True, True]).tobytes()
+_FIRST = np.packbits([True, False]).tobytes()
+
+
+def pods(count: int, *, gpus: int = 0, cpu: int = 0, share: int = 0, eligible: bytes = _BOTH) -> MemberAsk:
+    return MemberAsk((gpus * 1000, cpu), count, 0, 0, eligible, DeviceAsk(milli=share) if share else None)
+
+
+def cheapest(member: MemberAsk, mix: list[MemberAsk], *nodes: tuple[list[int], int]) -> int:
+    """Which of two nodes (free thousandths of each device, CPU) takes a pod."""
+    width = max(len(devices) for devices, _ in nodes)
+    states = np.array([devices + [0] * (width - len(devices)) for devices, _ in nodes], dtype=np.int64)
+    free = [[1000 * sum(state == 1000 for state in devices), cpu] for devices, cpu in nodes]
+    problem = Problem(
+        resources=(GPU, CPU),
+        class_nodes=np.ones(len(nodes), dtype=np.int32),
+        class_free=np.array(free, dtype=np.int64),
+        class_domain=np.zeros((len(nodes), 0), dtype=np.int32),
+        level_names=(),
+        domain_names=(),
+        gangs=(),
+        queues=(),
+        goals=(),
+        rules=(),
+        node_score="price",
+        device_score="price",
+        devices=ClassDevices(states, np.zeros(len(nodes), dtype=np.int32), np.full(len(nodes), -1, dtype=np.int32)),
+        mix=tuple(mix),
+    )
+    stock = Stock.of(problem)
+    slots = np.arange(len(nodes))
+    return int(node_score(problem)(stock.rest(slots), stock.rest_after(slots, member)).argmin())
+
+
+def test_a_share_goes_where_it_completes_a_pattern() -> None:
+    """470 is worth more room beside another 470 than as the rest that 810 leaves; both nodes are equally full."""
+    mix = [pods(10, share=470), pods(10, share=530), pods(10, share=300)]
+    assert cheapest(mix[0], mix, ([470, 700], 0), ([570, 600], 0)) == 0
+
+
+def test_cpu_and_gpus_of_a_node_stay_in_balance() -> None:
+    """A pod that needs much CPU goes where there is much of it per GPU."""
+    mix = [pods(10, gpus=1, cpu=4000), pods(10, gpus=1, cpu=12_000)]
+    assert cheapest(mix[1], mix, ([1000, 1000], 13_000), ([1000, 1000], 40_000)) == 1
+
+
+def test_cpu_only_work_leaves_the_cpu_that_gpus_need() -> None:
+    mix = [pods(10, gpus=1, cpu=8000), pods(10, cpu=8000)]
+    assert cheapest(mix[1], mix, ([1000, 1000], 16_000), ([1000, 0], 16_000)) == 1
+
+
+def test_a_whole_node_is_kept_for_pods_that_need_it_whole() -> None:
+    mix = [pods(10, gpus=1), pods(10, gpus=4)]
+    assert cheapest(mix[0], mix, ([1000] * 4, 0), ([1000] * 3 + [0], 0)) == 1
+
+
+def test_a_named_model_is_kept_for_those_who_name_it() -> None:
+    mix = [pods(10, gpus=1), pods(10, gpus=1, eligible=_FIRST)]
+    assert cheapest(mix[0], mix, ([1000] * 4, 0), ([1000] * 4, 0)) == 1
+
+
+def test_without_a_mix_it_packs() -> None:
+    one = pods(1, gpus=1)
+    assert cheapest(one, [], ([1000] * 4, 0), ([1000, 0, 0, 0], 0)) == 1
