@@ -109,7 +109,9 @@ def problem_to_pb(problem: Problem) -> pb.Problem:
             wish=[wishes[gang.flavors] for gang in problem.gangs],
             wishes=_rows(list(wishes)[1:], len(problem.flavors), INT32),
         ),
-        members=_members_to_pb(problem),
+        members=_members_to_pb(
+            [member for gang in problem.gangs for member in gang.members], _values(problem), len(problem.resources)
+        ),
         branches=branches_to_pb([branch for gang in problem.gangs for branch in gang.branches]),
         queues=_queues_to_pb(problem),
         goals=problem.goals,
@@ -117,6 +119,7 @@ def problem_to_pb(problem: Problem) -> pb.Problem:
         node_score=problem.node_score,
         device_score=problem.device_score,
         flavors=problem.flavors,
+        mix=_members_to_pb(problem.mix, [], len(problem.resources)),
     )
 
 
@@ -140,6 +143,7 @@ def problem_from_pb(message: pb.Problem) -> Problem:
         device_score=message.device_score,
         flavors=tuple(message.flavors),
         class_flavor=_flavor_column(message, len(class_nodes)),
+        mix=tuple(_members_from_pb(message.mix, resource_count, len(class_nodes))),
     )
 
 
@@ -248,22 +252,25 @@ def _queues_from_pb(message: pb.Queues, resource_count: int) -> tuple[QueueRoom,
     )
 
 
-def _members_to_pb(problem: Problem) -> pb.Members:
-    members = [member for gang in problem.gangs for member in gang.members]
-    masks: dict[bytes, int] = {}
-    eligible = [masks.setdefault(member.eligible, len(masks)) for member in members]
+def _values(problem: Problem) -> list[int]:
     for gang in problem.gangs:
         if len(gang.values) != len(gang.members):
             raise ValueError(f"a gang has {len(gang.members)} members but {len(gang.values)} values")
+    return [value for gang in problem.gangs for value in gang.values]
+
+
+def _members_to_pb(members: Sequence[MemberAsk], values: list[int], resource_count: int) -> pb.Members:
+    masks: dict[bytes, int] = {}
+    eligible = [masks.setdefault(member.eligible, len(masks)) for member in members]
     parts: dict[DeviceAsk | None, int] = {None: 0}
     part = [parts.setdefault(member.devices, len(parts)) for member in members]
     asks = [ask for ask in parts if ask is not None]
     return pb.Members(
-        request=_rows([member.request for member in members], len(problem.resources), INT64),
+        request=_rows([member.request for member in members], resource_count, INT64),
         count=[member.count for member in members],
         minimum=[member.minimum for member in members],
         branch=[member.branch for member in members],
-        value=[value for gang in problem.gangs for value in gang.values],
+        value=values,
         eligible=eligible,
         masks=list(masks),
         part=part if asks else [],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from scheduler.model.cluster import Mask, NodeTable, Standing
@@ -16,6 +17,7 @@ from scheduler.model.shape import Shape
 from scheduler.model.topology import Topology
 from scheduler.model.work import Gang, GangKey
 from scheduler.solver.classes import Demand, NodeClasses, Rows, node_classes
+from scheduler.solver.device_worth import PRICE
 from scheduler.solver.devices import ClassDevices, idle_devices, sorted_states
 from scheduler.solver.exclusive import Closed, closed_nodes
 from scheduler.solver.levels import Levels, level_asks
@@ -144,6 +146,9 @@ def build(
     )
     if parts is not None:  # whoever takes a part of a device counts those left whole, so here nothing is rounded
         classes.free[:, names.index(GPU)] = free_seen[classes.first_rows, names.index(GPU)]
+    gang_asks = _gang_asks(
+        kept, branches, requests, masks, classes, closed, policy, tiers, values, bonuses or {}, queue_of_gang or {}
+    )
     problem = Problem(
         resources=names,
         class_nodes=np.array([len(rows) for rows in classes.rows], dtype=np.int32),
@@ -151,9 +156,7 @@ def build(
         class_domain=levels.domains[classes.first_rows] if classes.rows else levels.domains[:0],
         level_names=levels.names,
         domain_names=levels.domain_names,
-        gangs=_gang_asks(
-            kept, branches, requests, masks, classes, closed, policy, tiers, values, bonuses or {}, queue_of_gang or {}
-        ),
+        gangs=gang_asks,
         queues=tuple(
             QueueRoom(parent=queue.parent, room=tuple(queue.room[column] for column in columns))
             for queue in queue_rooms
@@ -163,6 +166,7 @@ def build(
         node_score=policy.node_score,
         devices=None if parts is None else parts.of_rows(classes.first_rows),
         device_score=policy.device_score,
+        mix=_mix(gang_asks) if PRICE in (policy.node_score, policy.device_score) else (),
     )
     return Built(
         problem=problem,
@@ -177,6 +181,16 @@ def build(
         closed=closed,
         queue_names=queue_names,
     )
+
+
+def _mix(gangs: Sequence[GangAsk]) -> tuple[MemberAsk, ...]:
+    """What is waiting stands for what will come: distinct shapes, with how many pods of each."""
+    pods: dict[MemberAsk, int] = {}
+    for gang in gangs:
+        for member in gang.members:
+            shape = msgspec.structs.replace(member, count=0, minimum=0, branch=0)
+            pods[shape] = pods.get(shape, 0) + member.count
+    return tuple(msgspec.structs.replace(shape, count=count) for shape, count in pods.items())
 
 
 def _columns(gangs: Sequence[Gang], resources: tuple[str, ...]) -> list[int]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.solver.device_worth import device_worth, kept_milli, priced
+from scheduler.solver.device_worth import PRICE, device_worth, kept_milli, priced
 from scheduler.solver.devices import DeviceScore, Numbers
 from scheduler.solver.problem import Problem
 
@@ -46,4 +46,4 @@ def _price(problem: Problem) -> DeviceScore:
     return score
 
 
-DEVICE_SCORES: Mapping[str, Callable[[Problem], DeviceScore]] = {"pack": _pack, "spread": _spread, "price": _price}
+DEVICE_SCORES: Mapping[str, Callable[[Problem], DeviceScore]] = {"pack": _pack, "spread": _spread, PRICE: _price}

@@ -11,6 +11,9 @@ from scheduler.solver.cutting_stock import share_prices, worth_of_free
 from scheduler.solver.problem import MemberAsk, Problem
 from scheduler.solver.scarcity import by_scarcity
 
+PRICE = "price"
+"""The name of the scores for nodes and devices that need `Problem.mix`."""
+
 ByMilli = NDArray[np.float64]
 """[DEVICE_MILLI + 1] by the free thousandths of a device."""
 

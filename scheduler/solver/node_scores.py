@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.model.devices import DEVICE_MILLI
-from scheduler.solver.device_worth import gpu_column, priced
+from scheduler.solver.device_worth import PRICE, gpu_column, priced
 from scheduler.solver.devices import States
 from scheduler.solver.prices import Prices
 from scheduler.solver.problem import Problem
@@ -87,7 +87,7 @@ def _price(problem: Problem) -> NodeScore:
     return score
 
 
-NODE_SCORES: Mapping[str, Callable[[Problem], NodeScore]] = {"pack": _pack, "spread": _spread, "price": _price}
+NODE_SCORES: Mapping[str, Callable[[Problem], NodeScore]] = {"pack": _pack, "spread": _spread, PRICE: _price}
 
 
 def _opened(before: States, after: States) -> Scores:

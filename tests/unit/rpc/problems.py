@@ -101,14 +101,17 @@ any_incumbent = incumbents(
 )
 
 
-@st.composite
-def gangs(draw: st.DrawFn, resource_count: int, class_count: int, flavor_count: int) -> GangAsk:
+def member_asks(resource_count: int, class_count: int) -> st.SearchStrategy[MemberAsk]:
     request = st.tuples(*[_int64] * resource_count)
     mask_bytes = -(-class_count // 8)
     mask = st.binary(min_size=mask_bytes, max_size=mask_bytes)
     parts = st.builds(DeviceAsk, _index, _index, _index, st.text(max_size=5))
-    member = st.builds(MemberAsk, request, _int32, _int32, _int32, mask, st.none() | parts)
-    members = tuple(draw(st.lists(member, max_size=3)))
+    return st.builds(MemberAsk, request, _int32, _int32, _int32, mask, st.none() | parts)
+
+
+@st.composite
+def gangs(draw: st.DrawFn, resource_count: int, class_count: int, flavor_count: int) -> GangAsk:
+    members = tuple(draw(st.lists(member_asks(resource_count, class_count), max_size=3)))
     columns = st.lists(_index, max_size=2).map(tuple)
     held = st.lists(st.tuples(_index, _index), max_size=2).map(tuple)
     slices = st.lists(st.builds(SliceAsk, _index, _index, held), max_size=2).map(tuple)
@@ -153,6 +156,7 @@ def problems(draw: st.DrawFn) -> Problem:
         device_score=draw(st.text(max_size=5)),
         flavors=flavors,
         class_flavor=draw(arrays.arrays(np.int32, class_count)) if flavors else None,
+        mix=tuple(draw(st.lists(member_asks(len(resources), class_count), max_size=3))),
     )
 
 

@@ -43,7 +43,7 @@ def test_a_request_survives_the_wire_exactly(request: SolveRequest) -> None:
 CARRIED = {
     SolveRequest: "problem start wall_seconds work workers seed variables_max",
     Problem: "resources class_nodes class_free class_domain level_names domain_names gangs queues goals rules "
-    "node_score devices device_score flavors class_flavor",
+    "node_score devices device_score flavors class_flavor mix",
     GangAsk: "members branches values tier queue bundle bonus firm flavors leader",
     MemberAsk: "request count minimum branch eligible devices",
     BranchAsk: "parent minimum min_branches required preferred pinned wider slices exclusive balance",

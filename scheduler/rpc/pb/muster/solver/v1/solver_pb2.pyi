@@ -59,7 +59,7 @@ class Budget(_message.Message):
     def __init__(self, wall_seconds: _Optional[float] = ..., work: _Optional[float] = ..., workers: _Optional[int] = ..., seed: _Optional[int] = ..., variables_max: _Optional[int] = ...) -> None: ...
 
 class Problem(_message.Message):
-    __slots__ = ("resources", "levels", "classes", "gangs", "members", "branches", "queues", "goals", "rules", "node_score", "device_score", "flavors")
+    __slots__ = ("resources", "levels", "classes", "gangs", "members", "branches", "queues", "goals", "rules", "node_score", "device_score", "flavors", "mix")
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
     LEVELS_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +72,7 @@ class Problem(_message.Message):
     NODE_SCORE_FIELD_NUMBER: _ClassVar[int]
     DEVICE_SCORE_FIELD_NUMBER: _ClassVar[int]
     FLAVORS_FIELD_NUMBER: _ClassVar[int]
+    MIX_FIELD_NUMBER: _ClassVar[int]
     resources: _containers.RepeatedScalarFieldContainer[str]
     levels: _containers.RepeatedCompositeFieldContainer[Level]
     classes: NodeClasses
@@ -84,7 +85,8 @@ class Problem(_message.Message):
     node_score: str
     device_score: str
     flavors: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, resources: _Optional[_Iterable[str]] = ..., levels: _Optional[_Iterable[_Union[Level, _Mapping]]] = ..., classes: _Optional[_Union[NodeClasses, _Mapping]] = ..., gangs: _Optional[_Union[Gangs, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., branches: _Optional[_Union[Branches, _Mapping]] = ..., queues: _Optional[_Union[Queues, _Mapping]] = ..., goals: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[str]] = ..., node_score: _Optional[str] = ..., device_score: _Optional[str] = ..., flavors: _Optional[_Iterable[str]] = ...) -> None: ...
+    mix: Members
+    def __init__(self, resources: _Optional[_Iterable[str]] = ..., levels: _Optional[_Iterable[_Union[Level, _Mapping]]] = ..., classes: _Optional[_Union[NodeClasses, _Mapping]] = ..., gangs: _Optional[_Union[Gangs, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., branches: _Optional[_Union[Branches, _Mapping]] = ..., queues: _Optional[_Union[Queues, _Mapping]] = ..., goals: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[str]] = ..., node_score: _Optional[str] = ..., device_score: _Optional[str] = ..., flavors: _Optional[_Iterable[str]] = ..., mix: _Optional[_Union[Members, _Mapping]] = ...) -> None: ...
 
 class Level(_message.Message):
     __slots__ = ("name", "domains")
