@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from scheduler.core.company import Guest, concerned, still_welcome
 from scheduler.core.store import Store
 from scheduler.model.cluster import Node, NodeTable
 from scheduler.model.policy import Policy
+from scheduler.model.relations import LabelSet
 from scheduler.model.shape import Shape
 from scheduler.solver.filters import eligible, within_storage
 
@@ -42,8 +44,11 @@ class Admission:
         mask, _ = within_storage(shape, everywhere, NodeTable.of((node,)), facts, self._policy)
         return bool(np.all(mask))
 
-    def holds(self, name: str, shape: Shape | None) -> bool:
-        """Whether a place that was reserved on a node is still good: admitted, and nobody has taken the room."""
+    def holds(self, name: str, shape: Shape | None, label_set: LabelSet | None = None) -> bool:
+        """Whether a place that was reserved on a node is still good: admitted, nobody has taken the room, and no pod
+        stands near that it must be apart from."""
         if shape is None or not self.admits(name, shape):
+            return False
+        if concerned(self._store, (shape,)) and not still_welcome(self._store, Guest(name, 1, shape, label_set)):
             return False
         return bool((self._store.free_on(name) >= 0).all())

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scheduler.model.neighbours import Neighbours, NodeCounts
 from scheduler.model.relations import AntiAffinity, HostPort, LabelSet, PodSelector, PodTerm
 from scheduler.model.selector import Labels
+from scheduler.model.selector_index import SelectorIndex, telling
 from scheduler.model.shape import Shape
 
 _Key = TypeVar("_Key")
@@ -36,6 +37,7 @@ class Census:
         self._known: dict[str, dict[LabelSet, None]] = {}
         self._indexes: dict[tuple[str, str], Index] = {}
         self._carriers: dict[AntiAffinity, Counter[Slot]] = {}
+        self._carrier_index: SelectorIndex[AntiAffinity] = SelectorIndex()
         self._ports: dict[HostPort, Counter[Slot]] = {}
 
     # -- what stands -----------------------------------------------------------------------------------------------
@@ -46,7 +48,12 @@ class Census:
             self._count_labels(slot, label_set, times, leaving=leaving)
         if shape.relations is not None:
             for term in shape.relations.anti_affinity:
+                known = term in self._carriers
                 _add(self._carriers, term, slot, times)
+                if known and term not in self._carriers:
+                    self._carrier_index.discard(term, term.selector)
+                elif not known and term in self._carriers:
+                    self._carrier_index.add(term, term.selector)
             for port in shape.relations.ports:
                 _add(self._ports, port, slot, times)
 
@@ -79,15 +86,11 @@ class Census:
     ) -> Neighbours:
         """What pending work meets: ``asking`` are its selectors, ``seen`` its pods' labels; ``slots`` [nodes] say which
         row of the answer stands for which node."""
-        labels = tuple(dict.fromkeys(seen)) if self._carriers else ()
+        against = (term for each in dict.fromkeys(seen if self._carriers else ()) for term in self.terms_against(each))
         return Neighbours(
             namespaces=dict(self.namespaces),
             matching={each: self._standing(each, slots) for each in dict.fromkeys(asking)},
-            carriers={
-                term: _by_row(holders, slots)
-                for term, holders in self._carriers.items()
-                if any(term.selector.matches(each, self.namespaces) for each in labels)
-            },
+            carriers={term: _by_row(self._carriers[term], slots) for term in dict.fromkeys(against)},
             ports={port: _by_row(holders, slots) for port, holders in self._ports.items()},
         )
 
@@ -97,7 +100,8 @@ class Census:
 
     def terms_against(self, label_set: LabelSet) -> Iterator[AntiAffinity]:
         """The anti-affinity of pods that stand which keeps a pod with these labels away."""
-        return (term for term in self._carriers if term.selector.matches(label_set, self.namespaces))
+        candidates = self._carrier_index.candidates(label_set) if self._carriers else ()
+        return (term for term in candidates if term.selector.matches(label_set, self.namespaces))
 
     def ports_on(self, slot: Slot) -> Counter[HostPort]:
         """How many pods hold each host port of a node."""
@@ -123,14 +127,14 @@ class Census:
         term = selector.terms[0]
         for namespace in self._namespaces_of(term):
             known = self._known.get(namespace, {})
-            telling = next((each for each in term.selector or () if each.operator == "In"), None)
-            if telling is None:
+            named = telling(term)
+            if named is None:
                 yield from known
                 continue
-            index = self._indexes.get((namespace, telling.key))
+            index = self._indexes.get((namespace, named.key))
             if index is None:
-                index = self._indexes[namespace, telling.key] = _indexed(known, telling.key)
-            for value in telling.values:
+                index = self._indexes[namespace, named.key] = _indexed(known, named.key)
+            for value in named.values:
                 yield from index.get(value, {})
 
     def _namespaces_of(self, term: PodTerm) -> Iterable[str]:

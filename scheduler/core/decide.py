@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -31,9 +32,11 @@ from scheduler.model.work import Gang, GangKey
 from scheduler.solver.build import Built, build
 from scheduler.solver.contention import uncontested
 from scheduler.solver.expand import Unexpandable, expand
-from scheduler.solver.filters import Eligibility, eligible, seen, within_plan, within_storage
+from scheduler.solver.filters import Eligibility, eligible, seen, with_coming, within_plan, within_storage
+from scheduler.solver.fleet import Fleet
 from scheduler.solver.greedy import place as place_greedily
 from scheduler.solver.problem import QueueRoom
+from scheduler.solver.turns import in_turn
 
 AGE_STEPS = 1000
 """How finely age breaks ties between work of equal value: always less than one unit of value."""
@@ -54,7 +57,8 @@ class Masks:
         """Where a shape may go in a plan made from a snapshot. Only what follows from the nodes is remembered, and what
         storage says for as long as it stays the same."""
         allowed = self._of_storage(snapshot, shape) if shape.volumes is not None else self._of_nodes(snapshot, shape)
-        return within_plan(shape, allowed, snapshot, self._policy)
+        fleet = Fleet(snapshot.nodes, snapshot.capacity, snapshot.resources, snapshot.neighbours)
+        return within_plan(shape, allowed, fleet, self._policy)
 
     def _of_storage(self, snapshot: Snapshot, shape: Shape) -> Eligibility:
         shape = msgspec.structs.replace(shape, relations=None, matched=())
@@ -106,6 +110,7 @@ def _decide(
 ) -> Deciding:
     verdicts: dict[GangKey, Verdict] = {}
     admitted = _as_seen(_admit(snapshot, verdicts), snapshot.neighbours, verdicts)
+    snapshot = replace(snapshot, neighbours=with_coming(snapshot.neighbours, admitted))
     asks, left_out = window(ranked(admitted), policy.limits)
     for key in left_out:
         verdicts[key] = Verdict(Cause.OUTSIDE_WINDOW)
@@ -123,7 +128,7 @@ def _decide(
     start = place_greedily(built.problem)
     places = expand(built, start.puts)
     assert not isinstance(places, Unexpandable), f"greedy's own plan does not expand: {places}"
-    draft = Draft(kept, places)
+    draft = Draft(kept, places, partial(in_turn, built))
     mark("greedy")
 
     reasons = Reasons(built, found, budget, policy.limits)
@@ -168,8 +173,6 @@ def _admit(snapshot: Snapshot, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
             by_queue[gang.queue] = admission_trouble(snapshot.queues, troubles, gang.queue)
         trouble = by_queue[gang.queue]
         unmodelled = [feature for member in gang.members for feature in member.shape.unmodelled]
-        if any(member.shape.relations is not None for member in gang.members):
-            unmodelled.append("what a pod asks of other pods")
         claims = volume_troubles(gang)
         if unmodelled:
             refusals = tuple(Refusal("modelled", "NotModelled", where=each) for each in dict.fromkeys(unmodelled))
@@ -236,6 +239,7 @@ def _build(snapshot: Snapshot, policy: Policy, asks: Sequence[Ask], found: Mappi
         values=values,
         bonuses={gang.key: 0 if gang.single else age[gang.key] for gang in gangs},
         queue_rooms=rooms,
+        neighbours=snapshot.neighbours,
         queue_names=tuple(sorted(entitled)),
         devices=snapshot.devices,
         queue_of_gang={gang.key: order[gang.queue] for gang in gangs if gang.queue in order},

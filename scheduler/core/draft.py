@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
@@ -16,8 +16,12 @@ Places = tuple[Place, ...]
 class Draft:
     """Asks stand in rank order and are named by index. What was handed out may have been acted on: it stays."""
 
-    def __init__(self, asks: Sequence[Ask], places: Sequence[Places]) -> None:
+    def __init__(
+        self, asks: Sequence[Ask], places: Sequence[Places], in_turn: Callable[[int, list[str]], list[int]]
+    ) -> None:
+        """``in_turn`` orders the nodes of a bundle (index) so that its pods may take them one after the other."""
         self.asks = asks
+        self._in_turn = in_turn
         self._places = list(places)
         self._handed: set[int] = set()
         self.placed: list[GangKey] = []
@@ -70,6 +74,7 @@ class Draft:
         spots = [
             NodeCount(each.node, 1, each.devices) for place in own for each in place.nodes for _ in range(each.count)
         ]
+        spots = [spots[place] for place in self._in_turn(index, [spot.node for spot in spots])]
         return [
             Decision(single.key, (Place("pod", (spot,)),)) for single, spot in zip(ask.singles, spots, strict=False)
         ]

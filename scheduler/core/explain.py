@@ -70,6 +70,9 @@ _TEMPLATES = {
     ("capacity", "NotTogether"): "{offered} of its {needed} pods fit at once, not all of them together",
     ("capacity", "NodeGone"): "node {where} is gone",
     ("capacity", "NodeFull"): "node {where} has {offered} {resource} free; {needed} are needed",
+    ("pod-affinity", "NotTogether"): "its {needed} pods fit, but not near the pods that their affinity requires",
+    ("pod-anti-affinity", "NotTogether"): "its {needed} pods fit, but not as far apart as their anti-affinity requires",
+    ("topology-spread", "NotTogether"): "its {needed} pods fit, but not spread as their constraints require",
     ("required-topology", "NotEnough"): (
         "needs {needed} {resource} in one {level}; the best {level}, {domain}, has {offered} free"
     ),

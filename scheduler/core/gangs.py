@@ -11,7 +11,7 @@ from scheduler.core.binder import Binder
 from scheduler.core.devices import Uses
 from scheduler.core.gang_state import GangState, GroupWrite, needs_time
 from scheduler.core.lifecycle import Phase, allowed
-from scheduler.core.resolve import Resolved, gang_of, resolve, whole
+from scheduler.core.resolve import Resolved, gang_of, promises, resolve, whole
 from scheduler.core.status import as_written, group_status, says_the_same, warning_about
 from scheduler.core.store import Spot, Store, by_member, newer, places_of, spots
 from scheduler.core.voice import Voice, pod_effects
@@ -240,7 +240,7 @@ class Gangs:
         if group.suspend or group.leaving or state.resolved.mismatches:
             return Phase.QUEUED
         if any(
-            not self._admission.holds(node, state.resolved.shapes.get(member))
+            not self._admission.holds(node, state.resolved.shapes.get(member), state.resolved.labels.get(member))
             for member, node, _ in spots(state.record.places)
         ):
             return Phase.QUEUED
@@ -299,7 +299,7 @@ class Gangs:
             for uid in sorted(state.loose, key=lambda each: pods[each].name):
                 pod = pods[uid]
                 places = places_for.get(state.resolved.member_of.get(uid, ""), [])
-                usable = [place for place in places if self._admission.holds(place[0], pod.shape)][:1]
+                usable = [place for place in places if self._admission.holds(place[0], pod.shape, pod.label_set)][:1]
                 if not usable or pod.gated or self._binder.pending(pod):
                     continue
                 places.remove(usable[0])
@@ -399,8 +399,8 @@ class Gangs:
         book = self._store.book(group.key)
         wanted = Counter(member for uid, member in state.resolved.member_of.items() if not pods[uid].gated)
         for spec in () if state.unproven else group.members:
-            if spec.shape is not None and spec.count is not None:
-                wanted[spec.name] = max(wanted[spec.name], spec.count - book.done[spec.name])
+            if promises(spec):
+                wanted[spec.name] = max(wanted[spec.name], (spec.count or 0) - book.done[spec.name])
         if record is not None:
             wanted.subtract(by_member(self._standing(group.key, state, record)))
             wanted.update(by_member(book.spent))

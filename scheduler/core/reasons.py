@@ -44,7 +44,7 @@ class Reasons:
 
     def open(self, gang: int) -> bool:
         """Whether only a search can tell: nothing is known, and bounds are not the whole truth."""
-        return gang not in self._known and not self._bounds.of(gang) and not exact(self.built.problem.gangs[gang])
+        return gang not in self._known and not self._bounds.of(gang) and not exact(self.built.problem, gang)
 
     def take_time(self, draft: Draft) -> bool:
         """Whether some verdict that is still to be given waits for a solve."""

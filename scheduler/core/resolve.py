@@ -65,17 +65,18 @@ def resolve(group: PodGroup, pods: Iterable[Pod], known: Mapping[str, str] | Non
     mismatches: list[Refusal] = []
     if group.members:
         shapes = {spec.name: spec.shape for spec in group.members if spec.shape is not None}
+        first: dict[str, Shape] = {}
         for pod in live:
             spec, refusal = _declared(group.members, pod)
             if refusal is not None:
                 mismatches.append(refusal)
                 continue
             assert spec is not None
+            alike = first.setdefault(spec.name, pod.shape)
             member_of[pod.uid] = spec.name
-            if spec.shape is None and shapes.setdefault(spec.name, pod.shape) != pod.shape:
+            if alike != pod.shape if spec.shape is None else alike.relations != pod.shape.relations:
                 mismatches.append(Refusal("gang-minimum", "UnlikePods", where=pod.name))
-            elif spec.shape is not None:
-                shapes[spec.name] = pod.shape
+            shapes[spec.name] = pod.shape
         expected = sum(spec.count or 0 for spec in group.members)
     else:
         for pod in live:
@@ -121,6 +122,12 @@ def _declared(members: tuple[MemberSpec, ...], pod: Pod) -> tuple[MemberSpec | N
         return fitting[0], None
     difference = template_difference(members[0].shape, pod.shape)
     return None, Refusal("gang-minimum", "TemplateMismatch", where=f"{pod.name}: {difference}")
+
+
+def promises(spec: MemberSpec) -> bool:
+    """Whether a member's template says all there is to know of its pods before they exist. Not where they ask something
+    of other pods: that goes by their labels, which only they have."""
+    return spec.shape is not None and bool(spec.count) and spec.shape.relations is None
 
 
 def template_difference(template: Shape | None, observed: Shape) -> str:
@@ -171,9 +178,7 @@ def gang_of(
         return Verdict(Cause.INVALID, resolved.mismatches)
     if group.suspend:
         return Verdict(Cause.HELD, (Refusal("gang-minimum", "Suspended"),))
-    templated = (
-        promised and bool(group.members) and all(spec.shape is not None and spec.count for spec in group.members)
-    )
+    templated = promised and bool(group.members) and all(promises(spec) for spec in group.members)
     have = resolved.expected if templated else len(resolved.member_of)
     if have < resolved.minimum or not resolved.shapes:
         short = Refusal("gang-minimum", "Incomplete", needed=max(resolved.minimum, 1), offered=have)

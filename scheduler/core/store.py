@@ -116,6 +116,7 @@ class Store:
         self._shapes_with_volumes: dict[Shape, Shape] = {}
         self.books: dict[GangKey, GangBook] = {}
         self._slots: dict[str, int] = {}
+        self._slot_names: list[str] = []
         self._used: Matrix = np.zeros((64, 4), dtype=np.int64)
         self._use: dict[str, Matrix] = {}
         self._below: dict[str, Matrix] = {}
@@ -197,10 +198,19 @@ class Store:
         free: Matrix = own - self._used[self._slots[node]]
         return free
 
+    def slot_of(self, node: str) -> int:
+        """The row of a node in the totals; it keeps it for good."""
+        return self._slot(node)
+
+    def node_of_slot(self, slot: int) -> str:
+        """The name of the node, there or gone, that has a row in the totals."""
+        return self._slot_names[slot]
+
     def _slot(self, node: str) -> int:
         slot = self._slots.get(node)
         if slot is None:
             slot = self._slots[node] = len(self._slots)
+            self._slot_names.append(node)
             if slot >= len(self._used):
                 self._used = np.concatenate([self._used, np.zeros_like(self._used)])
         return slot

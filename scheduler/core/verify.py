@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from scheduler.core.admission import Admission
+from scheduler.core.company import Guest, concerned, refusal_of_guests
 from scheduler.core.devices import Uses, slot_bits
 from scheduler.core.store import Store, spots, taken_by
 from scheduler.model.devices import (
@@ -52,7 +53,21 @@ def refusal_of(store: Store, admission: Admission | None, gang: Gang, decision: 
         or _no_device(store, need, parts)
         or _wrong_count(gang, decision)
         or _apart(store, gang, decision.places)
+        or _in_bad_company(store, gang, decision)
         or _over_limit(store, gang.queue, need)
+    )
+
+
+def _in_bad_company(store: Store, gang: Gang, decision: Decision) -> Refusal | None:
+    members = {member.name: member for member in gang.members}
+    if not concerned(store, (member.shape for member in gang.members)):
+        return None
+    return refusal_of_guests(
+        store,
+        tuple(
+            Guest(node, count, members[name].shape, next(iter(members[name].label_sets), None))
+            for (name, node, _), count in spots(decision.places).items()
+        ),
     )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.model.relations import AntiAffinity, HostPort, PodSelector
+from scheduler.model.relations import AntiAffinity, HostPort, LabelSet, PodSelector
 from scheduler.model.selector import Labels
+from scheduler.model.selector_index import SelectorIndex
 
 NodeCounts = NDArray[np.int32]
 """[nodes] pods on each node, rows as in the snapshot's node table."""
@@ -27,11 +29,31 @@ class Neighbours:
     matching: Mapping[PodSelector, NodeCounts] = field(default_factory=dict)
     carriers: Mapping[AntiAffinity, NodeCounts] = field(default_factory=dict)
     ports: Mapping[HostPort, NodeCounts] = field(default_factory=dict)
+    coming: Mapping[PodSelector, int] = field(default_factory=dict)
+    """While a plan is made: how many of the pods that wait for it match each selector."""
 
-    @property
+    @cached_property
     def selectors(self) -> tuple[PodSelector, ...]:
         """Everything that may look at a pending pod."""
         return tuple(dict.fromkeys((*self.matching, *(each.selector for each in self.carriers))))
+
+    def matched(self, label_set: LabelSet) -> tuple[PodSelector, ...]:
+        """The selectors that match a pod with these labels, in their order."""
+        ranks = sorted(rank for rank in self._index.candidates(label_set))
+        found = (self.selectors[rank] for rank in ranks)
+        return tuple(each for each in found if each.matches(label_set, self.namespaces))
+
+    @cached_property
+    def _index(self) -> SelectorIndex[int]:
+        index: SelectorIndex[int] = SelectorIndex()
+        for rank, selector in enumerate(self.selectors):
+            index.add(rank, selector)
+        return index
+
+    def is_alone(self, selector: PodSelector, matched: tuple[PodSelector, ...]) -> bool:
+        """Whether nobody but the asking pod itself, at most, can come to match while the plan is made: then what stands
+        decides. ``matched`` are the selectors that it matches."""
+        return self.coming.get(selector, 0) <= int(selector in matched)
 
 
 NOBODY = Neighbours()

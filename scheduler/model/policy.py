@@ -85,6 +85,9 @@ class Policy(msgspec.Struct, frozen=True):
         "slices",
         "leader",
         "exclusive-domains",
+        "pod-affinity",
+        "pod-anti-affinity",
+        "topology-spread",
     )
     goals: tuple[str, ...] = ("served-value", "preferred-topology", "balance", "packing")
     node_score: str = "pack"

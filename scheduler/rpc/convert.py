@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scheduler.model.devices import DeviceAsk
 from scheduler.model.plan import TierScore
 from scheduler.rpc.branches import branches_from_pb, branches_to_pb
+from scheduler.rpc.convert_relations import relation_to_pb, relations_from_pb
 from scheduler.rpc.pb.muster.solver.v1 import solver_pb2 as pb
 from scheduler.solver.devices import ClassDevices
 from scheduler.solver.problem import (
@@ -117,6 +118,7 @@ def problem_to_pb(problem: Problem) -> pb.Problem:
         goals=problem.goals,
         rules=problem.rules,
         node_score=problem.node_score,
+        relations=[relation_to_pb(relation) for relation in problem.relations],
         device_score=problem.device_score,
         flavors=problem.flavors,
         mix=_members_to_pb(problem.mix, [], len(problem.resources)),
@@ -139,6 +141,9 @@ def problem_from_pb(message: pb.Problem) -> Problem:
         goals=tuple(message.goals),
         rules=tuple(message.rules),
         node_score=message.node_score,
+        relations=relations_from_pb(
+            message.relations, list(message.gangs.members), [len(level.domains) for level in message.levels]
+        ),
         devices=_devices_from_pb(message.classes, len(class_nodes)),
         device_score=message.device_score,
         flavors=tuple(message.flavors),

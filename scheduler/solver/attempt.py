@@ -15,9 +15,11 @@ from scheduler.solver.distribution import DomainTree, Layer
 from scheduler.solver.group_keys import GroupKey
 from scheduler.solver.node_scores import NodeScore
 from scheduler.solver.problem import Counts, GangAsk, MemberAsk, Problem
+from scheduler.solver.related import RelatedChoice
 from scheduler.solver.scarcity import by_scarcity
 from scheduler.solver.slicer import Slicer, layers_of
 from scheduler.solver.stock import Slots, Stock
+from scheduler.solver.tally import GangTally, Standing
 from scheduler.solver.tree import children, members_below, minima_below, needs_nothing, path_up, sliced_above
 
 _PREFERRED_TRIES = 8
@@ -53,6 +55,11 @@ class Attempt:
     present: set[int] = field(default_factory=set)
     classes: dict[int, None] = field(default_factory=dict)
     open: tuple[Mask, ...] | None = None
+    tally: GangTally | None = None
+
+    def follows(self, member: int) -> bool:
+        """Whether a member can only come to where others are."""
+        return self.tally is not None and self.tally.follows(member)
 
     def within(self, slots: Slots) -> Attempt:
         """A part to try on, which knows what was taken so far. Whoever fails on it just forgets it."""
@@ -60,13 +67,18 @@ class Attempt:
 
     def on(self, stock: Stock) -> Attempt:
         """The same gang on another stock, with what it has so far."""
-        return Attempt(stock, [], dict(self.taken), dict(self.at), set(self.present), dict(self.classes), self.open)
+        tally = None if self.tally is None else self.tally.copy()
+        return Attempt(
+            stock, [], dict(self.taken), dict(self.at), set(self.present), dict(self.classes), self.open, tally
+        )
 
     def pour(self, step: Step, member: MemberAsk) -> GroupKey:
         """Makes a step; answers with the key of the group that its nodes are in now."""
         poured = self.stock.pour(self.stock.slot(step.key), step.nodes, step.each, member)
         self.steps.append(msgspec.structs.replace(step, spots=tuple(poured.nodes), held=poured.held))
         self.classes[step.key[0]] = None
+        if self.tally is not None:
+            self.tally.note(step.member, step.key[0], step.nodes * step.each)
         return poured.key
 
     def keep(self, part: Attempt, gang: GangAsk) -> None:
@@ -74,6 +86,15 @@ class Attempt:
         for step in part.steps:
             self.pour(step, gang.members[step.member])
         self.taken, self.at, self.present = part.taken, part.at, part.present
+
+
+def _opening(attempt: Attempt, gang: GangAsk) -> tuple[Standing | None, list[int]]:
+    """The relation, if any, for which the gang chooses a domain to begin in, and the members that it is about."""
+    if attempt.tally is None:
+        return None, []
+    by_member = {index: attempt.tally.opening(index) for index in range(len(gang.members))}
+    opening = next((each for each in by_member.values() if each is not None), None)
+    return opening, [index for index, each in by_member.items() if each is not None and each is opening]
 
 
 def _always(_part: Attempt) -> bool:
@@ -92,6 +113,7 @@ class GangPlacer:
         self._required_binds = "required-topology" in problem.rules
         self._preferred_counts = "preferred-topology" in problem.goals
         self._slices_bind = "slices" in problem.rules
+        self._related = RelatedChoice(problem, score)
         self._slicer = Slicer(problem, self)
 
     def eligible(self, member: MemberAsk) -> Mask:
@@ -107,7 +129,19 @@ class GangPlacer:
 
     def minima(self, attempt: Attempt, gang: GangAsk, admits: Callable[[Attempt], bool]) -> bool:
         """The least of a gang that counts as placed, if it fits and ``admits`` allows it; else nothing happens."""
-        return self._branch(attempt, gang, 0, admits)
+        opening, members = _opening(attempt, gang)
+        if opening is None:
+            return self._branch(attempt, gang, 0, admits)
+        needs = minima_below(gang, 0)
+        asked = [(index, max(1, needs.get(index, 0))) for index in members]
+        for domain in self._domains_for(attempt, gang, asked, opening.relation.level):
+            part = attempt.within(attempt.stock.live(np.ones(self._problem.class_count, dtype=np.bool_)))
+            assert part.tally is not None
+            part.tally.begin(opening.relation, domain)
+            if self._branch(part, gang, 0, admits):
+                attempt.keep(part, gang)
+                return True
+        return False
 
     def settle(self, attempt: Attempt, gang: GangAsk, index: int) -> None:
         """Chooses domains for a member whose branches need nothing: the tightest that takes all of it, else the
@@ -192,7 +226,7 @@ class GangPlacer:
         if gang.branches[branch].slices and self._slices_bind:
             return self._slicer.fill(attempt, gang, branch)
         attempt.present.add(branch)
-        for index in self._largest_first(gang, branch):
+        for index in self._largest_first(attempt, gang, branch):
             minimum = gang.members[index].minimum
             if self.add(attempt, gang, index, minimum) < minimum:
                 return False
@@ -209,7 +243,7 @@ class GangPlacer:
 
     def _top_up(self, attempt: Attempt, gang: GangAsk, branch: int) -> bool:
         """More pods until the branch's minimum holds: of members that are in, then by letting another child in."""
-        members = members_below(gang, branch)
+        members = sorted(members_below(gang, branch), key=attempt.follows)
 
         def missing() -> int:
             return gang.branches[branch].minimum - sum(attempt.taken.get(index, 0) for index in members)
@@ -232,10 +266,15 @@ class GangPlacer:
         branch = sliced_above(gang, gang.members[index].branch) if self._slices_bind and index != gang.leader else -1
         return gang.branches[branch].slices[0].size if branch >= 0 else 1
 
-    def _largest_first(self, gang: GangAsk, branch: int) -> list[int]:
-        """A branch's own members, those with the largest request first: they are the hardest to place."""
+    def _largest_first(self, attempt: Attempt, gang: GangAsk, branch: int) -> list[int]:
+        """A branch's own members, those with the largest request first: they are the hardest to place. Whoever must be
+        near others comes after them."""
         own = [index for index, member in enumerate(gang.members) if member.branch == branch]
-        return sorted(own, key=lambda index: [-gang.members[index].request[column] for column in self._by_scarcity])
+
+        def rank(index: int) -> tuple[bool, list[int]]:
+            return attempt.follows(index), [-gang.members[index].request[column] for column in self._by_scarcity]
+
+        return sorted(own, key=rank)
 
     # --- members --------------------------------------------------------------------------------------------------
 
@@ -253,6 +292,8 @@ class GangPlacer:
             placed += self.pour(attempt, gang, index, visit, min(most, count - placed))
             if placed == count:
                 break
+        if attempt.tally is not None and placed < count:  # the visits did not know what the gang's relations leave
+            placed += self.pour(attempt, gang, index, classes, count - placed)
         attempt.taken[index] = attempt.taken.get(index, 0) + placed
         return placed
 
@@ -308,6 +349,17 @@ class GangPlacer:
         """Up to ``count`` pods of a member onto groups of these classes, best score first."""
         stock, member = attempt.stock, gang.members[index]
         placed = 0
+        related = attempt.tally if attempt.tally is not None and attempt.tally.concerns(index) else None
+        while related is not None and placed < count:
+            usable, room = self._related.open_classes(related, stock, index, member, classes, count - placed)
+            if (room[usable] >= count - placed).all():  # whatever the choice, all of them may come
+                classes = usable
+                break
+            spot = self._related.place(stock, member, usable, room, count - placed)
+            if spot is None:
+                return placed
+            attempt.pour(Step(index, stock.key(spot[0]), 1, spot[1]), member)
+            placed += spot[1]
         while placed < count:
             chosen = choose_nodes(stock, stock.live(classes), member, count - placed, self._score, self._spreads)
             if not chosen:
@@ -323,19 +375,27 @@ class GangPlacer:
         """The domains of a level where each member's minimum fits by itself, tightest first (roomiest when
         spreading)."""
         needs = minima_below(gang, branch)
-        lead = max(
-            needs, key=lambda index: [gang.members[index].request[column] for column in self._by_scarcity], default=-1
+        return self._domains_for(attempt, gang, list(needs.items()), level, gang.branches[branch].minimum)
+
+    def _domains_for(
+        self, attempt: Attempt, gang: GangAsk, needs: Sequence[tuple[int, int]], level: int, minimum: int = 0
+    ) -> list[int]:
+        """The same for some members and their needs, which together reach ``minimum``."""
+        lead, _ = max(
+            needs,
+            key=lambda need: [gang.members[need[0]].request[column] for column in self._by_scarcity],
+            default=(-1, 0),
         )
         stock = attempt.stock
         slots = stock.live(np.ones(self._problem.class_count, dtype=np.bool_))
         codes = self._problem.class_domain[stock.node_class[slots], level]
         rooms = []
-        for index, need in needs.items():
+        for index, need in needs:
             mask, member = self.may_use(attempt, gang, index), gang.members[index]
             room = np.bincount(codes + 1, weights=self._room(stock, slots, member, mask), minlength=1)
             rooms.append((need, room, index == lead))
         free = self._scarce(stock, slots, codes)
-        return tightest_domains(rooms, free, gang.branches[branch].minimum, roomiest=self._spreads)
+        return tightest_domains(rooms, free, minimum, roomiest=self._spreads)
 
     def _room(self, stock: Stock, slots: Slots, member: MemberAsk, mask: Mask) -> Slots:
         """Pods of a member that each group takes by itself where ``mask`` allows them."""

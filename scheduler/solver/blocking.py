@@ -17,7 +17,8 @@ from scheduler.model.shape import Shape
 from scheduler.solver.blocking_slices import too_few_slices
 from scheduler.solver.build import Built
 from scheduler.solver.fits import fits_on
-from scheduler.solver.problem import GangAsk, plain, unshaped
+from scheduler.solver.problem import GangAsk, Problem, plain, unshaped
+from scheduler.solver.relate import restrict
 from scheduler.solver.scarcity import by_scarcity
 from scheduler.solver.tree import children, members_below, minima_below, path_up
 
@@ -52,14 +53,16 @@ class Bounds:
         return found
 
 
-def exact(gang: GangAsk) -> bool:
-    """Whether bounds are the whole truth: interchangeable pods of one branch fit where enough of them fit one by
-    one. Slices that are held in part are not looked at by bounds."""
+def exact(problem: Problem, index: int) -> bool:
+    """Whether bounds are the whole truth about a gang: interchangeable pods of one branch that do not look at one
+    another fit where enough of them fit one by one. Slices that are held in part are not looked at by bounds."""
+    gang = problem.gangs[index]
     return (
         len(gang.branches) == 1
         and len(gang.members) == 1
         and plain(unshaped(gang, alone=True))
         and not any(layer.held for layer in gang.branches[0].slices)
+        and not restrict(problem.relations, {index: 0})
     )
 
 

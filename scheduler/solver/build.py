@@ -10,6 +10,7 @@ import numpy as np
 
 from scheduler.model.cluster import Mask, NodeTable, Standing
 from scheduler.model.devices import DEVICE_MILLI, DeviceKind
+from scheduler.model.neighbours import NOBODY, Neighbours
 from scheduler.model.plan import Refusal
 from scheduler.model.policy import Policy
 from scheduler.model.resources import GPU, PODS, Matrix, is_gpu, vector
@@ -21,7 +22,17 @@ from scheduler.solver.device_worth import PRICE
 from scheduler.solver.devices import ClassDevices, idle_devices, sorted_states
 from scheduler.solver.exclusive import Closed, closed_nodes
 from scheduler.solver.levels import Levels, level_asks
-from scheduler.solver.problem import BranchAsk, Counts, GangAsk, MemberAsk, Problem, QueueRoom
+from scheduler.solver.one_per_node import one_per_node
+from scheduler.solver.problem import (
+    KINDS,
+    BranchAsk,
+    Counts,
+    GangAsk,
+    MemberAsk,
+    Problem,
+    QueueRoom,
+)
+from scheduler.solver.relate import level_columns, relate
 from scheduler.solver.scarcity import by_scarcity, packing_columns
 
 
@@ -105,13 +116,15 @@ def build(
     queue_names: tuple[str, ...] = (),
     devices: Matrix | None = None,
     standing: tuple[Standing, ...] = (),
+    neighbours: Neighbours = NOBODY,
 ) -> Built:
     """Gangs stand in rank order. ``free`` [N x R] and each ``QueueRoom.room`` are over ``resources``.
 
     ``masks`` holds the eligible nodes of every shape (`filters.eligible`). Without ``tiers`` a gang's tier follows
     from its priority, highest first; without ``values`` a pod is worth what it takes of the policy's value
     resource, else 1. ``queue_of_gang`` are indices into ``queue_rooms`` (absent: no queue binds). ``devices`` [N x D]
-    are the states of GPUs (`Snapshot.devices`): required where a shape asks for parts of them.
+    are the states of GPUs (`Snapshot.devices`): required where a shape asks for parts of them. ``neighbours`` are the
+    pods that stand already.
     """
     levels = Levels(nodes, topologies)
     refused: dict[GangKey, tuple[Refusal, ...]] = {}
@@ -127,19 +140,25 @@ def build(
 
     closed = closed_nodes(kept, branches, standing, nodes, levels) if standing else {}
     columns = _columns(kept, resources)
-    names = tuple(resources[column] for column in columns)
-    free_seen = free[:, columns]
+    alone = one_per_node(kept, nodes, neighbours)
+    related = relate(kept, nodes, neighbours, alone.apart, len(levels.names))
+    domains = level_columns(levels.domains, related)
+    own_names = tuple(resources[column] for column in columns)
+    names = own_names + alone.names
+    free_seen = np.hstack([free[:, columns], alone.free])
     if devices is not None and GPU in names:
         free_seen[:, names.index(GPU)] = idle_devices(devices.T) * DEVICE_MILLI
     parts = None
     if any(shape.devices is not None for shape in _shapes(kept)):
         assert devices is not None, "somebody asks for parts of devices, and their states are not given"
         parts = BuiltDevices.of(devices, nodes)
-    requests = _requests(kept, names, resources)
+    requests = {
+        shape: request + alone.request(shape) for shape, request in _requests(kept, own_names, resources).items()
+    }
     classes = node_classes(
         free_seen,
         _demands(kept, requests, masks),
-        levels.domains,
+        domains,
         by_scarcity(names),
         packing_columns(names),
         None if parts is None else parts.apart,
@@ -149,31 +168,36 @@ def build(
     gang_asks = _gang_asks(
         kept, branches, requests, masks, classes, closed, policy, tiers, values, bonuses or {}, queue_of_gang or {}
     )
+    asked = {relation.kind for relation in related.relations}
     problem = Problem(
         resources=names,
         class_nodes=np.array([len(rows) for rows in classes.rows], dtype=np.int32),
         class_free=classes.free,
-        class_domain=levels.domains[classes.first_rows] if classes.rows else levels.domains[:0],
-        level_names=levels.names,
-        domain_names=levels.domain_names,
+        class_domain=domains[classes.first_rows] if classes.rows else domains[:0],
+        level_names=(*levels.names, *related.level_names),
+        domain_names=(*levels.domain_names, *related.domain_names),
         gangs=gang_asks,
         queues=tuple(
-            QueueRoom(parent=queue.parent, room=tuple(queue.room[column] for column in columns))
+            QueueRoom(
+                parent=queue.parent, room=tuple(queue.room[column] for column in columns) + (-1,) * len(alone.names)
+            )
             for queue in queue_rooms
         ),
         goals=policy.goals,
-        rules=policy.rules,
+        # A rule about relations of which there are none would only keep others from taking the problem apart.
+        rules=tuple(rule for rule in policy.rules if rule not in KINDS or rule in asked),
         node_score=policy.node_score,
         devices=None if parts is None else parts.of_rows(classes.first_rows),
         device_score=policy.device_score,
         mix=_mix(gang_asks) if PRICE in (policy.node_score, policy.device_score) else (),
+        relations=tuple(related.relations),
     )
     return Built(
         problem=problem,
         gangs=tuple(kept),
         nodes=nodes,
         free=free_seen,
-        domains=levels.domains,
+        domains=domains,
         masks=masks,
         class_rows=classes.rows,
         refused=refused,

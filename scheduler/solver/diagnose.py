@@ -20,7 +20,8 @@ from scheduler.solver.blocking import Bounds, exact
 from scheduler.solver.build import Built
 from scheduler.solver.check import broken, scores
 from scheduler.solver.greedy import place
-from scheduler.solver.problem import GangAsk, Incumbent, Problem, SolveRequest, SolveResult
+from scheduler.solver.problem import KINDS, GangAsk, Incumbent, Problem, SolveRequest, SolveResult
+from scheduler.solver.relate import restrict
 from scheduler.solver.tree import members_below, minima_below
 
 
@@ -37,8 +38,8 @@ Diagnosing = Generator[SolveRequest, SolveResult, Diagnosis]
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """One thing that may be left out: a queue's limit or the leader (``branch`` -1), the required level or the slices
-    of a branch."""
+    """One thing that may be left out: a queue's limit, the leader or one kind of relation to other pods (``branch``
+    -1), the required level or the slices of a branch."""
 
     term: str
     branch: int = -1
@@ -51,9 +52,9 @@ def diagnose(built: Built, index: int, bounds: Bounds, budget: SolverBudget | No
     gang = built.problem.gangs[index]
     if refused:
         return Diagnosis(fits=False, proven=True, refusals=refused)
-    if exact(gang):
+    if exact(built.problem, index):
         return Diagnosis(fits=True, proven=True)
-    alone = replace(built.problem, gangs=(gang,))
+    alone = replace(built.problem, gangs=(gang,), relations=restrict(built.problem.relations, {index: 0}))
     fits = yield from _fits(alone, budget)
     if fits:
         return Diagnosis(fits=True, proven=True)
@@ -105,6 +106,8 @@ def _asks(built: Built, index: int) -> list[Ask]:
     asks = []
     if "queue-limit" in problem.rules and gang.queue >= 0:
         asks.append(Ask("queue-limit", where=built.queue_names[gang.queue] if built.queue_names else ""))
+    kinds = {relation.kind for relation in restrict(problem.active, {index: 0})}
+    asks += [Ask(kind) for kind in KINDS if kind in kinds]
     if "required-topology" in problem.rules:
         asks += [
             Ask("required-topology", number, problem.level_names[branch.required])
@@ -135,7 +138,8 @@ def _relaxed(alone: Problem, dropped: Sequence[Ask]) -> Problem:
     queue = -1 if ("queue-limit", -1) in free else gang.queue
     leader = -1 if ("leader", -1) in free else gang.leader
     without = msgspec.structs.replace(gang, branches=tuple(branches), queue=queue, leader=leader)
-    return replace(alone, gangs=(without,))
+    relations = tuple(relation for relation in alone.relations if (relation.kind, -1) not in free)
+    return replace(alone, gangs=(without,), relations=relations)
 
 
 def _most_pods(alone: Problem, needed: int) -> int:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 
 from scheduler.model.cluster import Mask, NodeTable, Snapshot
 from scheduler.model.neighbours import Neighbours
 from scheduler.model.policy import Policy
-from scheduler.model.relations import LabelSet
+from scheduler.model.relations import LabelSet, PodSelector
 from scheduler.model.resources import Matrix
 from scheduler.model.shape import Shape
 from scheduler.model.volumes import VolumeFacts
-from scheduler.model.work import Pod
+from scheduler.model.work import Gang, Pod
 from scheduler.solver.fleet import Fleet
 from scheduler.solver.terms.table import FILTERS, RELATIVE_FILTERS, VOLUME_FILTERS
 
@@ -50,11 +53,10 @@ def within_storage(
     return allowed
 
 
-def within_plan(shape: Shape, allowed: Eligibility, snapshot: Snapshot, policy: Policy) -> Eligibility:
+def within_plan(shape: Shape, allowed: Eligibility, fleet: Fleet, policy: Policy) -> Eligibility:
     """What is left of ``allowed`` (`eligible`) beside the pods that stand already, whatever else a plan places."""
     if shape.relations is None and not shape.matched:
         return allowed
-    fleet = Fleet(snapshot.nodes, snapshot.capacity, snapshot.resources, snapshot.neighbours)
     for name in policy.filters:
         if name in RELATIVE_FILTERS:
             allowed = _without(allowed, name, RELATIVE_FILTERS[name].bars(shape, fleet))
@@ -89,8 +91,18 @@ def refusals(snapshot: Snapshot, pod: Pod, policy: Policy) -> dict[str, Mask]:
 
 def seen(shape: Shape, label_set: LabelSet, neighbours: Neighbours) -> Shape:
     """The shape with the selectors that look at a pod with these labels."""
-    matched = tuple(each for each in neighbours.selectors if each.matches(label_set, neighbours.namespaces))
+    matched = neighbours.matched(label_set)
     return msgspec.structs.replace(shape, matched=matched) if matched else shape
+
+
+def with_coming(neighbours: Neighbours, gangs: Sequence[Gang]) -> Neighbours:
+    """The neighbours, and how many pods of these gangs (as `seen`) match each selector."""
+    coming: dict[PodSelector, int] = {}
+    for gang in gangs:
+        for member in gang.members:
+            for selector in member.shape.matched:
+                coming[selector] = coming.get(selector, 0) + member.count
+    return replace(neighbours, coming=coming) if coming else neighbours
 
 
 def _without(allowed: Eligibility, name: str, refused: Mask) -> Eligibility:

@@ -21,6 +21,7 @@ from scheduler.solver.node_scores import node_score
 from scheduler.solver.problem import GangAsk, Incumbent, Problem, Put
 from scheduler.solver.rooms import Rooms
 from scheduler.solver.stock import Stock
+from scheduler.solver.tally import Tally
 from scheduler.solver.tree import minima_below
 
 Spots = dict[tuple[int, int, int], dict[int, int]]
@@ -66,6 +67,7 @@ class _Greedy:
         self._problem = problem
         self._stock = Stock.of(problem)
         self._rooms = Rooms(problem)
+        self._tally = Tally(problem) if problem.active else None
         self._placer = GangPlacer(problem, node_score(problem))
         self._exclusive = ExclusiveDomains(problem)
         self._spots: Spots = {}
@@ -75,7 +77,7 @@ class _Greedy:
     def place_minima(self, index: int) -> None:
         """A gang at its minima or not at all; of a bundle as many pods as fit."""
         gang = self._problem.gangs[index]
-        attempt = self._placed.get(index) or Attempt(self._stock)
+        attempt = self._placed.get(index) or self._attempt(index)
         attempt.open = self._exclusive.open(index)
         if gang.bundle:
             member = gang.members[0]
@@ -86,6 +88,9 @@ class _Greedy:
             return
         self._placed[index] = attempt
         self._record(index, gang, attempt)
+
+    def _attempt(self, index: int) -> Attempt:
+        return Attempt(self._stock, tally=None if self._tally is None else self._tally.of_gang(index))
 
     def adopt(self, puts: Sequence[Put]) -> bool:
         """Takes over a placement that obeys the rules; False when its counts do not fit onto the nodes of a class."""
@@ -109,7 +114,7 @@ class _Greedy:
 
     def _adopt_spot(self, put: Put, pods: int, key: GroupKey) -> GroupKey:
         """Pods onto one node of the group with that key, whichever it is: answers with its key then."""
-        attempt = self._placed.setdefault(put.gang, Attempt(self._stock))
+        attempt = self._placed.setdefault(put.gang, self._attempt(put.gang))
         key = attempt.pour(Step(put.member, key, 1, pods), self._problem.gangs[put.gang].members[put.member])
         attempt.taken[put.member] = attempt.taken.get(put.member, 0) + pods
         return key
@@ -136,7 +141,11 @@ class _Greedy:
                 heapq.heappush(queue, (pods + added, index))
 
     def _grow_in_rounds(self, growing: list[int]) -> None:
-        """While everybody can have as many more pods as everybody else, they need not be handed out one at a time."""
+        """While everybody can have as many more pods as everybody else, they need not be handed out one at a time.
+
+        Not so where pods look at one another: there each one counts for the next.
+        """
+        growing = [index for index in growing if self._placed[index].tally is None]
         pods = max((self._problem.gangs[index].pods for index in growing), default=0)
         while pods > 1:
             growing = [index for index in growing if _growth(self._problem.gangs[index], self._placed[index], pods)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class PlacementModel:
         self._used: list[tuple[Variable, tuple[Variable, ...]]] = []
         self._whole: list[tuple[Variable, tuple[Variable, ...], int, int]] = []
         self._largest: list[tuple[Variable, list[tuple[Variable, ...]]]] = []
+        self._numbers: list[tuple[Variable, Callable[[Callable[[Variable], int]], int]]] = []
         self.goals: list[tuple[str, Terms]] = []
         """What the posted goals minimise, by tier."""
 
@@ -80,6 +81,11 @@ class PlacementModel:
         self._largest.append((largest, groups))
         return largest
 
+    def number(self, upper: int, value: Callable[[Callable[[Variable], int]], int]) -> Variable:
+        number = self.cp.variable(upper)
+        self._numbers.append((number, value))
+        return number
+
     def at_most(self, terms: Terms, bound: int) -> None:
         self.cp.at_most(terms, bound)
 
@@ -100,6 +106,8 @@ class PlacementModel:
             values[multiple] = (sum(values[count] for count in own) + held) // size
         for largest, groups in self._largest:
             values[largest] = max((sum(values[count] for count in each) for each in groups), default=0)
+        for number, value in self._numbers:
+            values[number] = min(self.cp.upper(number), max(0, value(values.__getitem__)))
         return values
 
     def puts(self, values: Sequence[int]) -> tuple[Put, ...]:

@@ -5,7 +5,7 @@ Everything that terms post is linear over counts and flags, so this is all they 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NewType, Protocol
 
 from scheduler.solver.problem import Problem
@@ -40,6 +40,10 @@ class Posting(Protocol):
 
     def largest(self, sums: Iterable[Iterable[Variable]]) -> Variable:
         """A new variable that is at least as large as each of these sums of counts."""
+
+    def number(self, upper: int, value: Callable[[Callable[[Variable], int]], int]) -> Variable:
+        """A new number from 0 to ``upper`` that only inequalities bind. ``value`` says what it is in a placement, given
+        the value of every count."""
 
     def at_most(self, terms: Terms, bound: int) -> None:
         """Posts sum(terms) <= bound."""

@@ -144,6 +144,40 @@ class QueueRoom(msgspec.Struct, frozen=True):
     lines: tuple[QuotaLine, ...] = ()
 
 
+APART = "pod-anti-affinity"
+TOGETHER = "pod-affinity"
+SPREAD = "topology-spread"
+KINDS = (APART, TOGETHER, SPREAD)
+"""The kinds of relations, each named after the rule that holds it."""
+
+
+class Relation(msgspec.Struct, frozen=True):
+    """What pods of one problem ask of one another, per domain of a ``level`` column.
+
+    ``carriers`` ask, ``targets`` are looked at, both (gang, member); a pod does not look at itself. ``standing`` are
+    the targets that stand already, per domain code. Three kinds:
+
+    ``APART``: where a carrier stands no other target stands (what stands already is out of the masks).
+    ``TOGETHER``: where a carrier stands a target stands. Only where ``first`` (none stands anywhere) one domain may
+    begin with a carrier that is a target itself.
+    ``SPREAD``: where a carrier stands are at most ``max_skew`` more targets than in the domain with the fewest, which
+    counts as empty when ``bottomless``. Nodes that do not count have no domain.
+    """
+
+    kind: str
+    level: int
+    carriers: tuple[tuple[int, int], ...]
+    targets: tuple[tuple[int, int], ...]
+    standing: tuple[int, ...] = ()
+    max_skew: int = 0
+    bottomless: bool = False
+    first: bool = False
+
+    def of(self, carriers: tuple[tuple[int, int], ...], targets: tuple[tuple[int, int], ...]) -> Relation:
+        """The same relation between other members."""
+        return msgspec.structs.replace(self, carriers=carriers, targets=targets)
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """Classes: ``class_nodes`` [C] how many nodes each has, ``class_free`` [C x R] the free vector of *each* node
@@ -171,6 +205,12 @@ class Problem:
     mix: tuple[MemberAsk, ...] = ()
     """The distinct shapes of the work that is known to come: of each ``count`` pods to so many of the others. There
     only when a score asks for it."""
+    relations: tuple[Relation, ...] = ()
+
+    @property
+    def active(self) -> tuple[Relation, ...]:
+        """The relations whose rule is on."""
+        return tuple(relation for relation in self.relations if relation.kind in self.rules)
 
     @property
     def class_count(self) -> int:

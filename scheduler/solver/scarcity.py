@@ -6,8 +6,8 @@ from scheduler.model.resources import CPU, MEMORY, PODS, is_gpu
 
 
 def is_extended(resource: str) -> bool:
-    """Kubernetes' extended resources carry a domain, native ones do not."""
-    return "/" in resource
+    """Kubernetes' extended resources carry a domain, native ones do not; with a space it is one of `one_per_node`."""
+    return "/" in resource and " " not in resource
 
 
 def by_scarcity(resources: tuple[str, ...]) -> tuple[int, ...]:

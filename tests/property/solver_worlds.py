@@ -10,13 +10,26 @@ import msgspec
 import numpy as np
 
 from scheduler.model.cluster import Node, NodeTable
+from scheduler.model.neighbours import Neighbours, NodeCounts
 from scheduler.model.policy import Policy
+from scheduler.model.relations import (
+    Affinity,
+    AntiAffinity,
+    HostPort,
+    LabelSet,
+    PodSelector,
+    PodTerm,
+    Relations,
+    Spread,
+)
 from scheduler.model.resources import Matrix, resources, vector
+from scheduler.model.selector import Requirement
 from scheduler.model.shape import Shape, Taint, Toleration
 from scheduler.model.topology import Level, Slice, Topology, TopologyAsk
 from scheduler.model.work import Branch, Gang, GangKey, Member, NodeCount, Place
 from scheduler.solver.build import Built, build
-from scheduler.solver.filters import eligible
+from scheduler.solver.filters import eligible, with_coming, within_plan
+from scheduler.solver.fleet import Fleet
 from scheduler.solver.levels import Levels, level_asks
 from scheduler.solver.problem import QueueRoom
 
@@ -35,6 +48,8 @@ class World:
     gangs: tuple[Gang, ...]
     queue_rooms: tuple[QueueRoom, ...]
     queue_of_gang: Mapping[GangKey, int]
+    standing: Mapping[PodSelector, NodeCounts]
+    """Pods that stand already and match each selector."""
 
     def build(
         self, rules: tuple[str, ...] | None = None, goals: tuple[str, ...] | None = None, node_score: str = "pack"
@@ -42,7 +57,12 @@ class World:
         policy = Policy(node_score=node_score)
         shapes = {member.shape for gang in self.gangs for member in gang.members}
         capacity = np.array([vector(node.allocatable, NAMES) for node in self.nodes.nodes], dtype=np.int64)
-        masks = {shape: eligible(shape, self.nodes, capacity, NAMES, policy)[0] for shape in shapes}
+        neighbours = with_coming(Neighbours(matching=self.standing), self.gangs)
+        fleet = Fleet(self.nodes, capacity, NAMES, neighbours)
+        masks = {
+            shape: within_plan(shape, eligible(shape, self.nodes, capacity, NAMES, policy), fleet, policy)[0]
+            for shape in shapes
+        }
         built = build(
             self.nodes,
             NAMES,
@@ -53,21 +73,48 @@ class World:
             policy,
             queue_rooms=self.queue_rooms,
             queue_of_gang=self.queue_of_gang,
+            neighbours=neighbours,
         )
         problem = replace(
             built.problem,
-            rules=policy.rules if rules is None else rules,
+            rules=built.problem.rules if rules is None else rules,
             goals=policy.goals if goals is None else goals,
         )
         return replace(built, problem=problem)
 
 
-def shape(gpus: int, cpus: int = 1, tolerates: bool = False) -> Shape:
+def shape(gpus: int, cpus: int = 1, tolerates: bool = False, sees: Relations | None = None, seen: int = 0) -> Shape:
+    """``sees`` is what it asks of others, ``seen`` which selectors look at it: 1 red, 2 blue, 3 both."""
     asked = resources({"cpu": cpus * 1000, "nvidia.com/gpu": gpus * 1000, "pods": 1})
-    return Shape(asked, tolerations=(TOLERATION,) if tolerates else ())
+    matched = tuple(each for bit, each in ((1, RED), (2, BLUE)) if seen & bit)
+    return Shape(asked, tolerations=(TOLERATION,) if tolerates else (), relations=sees, matched=matched)
 
 
-shapes = st.builds(shape, st.sampled_from([0, 1, 1, 2, 3]), st.integers(1, 4), st.booleans())
+def _selector(color: str) -> PodSelector:
+    return PodSelector((PodTerm(("ns",), (Requirement("color", "In", (color,)),)),))
+
+
+RED, BLUE = _selector("red"), _selector("blue")
+keys = st.sampled_from(["host", "rack", "block"])
+colors = st.sampled_from([RED, BLUE])
+affinities = st.builds(Affinity, colors, st.lists(keys, min_size=1, max_size=2, unique=True).map(tuple))
+spreads = st.builds(Spread, colors, keys, st.integers(1, 2), st.integers(1, 3), st.booleans(), st.booleans())
+relations = st.builds(
+    Relations,
+    own_labels=st.just(LabelSet("ns")),
+    ports=st.sampled_from([(), (), (HostPort("TCP", 80),), (HostPort("TCP", 80, "10.0.0.1"),)]),
+    affinity=st.none() | affinities,
+    anti_affinity=st.lists(st.builds(AntiAffinity, colors, keys), max_size=1).map(tuple),
+    spread=st.lists(spreads, max_size=1).map(tuple),
+)
+shapes = st.builds(
+    shape,
+    st.sampled_from([0, 1, 1, 2, 3]),
+    st.integers(1, 4),
+    st.booleans(),
+    st.one_of(st.none(), st.none(), relations),
+    st.sampled_from([0, 0, 1, 2, 3]),
+)
 asks = st.sampled_from(
     [
         None,
@@ -146,6 +193,7 @@ def worlds(draw: st.DrawFn, nodes_max: int = 8, gangs_max: int = 6) -> World:
     nodes = []
     for number in range(count):
         labels = {} if draw(st.integers(0, 9)) == 0 else {"block": f"b{number % 2}", "rack": f"r{number % 4}"}
+        labels["host"] = f"n{number}"
         nodes.append(
             Node(
                 f"n{number}",
@@ -166,4 +214,6 @@ def worlds(draw: st.DrawFn, nodes_max: int = 8, gangs_max: int = 6) -> World:
         )
     )
     queue_of_gang = {gang.key: draw(st.integers(0, len(rooms) - 1)) for gang in own} if rooms else {}
-    return World(table, free, own, rooms, queue_of_gang)
+    counts = st.lists(st.sampled_from([0, 0, 0, 1, 2]), min_size=count, max_size=count)
+    standing = {each: np.array(draw(counts), dtype=np.int32) for each in (RED, BLUE)}
+    return World(table, free, own, rooms, queue_of_gang, standing)

@@ -1,6 +1,6 @@
 """Filter NodePorts: no host port of the pod is taken on the node.
 
-Inside one plan host ports are resources of which every node has one (`scheduler.solver.exclusive`): no rule is needed.
+Inside one plan host ports are resources of which a node has one (`scheduler.solver.one_per_node`): no rule is needed.
 """
 
 from __future__ import annotations

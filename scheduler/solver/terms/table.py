@@ -108,6 +108,9 @@ RULES: Mapping[str, Rule] = {
     slices.NAME: Rule(slices.post, slices.broken),
     leader.NAME: Rule(leader.post, leader.broken),
     exclusive_domains.NAME: Rule(exclusive_domains.post, exclusive_domains.broken),
+    pod_affinity.NAME: Rule(pod_affinity.post, pod_affinity.broken),
+    pod_anti_affinity.NAME: Rule(pod_anti_affinity.post, pod_anti_affinity.broken),
+    topology_spread.NAME: Rule(topology_spread.post, topology_spread.broken),
 }
 
 GOALS: Mapping[str, Goal] = {

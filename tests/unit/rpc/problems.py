@@ -10,6 +10,8 @@ from scheduler.model.devices import DeviceAsk
 from scheduler.model.plan import TierScore
 from scheduler.solver.devices import ClassDevices
 from scheduler.solver.problem import (
+    APART,
+    KINDS,
     BranchAsk,
     GangAsk,
     Incumbent,
@@ -18,6 +20,7 @@ from scheduler.solver.problem import (
     Put,
     QueueRoom,
     QuotaLine,
+    Relation,
     SliceAsk,
     SolveRequest,
 )
@@ -140,14 +143,16 @@ def problems(draw: st.DrawFn) -> Problem:
     amounts = st.tuples(*[_int64] * len(resources))
     lines = st.lists(st.builds(QuotaLine, amounts, _int32, st.booleans()), max_size=2).map(tuple)
     room = st.builds(QueueRoom, _int32, amounts, lines)
+    asking = tuple(draw(st.lists(gangs(len(resources), class_count, len(flavors)), max_size=4)))
+    domains = draw(st.tuples(*[_names] * len(levels)))
     return Problem(
         resources=resources,
         class_nodes=draw(arrays.arrays(np.int32, class_count)),
         class_free=draw(arrays.arrays(np.int64, (class_count, len(resources)))),
         class_domain=draw(arrays.arrays(np.int32, (class_count, len(levels)))),
         level_names=levels,
-        domain_names=draw(st.tuples(*[_names] * len(levels))),
-        gangs=tuple(draw(st.lists(gangs(len(resources), class_count, len(flavors)), max_size=4))),
+        domain_names=domains,
+        gangs=asking,
         queues=tuple(draw(st.lists(room, max_size=3))),
         goals=draw(_names),
         rules=draw(_names),
@@ -157,6 +162,25 @@ def problems(draw: st.DrawFn) -> Problem:
         flavors=flavors,
         class_flavor=draw(arrays.arrays(np.int32, class_count)) if flavors else None,
         mix=tuple(draw(st.lists(member_asks(len(resources), class_count), max_size=3))),
+        relations=tuple(draw(st.lists(relations(asking, domains), max_size=3))) if levels else (),
+    )
+
+
+@st.composite
+def relations(draw: st.DrawFn, asking: tuple[GangAsk, ...], domains: tuple[tuple[str, ...], ...]) -> Relation:
+    members = [(gang, member) for gang, ask in enumerate(asking) for member in range(len(ask.members))]
+    own = st.lists(st.sampled_from(members), max_size=4).map(tuple) if members else st.just(())
+    level = draw(st.integers(0, len(domains) - 1))
+    kind = draw(st.sampled_from(KINDS))
+    return Relation(
+        kind=kind,
+        level=level,
+        carriers=draw(own),
+        targets=draw(own),
+        standing=() if kind == APART else draw(st.tuples(*[_index] * len(domains[level]))),
+        max_skew=draw(_index),
+        bottomless=draw(st.booleans()),
+        first=draw(st.booleans()),
     )
 
 

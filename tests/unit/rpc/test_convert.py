@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from scheduler.model.devices import DeviceAsk
 from scheduler.model.plan import TierScore
@@ -24,6 +24,7 @@ from scheduler.solver.problem import (
     Put,
     QueueRoom,
     QuotaLine,
+    Relation,
     SliceAsk,
     SolveRequest,
     SolveResult,
@@ -31,6 +32,7 @@ from scheduler.solver.problem import (
 from tests.unit.rpc.problems import any_incumbent, assert_same_problem, requests, sized_request
 
 
+@settings(deadline=None)
 @given(requests())
 def test_a_request_survives_the_wire_exactly(request: SolveRequest) -> None:
     data = convert.request_to_pb(request).SerializeToString()
@@ -43,7 +45,8 @@ def test_a_request_survives_the_wire_exactly(request: SolveRequest) -> None:
 CARRIED = {
     SolveRequest: "problem start wall_seconds work workers seed variables_max",
     Problem: "resources class_nodes class_free class_domain level_names domain_names gangs queues goals rules "
-    "node_score devices device_score flavors class_flavor mix",
+    "node_score devices device_score flavors class_flavor mix relations",
+    Relation: "kind level carriers targets standing max_skew bottomless first",
     GangAsk: "members branches values tier queue bundle bonus firm flavors leader",
     MemberAsk: "request count minimum branch eligible devices",
     BranchAsk: "parent minimum min_branches required preferred pinned wider slices exclusive balance",
@@ -67,6 +70,7 @@ def test_every_field_is_known_to_the_wire(value: Any) -> None:
     assert {name for name in names if (value, name) not in STAYS_AT_HOME} == set(CARRIED[value].split())
 
 
+@settings(deadline=None)
 @given(any_incumbent)
 def test_an_incumbent_survives_the_wire_exactly(incumbent: Incumbent) -> None:
     data = convert.incumbent_to_pb(incumbent).SerializeToString()

@@ -59,7 +59,7 @@ class Budget(_message.Message):
     def __init__(self, wall_seconds: _Optional[float] = ..., work: _Optional[float] = ..., workers: _Optional[int] = ..., seed: _Optional[int] = ..., variables_max: _Optional[int] = ...) -> None: ...
 
 class Problem(_message.Message):
-    __slots__ = ("resources", "levels", "classes", "gangs", "members", "branches", "queues", "goals", "rules", "node_score", "device_score", "flavors", "mix")
+    __slots__ = ("resources", "levels", "classes", "gangs", "members", "branches", "queues", "goals", "rules", "node_score", "relations", "device_score", "flavors", "mix")
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
     LEVELS_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +70,7 @@ class Problem(_message.Message):
     GOALS_FIELD_NUMBER: _ClassVar[int]
     RULES_FIELD_NUMBER: _ClassVar[int]
     NODE_SCORE_FIELD_NUMBER: _ClassVar[int]
+    RELATIONS_FIELD_NUMBER: _ClassVar[int]
     DEVICE_SCORE_FIELD_NUMBER: _ClassVar[int]
     FLAVORS_FIELD_NUMBER: _ClassVar[int]
     MIX_FIELD_NUMBER: _ClassVar[int]
@@ -83,10 +84,45 @@ class Problem(_message.Message):
     goals: _containers.RepeatedScalarFieldContainer[str]
     rules: _containers.RepeatedScalarFieldContainer[str]
     node_score: str
+    relations: _containers.RepeatedCompositeFieldContainer[Relation]
     device_score: str
     flavors: _containers.RepeatedScalarFieldContainer[str]
     mix: Members
-    def __init__(self, resources: _Optional[_Iterable[str]] = ..., levels: _Optional[_Iterable[_Union[Level, _Mapping]]] = ..., classes: _Optional[_Union[NodeClasses, _Mapping]] = ..., gangs: _Optional[_Union[Gangs, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., branches: _Optional[_Union[Branches, _Mapping]] = ..., queues: _Optional[_Union[Queues, _Mapping]] = ..., goals: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[str]] = ..., node_score: _Optional[str] = ..., device_score: _Optional[str] = ..., flavors: _Optional[_Iterable[str]] = ..., mix: _Optional[_Union[Members, _Mapping]] = ...) -> None: ...
+    def __init__(self, resources: _Optional[_Iterable[str]] = ..., levels: _Optional[_Iterable[_Union[Level, _Mapping]]] = ..., classes: _Optional[_Union[NodeClasses, _Mapping]] = ..., gangs: _Optional[_Union[Gangs, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., branches: _Optional[_Union[Branches, _Mapping]] = ..., queues: _Optional[_Union[Queues, _Mapping]] = ..., goals: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[str]] = ..., node_score: _Optional[str] = ..., relations: _Optional[_Iterable[_Union[Relation, _Mapping]]] = ..., device_score: _Optional[str] = ..., flavors: _Optional[_Iterable[str]] = ..., mix: _Optional[_Union[Members, _Mapping]] = ...) -> None: ...
+
+class Relation(_message.Message):
+    __slots__ = ("kind", "level", "carrier_gang", "carrier_member", "target_gang", "target_member", "standing", "max_skew", "bottomless", "first")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        KIND_UNSPECIFIED: _ClassVar[Relation.Kind]
+        KIND_APART: _ClassVar[Relation.Kind]
+        KIND_TOGETHER: _ClassVar[Relation.Kind]
+        KIND_SPREAD: _ClassVar[Relation.Kind]
+    KIND_UNSPECIFIED: Relation.Kind
+    KIND_APART: Relation.Kind
+    KIND_TOGETHER: Relation.Kind
+    KIND_SPREAD: Relation.Kind
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    CARRIER_GANG_FIELD_NUMBER: _ClassVar[int]
+    CARRIER_MEMBER_FIELD_NUMBER: _ClassVar[int]
+    TARGET_GANG_FIELD_NUMBER: _ClassVar[int]
+    TARGET_MEMBER_FIELD_NUMBER: _ClassVar[int]
+    STANDING_FIELD_NUMBER: _ClassVar[int]
+    MAX_SKEW_FIELD_NUMBER: _ClassVar[int]
+    BOTTOMLESS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    kind: Relation.Kind
+    level: int
+    carrier_gang: _containers.RepeatedScalarFieldContainer[int]
+    carrier_member: _containers.RepeatedScalarFieldContainer[int]
+    target_gang: _containers.RepeatedScalarFieldContainer[int]
+    target_member: _containers.RepeatedScalarFieldContainer[int]
+    standing: _containers.RepeatedScalarFieldContainer[int]
+    max_skew: int
+    bottomless: bool
+    first: bool
+    def __init__(self, kind: _Optional[_Union[Relation.Kind, str]] = ..., level: _Optional[int] = ..., carrier_gang: _Optional[_Iterable[int]] = ..., carrier_member: _Optional[_Iterable[int]] = ..., target_gang: _Optional[_Iterable[int]] = ..., target_member: _Optional[_Iterable[int]] = ..., standing: _Optional[_Iterable[int]] = ..., max_skew: _Optional[int] = ..., bottomless: _Optional[bool] = ..., first: _Optional[bool] = ...) -> None: ...
 
 class Level(_message.Message):
     __slots__ = ("name", "domains")
