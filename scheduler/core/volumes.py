@@ -64,6 +64,7 @@ class VolumeBook:
             "volumeattachments": self._attachments,
         }
         self._reserved: dict[str, dict[str, None]] = {}
+        self._volumes_of: Counter[Handle] = Counter()
         self._chosen: dict[str, str] = {}
         self._selected: dict[str, str] = {}
         self._pods: dict[str, Pod] = {}
@@ -79,9 +80,11 @@ class VolumeBook:
         before = table.get(found.key)
         if isinstance(before, Volume):
             self._reserve(before, None)
+            self._count_handle(before, -1)
         table[found.key] = found
         if isinstance(found, Volume):
             self._reserve(found, found.name)
+            self._count_handle(found, 1)
             if before is None or before.version != found.version:
                 self._chosen.pop(found.name, None)
         elif isinstance(found, Claim) and (before is None or before.version != found.version):
@@ -97,6 +100,7 @@ class VolumeBook:
             return
         if isinstance(found, Volume):
             self._reserve(found, None)
+            self._count_handle(found, -1)
             self._chosen.pop(key, None)
         elif isinstance(found, Claim):
             self._selected.pop(key, None)
@@ -112,6 +116,14 @@ class VolumeBook:
             self._reserved[volume.claim].pop(volume.name, None)
             if not self._reserved[volume.claim]:
                 del self._reserved[volume.claim]
+
+    def _count_handle(self, volume: Volume, times: int) -> None:
+        """Remember how many volumes stand for the same storage."""
+        if volume.driver:
+            handle = (volume.driver, volume.handle)
+            self._volumes_of[handle] += times
+            if not self._volumes_of[handle]:
+                del self._volumes_of[handle]
 
     def _stir(self, found: StorageObject) -> None:
         """Whoever uses a claim that has changed, or whose volume has, may use something else now."""
@@ -225,6 +237,11 @@ class VolumeBook:
                     found[(provisioner, f"claim {key}")] = key
         return found
 
+    def _shared(self, handle: Handle, claim: str) -> bool:
+        """Whether other pods may use a volume as well: through the same claim, or through another one whose volume has
+        the same handle."""
+        return len(self._users.get(claim, ())) > 1 or self._volumes_of[handle] > 1
+
     def _provisioner(self, claim: Claim) -> str:
         found = self._classes.get(claim.storage_class)
         return "" if found is None else found.provisioner
@@ -271,7 +288,7 @@ class VolumeBook:
             reaches=tuple(reaches),
             unbound=tuple(sorted(unbound, key=lambda each: each.request)),
             attach=tuple(sorted(Counter(driver for driver, _ in handles).items())),
-            shared=tuple(sorted(handle for handle, key in handles.items() if len(self._users.get(key, ())) > 1)),
+            shared=tuple(sorted(handle for handle, key in handles.items() if self._shared(handle, key))),
             once=tuple(sorted(once)),
             disks=pod.volumes.disks,
             in_tree=tuple(sorted(in_tree)),

@@ -180,13 +180,16 @@ def _selector(selector: raw_storage.LabelSelector | None) -> LabelSelector:
 
 
 def _volume_terms(affinity: raw_storage.VolumeAffinity | None) -> tuple[NodeTerm, ...] | None:
-    """kube-scheduler looks at a node's labels only: a term that names a field matches no node."""
+    """None where every node will do. kube-scheduler looks at a node's labels only: it leaves the fields of a term out,
+    so that a term of fields alone matches every node. A term without anything matches none."""
     if affinity is None or affinity.required is None:
+        return None
+    if any(term.matchFields and not term.matchExpressions for term in affinity.required.nodeSelectorTerms or ()):
         return None
     return tuple(
         NodeTerm(
             tuple(Requirement(each.key, each.operator, tuple(each.values or ())) for each in term.matchExpressions)
         )
         for term in affinity.required.nodeSelectorTerms or ()
-        if term.matchExpressions and not term.matchFields
+        if term.matchExpressions
     )

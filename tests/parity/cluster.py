@@ -36,10 +36,11 @@ POLL_SECONDS = 0.02
 LEAVING_GRACE_SECONDS = 3600
 MERGE = "application/merge-patch+json"
 REQUESTS_PER_CONNECTION = 10
+VOLUMES = "/api/v1/persistentvolumes"
 CLAIMS = tuple(f"/api/v1/namespaces/{name}/persistentvolumeclaims" for name in NAMESPACES)
 WORLD_KINDS = (
     "/api/v1/nodes",
-    "/api/v1/persistentvolumes",
+    VOLUMES,
     "/apis/storage.k8s.io/v1/storageclasses",
     "/apis/storage.k8s.io/v1/csinodes",
     "/apis/storage.k8s.io/v1/csidrivers",
@@ -111,7 +112,7 @@ class Cluster:
         now = json.dumps({"gracePeriodSeconds": 0}).encode()
         self._run(Request("DELETE", path, now) for path in WORLD_KINDS)
         # What is left was held by a finalizer of its world.
-        held = [f"{path}/{name_of(each)}" for path in CLAIMS for each in self.items(path)]
+        held = [f"{path}/{name_of(each)}" for path in (VOLUMES, *CLAIMS) for each in self.items(path)]
         bare = json.dumps({"metadata": {"finalizers": None}}).encode()
         self._run(Request("PATCH", path, bare, MERGE) for path in held)
 

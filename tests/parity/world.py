@@ -20,9 +20,9 @@ NAMESPACES: Mapping[str, Mapping[str, str]] = {
 class World:
     """Objects in the order of their creation; a ``status`` among them is written too.
 
-    ``running`` are pods with a node. ``leaving`` are pods and claims by (namespace, name) that are then deleted and do
-    not go: pods have a long grace, claims a finalizer. ``traits`` says per judged pod (by name) which features were
-    drawn for it.
+    ``running`` are pods with a node. ``leaving`` are pods, claims and volumes by (namespace, name) that are then
+    deleted and do not go: pods have a long grace, the others a finalizer. ``traits`` says per judged pod (by name)
+    which features were drawn for it.
     """
 
     seed: int

@@ -11,6 +11,7 @@ IMAGE = "registry.k8s.io/pause:3.10"
 CPUS = ("50m", "100m", "250m", "0.5", "1", "1500m", "2")
 MEMORIES = ("64Mi", "128M", "256Mi", "1Gi", "1e9", "2Gi", "1500000Ki")
 GPU = "example.com/gpu"
+BOXES = "example.com/boxes"
 RUNTIME_CLASSES = {"boxed": {"cpu": "500m", "memory": "512Mi"}, "thin": {"cpu": "10m"}}
 
 
@@ -29,6 +30,10 @@ def equip(scene: Scene) -> None:
             allocatable["hugepages-2Mi"] = scene.pick(("32Mi", "128Mi"))
         if scene.hit(0.1):
             allocatable[GPU] = "0"
+        if scene.hit(0.03):
+            del allocatable[scene.pick(("cpu", "memory", "pods"))]
+        if scene.hit(0.7):
+            node["metadata"]["labels"][BOXES] = "yes"
         node["status"] |= {"allocatable": allocatable, "capacity": allocatable}
     for name, overhead in RUNTIME_CLASSES.items():
         scene.objects.append(
@@ -38,6 +43,10 @@ def equip(scene: Scene) -> None:
                 "metadata": {"name": name},
                 "handler": name,
                 "overhead": {"podFixed": overhead},
+                "scheduling": {
+                    "nodeSelector": {BOXES: "yes"},
+                    "tolerations": [{"key": "example.com/dedicated", "operator": "Exists"}],
+                },
             }
         )
 
@@ -109,6 +118,9 @@ def _pod_level(scene: Scene, spec: dict[str, Any]) -> str:
     spec["resources"] = {"requests": {"cpu": scene.pick(("2", "3", "3500m"))}}
     if scene.hit(0.5):
         spec["resources"]["requests"]["memory"] = scene.pick(("1Gi", "3Gi"))
+    if scene.hit(0.2):
+        spec["resources"]["requests"]["hugepages-2Mi"] = "64Mi"
+        spec["resources"]["limits"] = {"hugepages-2Mi": "64Mi"}
     return "pod-level resources"
 
 
@@ -148,27 +160,32 @@ def _unknown(scene: Scene, spec: dict[str, Any]) -> str:
 
 def resized(scene: Scene, pod: Document) -> None:
     """What a kubelet reports while a running pod is resized: allocated and actual amounts beside those specified."""
-    statuses = []
-    for each in pod["spec"]["containers"]:
-        status: dict[str, Any] = {
-            "name": each["name"],
-            "image": IMAGE,
-            "imageID": "",
-            "ready": True,
-            "restartCount": 0,
-        }
-        if scene.hit(0.7):
-            status["allocatedResources"] = _amounts(scene)
-        if scene.hit(0.7):
-            status["resources"] = {"requests": _amounts(scene)}
-        statuses.append(status)
-    pod["status"]["containerStatuses"] = statuses
+    spec = pod["spec"]
+    pod["status"]["containerStatuses"] = [_reported(scene, each) for each in spec["containers"]]
+    if "initContainers" in spec:
+        pod["status"]["initContainerStatuses"] = [_reported(scene, each) for each in spec["initContainers"]]
     if scene.hit(0.3):
         pod["status"]["allocatedResources"] = _amounts(scene)
         pod["status"]["resources"] = {"requests": _amounts(scene)}
     if scene.hit(0.6):
         reason = scene.pick(("Infeasible", "Deferred"))
         pod["status"]["conditions"] = [{"type": "PodResizePending", "status": "True", "reason": reason}]
+
+
+def _reported(scene: Scene, container_: Document) -> dict[str, Any]:
+    """The status of one container, with both amounts, one of them, or none."""
+    status: dict[str, Any] = {
+        "name": container_["name"],
+        "image": IMAGE,
+        "imageID": "",
+        "ready": True,
+        "restartCount": 0,
+    }
+    if scene.hit(0.7):
+        status["allocatedResources"] = _amounts(scene)
+    if scene.hit(0.7):
+        status["resources"] = {"requests": _amounts(scene)}
+    return status
 
 
 RESOURCES = Rule(

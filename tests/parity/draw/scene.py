@@ -15,6 +15,8 @@ HOSTNAME = "kubernetes.io/hostname"
 ZONE = "topology.kubernetes.io/zone"
 REGION = "topology.kubernetes.io/region"
 RACK = "example.com/rack"
+GONE = "gone"
+"""A node that pods stand on and that does not exist any more."""
 
 
 @dataclass(slots=True)

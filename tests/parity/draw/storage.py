@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tests.parity.draw.scene import HOSTNAME, REGION, ZONE, Rule, Scene, Traits, nothing
+from tests.parity.draw.scene import GONE, HOSTNAME, RACK, REGION, ZONE, Rule, Scene, Traits, nothing
 from tests.parity.world import NAMESPACES, Document, name_of
 
 BOUND_DRIVER = "bound.example.com"
 ZONES = ("zone-a", "zone-b", "zone-c")
+RACKS = ("rack-0", "rack-1", "rack-2", "rack-3", "rack-4")
 BOUND = {"pv.kubernetes.io/bind-completed": "yes"}
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 HOLD = "example.com/hold"
@@ -22,7 +23,10 @@ HOLD = "example.com/hold"
 # -- makers --------------------------------------------------------------------------------------------------------
 
 
-def storage_class(name: str, provisioner: str, mode: str, zones: Sequence[str] = ()) -> Document:
+def storage_class(
+    name: str, provisioner: str, mode: str, zones: Sequence[str] = (), racks: Sequence[str] = ()
+) -> Document:
+    """A class whose volumes may be made in these zones, and of these racks only, or (two terms) in one of each."""
     document: Document = {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
@@ -30,8 +34,11 @@ def storage_class(name: str, provisioner: str, mode: str, zones: Sequence[str] =
         "provisioner": provisioner,
         "volumeBindingMode": mode,
     }
-    if zones:
-        document["allowedTopologies"] = [{"matchLabelExpressions": [{"key": ZONE, "values": list(zones)}]}]
+    expressions = [{"key": key, "values": list(values)} for key, values in ((ZONE, zones), (RACK, racks)) if values]
+    if expressions and len(racks) < 2:
+        document["allowedTopologies"] = [{"matchLabelExpressions": expressions}]
+    elif expressions:
+        document["allowedTopologies"] = [{"matchLabelExpressions": [each]} for each in expressions]
     return document
 
 
@@ -55,19 +62,33 @@ def volume(
         **more,
     }
     if scene.hit(0.6):
-        key = scene.pick((ZONE, ZONE, HOSTNAME))
-        names = [name_of(each) for each in scene.nodes]
-        values = scene.some(ZONES, 1, 2) if key == ZONE else scene.some(names, 1, 5)
-        term = {"matchExpressions": [{"key": key, "operator": "In", "values": values}]}
-        spec["nodeAffinity"] = {"required": {"nodeSelectorTerms": [term]}}
-    metadata: dict[str, Any] = {"name": name}
+        terms = [_place(scene) for _ in range(scene.pick((1, 1, 1, 2)))]
+        spec["nodeAffinity"] = {"required": {"nodeSelectorTerms": terms}}
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
-        "metadata": metadata,
+        "metadata": {"name": name},
         "spec": spec,
         "status": {"phase": phase},
     }
+
+
+def _place(scene: Scene) -> dict[str, Any]:
+    """One term of a volume's node affinity; rarely one with a field, which kube-scheduler leaves out."""
+    names = [name_of(each) for each in scene.nodes]
+    way = scene.chance.random()
+    if way < 0.05:
+        term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [scene.pick(names)]}]}
+        if scene.hit(0.5):
+            term["matchExpressions"] = [{"key": ZONE, "operator": "In", "values": scene.some(ZONES, 1, 2)}]
+        return term
+    if way < 0.35:
+        return {"matchExpressions": [{"key": HOSTNAME, "operator": "In", "values": scene.some(names, 1, 6)}]}
+    operator = scene.pick(("In", "In", "In", "NotIn", "Exists", "DoesNotExist"))
+    expression: dict[str, Any] = {"key": ZONE, "operator": operator}
+    if operator in ("In", "NotIn"):
+        expression["values"] = scene.some(ZONES, 1, 2)
+    return {"matchExpressions": [expression]}
 
 
 def claim(namespace: str, name: str, storage_class_name: str, **more: Any) -> Document:
@@ -127,7 +148,7 @@ def _add(scene: Scene, trait: str, claim_: Document, *others: Document) -> None:
 
 # -- bound claims, and those past hope -----------------------------------------------------------------------------
 
-BOUND_TRAITS = ("bound", "zoned", "deleting", "lost", "immediate", "prebound", "no-class")
+BOUND_TRAITS = ("bound", "zoned", "deleting", "lost", "no-volume", "immediate", "prebound", "no-class", "classless")
 
 
 def equip_bound(scene: Scene) -> None:
@@ -143,8 +164,8 @@ def equip_bound(scene: Scene) -> None:
             if trait == "immediate":
                 _add(scene, trait, claim(namespace, name, "now"))
                 continue
-            if trait == "no-class":
-                _add(scene, trait, claim(namespace, name, "nobody-has"))
+            if trait in ("no-class", "classless"):
+                _add(scene, trait, claim(namespace, name, "nobody-has" if trait == "no-class" else ""))
                 continue
             if trait == "prebound":
                 own["spec"]["volumeName"] = name_of(volume_)
@@ -153,9 +174,10 @@ def equip_bound(scene: Scene) -> None:
             bind(own, volume_)
             if trait == "zoned":
                 _zone(scene, volume_)
+            if trait in ("lost", "no-volume"):
+                own["spec"]["volumeName"] = "nobody-has"
             if trait == "lost":
                 own["status"] = {"phase": "Lost"}
-                own["spec"]["volumeName"] = "nobody-has"
             if trait == "deleting":
                 own["metadata"]["finalizers"] = [HOLD]
                 scene.leaving.add((namespace, name))
@@ -164,7 +186,7 @@ def equip_bound(scene: Scene) -> None:
 
 def _zone(scene: Scene, volume_: Document) -> None:
     """Labels that say where a volume is, in the form of today and of long ago."""
-    values = "__".join(scene.some(ZONES, 1, 2))
+    values = "__".join((*scene.some(ZONES, 1, 2), "", "x") if scene.hit(0.1) else scene.some(ZONES, 1, 2))
     old = "failure-domain.beta.kubernetes.io/"
     labels = {scene.pick((ZONE, ZONE, f"{old}zone")): values}
     if scene.hit(0.3):
@@ -173,19 +195,33 @@ def _zone(scene: Scene, volume_: Document) -> None:
 
 
 def ask_bound(scene: Scene, pod: Document) -> Traits:
-    trait = scene.pick(("bound", "bound", "bound", "zoned", "zoned", "zoned", "missing", *BOUND_TRAITS))
+    trait = scene.pick(("bound", "bound", "zoned", "zoned", "missing", "ephemeral", *BOUND_TRAITS, *BOUND_TRAITS))
     if trait == "missing":
         use(pod, "nobody-has")
         return {"claim missing"}
+    if trait == "ephemeral":
+        return _ask_ephemeral(scene, pod) if "nodeName" not in pod["spec"] else set()
     chosen = scene.some(_claims(scene, pod, trait), 1, 2)
     for name in chosen:
         use(pod, name)
     return {f"claim {trait}"}
 
 
+def _ask_ephemeral(scene: Scene, pod: Document) -> Traits:
+    """A claim made for the pod: not made yet, or one of that name that somebody else made."""
+    volumes = pod["spec"].setdefault("volumes", [])
+    name = f"v{len(volumes)}"
+    template = claim("", "", "later")["spec"]
+    volumes.append({"name": name, "ephemeral": {"volumeClaimTemplate": {"spec": template}}})
+    if scene.hit(0.5):
+        return {"ephemeral claim missing"}
+    scene.objects.append(claim(pod["metadata"]["namespace"], f"{name_of(pod)}-{name}", "later"))
+    return {"ephemeral claim of another"}
+
+
 # -- claims that wait for their first consumer ---------------------------------------------------------------------
 
-WAITING_TRAITS = ("static", "dynamic", "topologies", "capacity", "selected", "nowhere")
+WAITING_TRAITS = ("static", "dynamic", "topologies", "capacity", "selected", "nowhere", "promised")
 
 
 def equip_waiting(scene: Scene) -> None:
@@ -193,19 +229,19 @@ def equip_waiting(scene: Scene) -> None:
     scene.objects += [
         storage_class("static", "kubernetes.io/no-provisioner", wait),
         storage_class("dynamic", "roomy.example.com", wait),
-        storage_class("topologies", "roomy.example.com", wait, scene.some(ZONES, 1, 2)),
+        storage_class("topologies", "roomy.example.com", wait, scene.some(ZONES, 1, 2), scene.some(RACKS, 0, 2)),
         storage_class("capacity", "tight.example.com", wait),
         _driver("roomy.example.com", capacity=False),
         _driver("tight.example.com", capacity=True),
     ]
-    for number in range(scene.chance.randint(4, 10)):
-        _add_static(scene, number)
+    for _ in range(scene.chance.randint(4, 10)):
+        _add_static(scene)
     for number in range(4):
         _add_capacity(scene, number)
     for namespace in NAMESPACES:
         for trait in (*WAITING_TRAITS, "static", "static", "capacity"):
             name = f"{trait}-{len(scene.objects)}"
-            kind = {"selected": "dynamic", "nowhere": "static"}.get(trait, trait)
+            kind = {"selected": "dynamic", "nowhere": "static", "promised": "static"}.get(trait, trait)
             own = claim(namespace, name, kind, resources={"requests": {"storage": scene.pick(("1Gi", "5Gi", "20Gi"))}})
             spec = own["spec"]
             if trait == "static":
@@ -214,25 +250,33 @@ def equip_waiting(scene: Scene) -> None:
                 spec["resources"] = {"requests": {"storage": "1000Ti"}}
             if trait == "selected":
                 own["metadata"]["annotations"] = {SELECTED_NODE: name_of(scene.pick(scene.nodes))}
+            if trait == "promised":
+                _add_static(scene, namespace, name)
             _add(scene, trait, own)
 
 
 def _narrow(scene: Scene, spec: dict[str, Any]) -> None:
     """What a claim may want of a volume besides its size."""
     if scene.hit(0.3):
-        spec["selector"] = {"matchLabels": {"speed": scene.pick(("fast", "slow"))}}
+        values = scene.some(("fast", "slow"), 1, 1)
+        expression = {"key": "speed", "operator": scene.pick(("In", "NotIn")), "values": values}
+        spec["selector"] = (
+            {"matchExpressions": [expression]} if scene.hit(0.5) else {"matchLabels": {"speed": values[0]}}
+        )
     if scene.hit(0.15):
         spec["volumeMode"] = "Block"
     if scene.hit(0.2):
         spec["accessModes"] = ["ReadWriteMany"]
+    if scene.hit(0.1):
+        spec["volumeAttributesClassName"] = "gold"
 
 
-def _add_static(scene: Scene, number: int) -> None:
-    """A volume that waits for a claim; some are promised to one, released, or being deleted."""
+def _add_static(scene: Scene, namespace: str = "", promised_to: str = "") -> None:
+    """A volume that waits for a claim, perhaps for a certain one; some are released, or being deleted."""
     modes = scene.pick((["ReadWriteOnce"], ["ReadWriteOnce", "ReadWriteMany"]))
     document = volume(
         scene,
-        f"static-{number}",
+        f"static-{len(scene.objects)}",
         "static",
         driver="static.example.com",
         size=scene.pick(("2Gi", "10Gi", "50Gi")),
@@ -242,8 +286,14 @@ def _add_static(scene: Scene, number: int) -> None:
     )
     if scene.hit(0.7):
         document["metadata"]["labels"] = {"speed": scene.pick(("fast", "slow"))}
+    if promised_to or scene.hit(0.1):
+        owner = {"namespace": namespace or scene.namespace(), "name": promised_to or "somebody-else"}
+        document["spec"]["claimRef"] = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **owner}
     if scene.hit(0.1):
-        document["spec"]["claimRef"] = {"namespace": scene.namespace(), "name": "somebody-else"}
+        document["spec"]["volumeAttributesClassName"] = "gold"
+    if scene.hit(0.08):
+        document["metadata"]["finalizers"] = [HOLD]
+        scene.leaving.add(("", name_of(document)))
     scene.objects.append(document)
 
 
@@ -271,11 +321,13 @@ def _add_capacity(scene: Scene, number: int) -> None:
     }
     if scene.hit(0.3):
         document["maximumVolumeSize"] = "3Gi"
+    if scene.hit(0.1):
+        del document[scene.pick(("capacity", "nodeTopology"))]
     scene.objects.append(document)
 
 
 def ask_waiting(scene: Scene, pod: Document) -> Traits:
-    trait = scene.pick(("static", "static", "dynamic", "topologies", "capacity", "capacity", "selected", "nowhere"))
+    trait = scene.pick((*WAITING_TRAITS, "static", "static", "capacity"))
     chosen = scene.some(_claims(scene, pod, trait), 1, 3 if trait == "static" else 1)
     for name in chosen:
         use(pod, name)
@@ -302,9 +354,14 @@ def equip_one_pod(scene: Scene) -> None:
 
 
 def ask_one_pod(scene: Scene, pod: Document) -> Traits:
-    """Pods that run take the first half of the claims only: the others stay free for those to be judged."""
+    """Pods that run take the first half of the claims only: the others stay free for those to be judged.
+
+    A pod whose node is gone takes none: kube-scheduler hands its claim to another pod, Muster waits for its end.
+    """
+    node = pod["spec"].get("nodeName")
     names = _claims(scene, pod, "one-pod")
-    use(pod, scene.pick(names[: len(names) // 2] if "nodeName" in pod["spec"] else names))
+    if node != GONE:
+        use(pod, scene.pick(names[: len(names) // 2] if node else names))
     return {"ReadWriteOncePod"}
 
 
@@ -335,24 +392,31 @@ def ask_disk(scene: Scene, pod: Document) -> Traits:
 # -- how many volumes of a driver a node takes ---------------------------------------------------------------------
 
 LIMITED = "few.example.com"
+WANTED = "wanted.example.com"
 
 
 def equip_limits(scene: Scene) -> None:
+    there = {"storageCapacity": False, "preventPodSchedulingIfMissing": True}
     scene.objects += [
+        {"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": {"name": WANTED}, "spec": there},
+        storage_class("wanted", WANTED, "Immediate"),
         storage_class("few", LIMITED, "Immediate"),
         storage_class("few-later", LIMITED, "WaitForFirstConsumer"),
     ]
     for node in scene.nodes:
-        driver: dict[str, Any] = {"name": LIMITED, "nodeID": name_of(node), "topologyKeys": []}
+        limited: dict[str, Any] = {"name": LIMITED, "nodeID": name_of(node), "topologyKeys": []}
         if scene.hit(0.85):
-            driver["allocatable"] = {"count": scene.pick((1, 2, 3))}
+            limited["allocatable"] = {"count": scene.pick((1, 2, 3))}
+        drivers = [limited]
+        if scene.hit(0.7):
+            drivers.append({"name": WANTED, "nodeID": name_of(node), "topologyKeys": []})
         if scene.hit(0.9):
             scene.objects.append(
                 {
                     "apiVersion": "storage.k8s.io/v1",
                     "kind": "CSINode",
                     "metadata": {"name": name_of(node)},
-                    "spec": {"drivers": [driver]},
+                    "spec": {"drivers": drivers},
                 }
             )
     for namespace in NAMESPACES:
@@ -360,9 +424,15 @@ def equip_limits(scene: Scene) -> None:
             own = claim(namespace, f"few-{number}", "few", accessModes=["ReadWriteMany"])
             volume_ = volume(scene, f"{namespace}-few-{number}", "few", driver=LIMITED, accessModes=["ReadWriteMany"])
             volume_["spec"].pop("nodeAffinity", None)
+            if scene.hit(0.15):
+                volume_["spec"]["csi"]["volumeHandle"] = "handle-of-several"
             bind(own, volume_)
             _add(scene, "limited", own, volume_)
         _add(scene, "limited-waiting", claim(namespace, "few-later", "few-later"))
+        own = claim(namespace, "wanted", "wanted")
+        volume_ = volume(scene, f"{namespace}-wanted", "wanted", driver=WANTED)
+        bind(own, volume_)
+        _add(scene, "wanted", own, volume_)
     volumes = [each for each in scene.objects if each["kind"] == "PersistentVolume"]
     for number, node in enumerate(scene.some(scene.nodes, 1, len(scene.nodes) // 2)):
         _attach(scene, number, node, scene.pick([each for each in volumes if each["spec"]["csi"]["driver"] == LIMITED]))
@@ -388,16 +458,32 @@ def ask_limited(scene: Scene, pod: Document) -> Traits:
     if scene.hit(0.2):
         use(pod, scene.pick(_claims(scene, pod, "limited-waiting")))
         return {"limited claim that waits"}
+    if scene.hit(0.2):
+        use(pod, _claims(scene, pod, "wanted")[0])
+        return {"driver has to be there"}
     chosen = scene.some(_claims(scene, pod, "limited"), 1, 2)
     for name in chosen:
         use(pod, name)
     return {"limited claims" if len(chosen) > 1 else "limited claim"}
 
 
-BOUND_CLAIMS = Rule(equip_bound, ask_bound, ("claim missing", *(f"claim {trait}" for trait in BOUND_TRAITS)))
+BOUND_CLAIMS = Rule(
+    equip_bound,
+    ask_bound,
+    (
+        "claim missing",
+        "ephemeral claim missing",
+        "ephemeral claim of another",
+        *(f"claim {trait}" for trait in BOUND_TRAITS),
+    ),
+)
 WAITING_CLAIMS = Rule(
     equip_waiting, ask_waiting, (*(f"claim {trait}" for trait in WAITING_TRAITS), "two static claims")
 )
 ONE_POD_CLAIMS = Rule(equip_one_pod, ask_one_pod, ("ReadWriteOncePod",))
 DISKS = Rule(nothing, ask_disk, ("gcePersistentDisk", "awsElasticBlockStore", "iscsi", "rbd"))
-LIMITS = Rule(equip_limits, ask_limited, ("limited claim", "limited claims", "limited claim that waits"))
+LIMITS = Rule(
+    equip_limits,
+    ask_limited,
+    ("limited claim", "limited claims", "limited claim that waits", "driver has to be there"),
+)

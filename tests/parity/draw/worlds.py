@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from random import Random
 
 from tests.parity.draw import features, nodes, ports, relations, requests, storage
-from tests.parity.draw.scene import Rule, Scene, Traits
+from tests.parity.draw.scene import GONE, Rule, Scene, Traits
 from tests.parity.world import Document, World, key_of, name_of
 
 JUDGED = 40
@@ -76,9 +76,10 @@ def _judge(scene: Scene, rules: tuple[str, ...], number: int) -> tuple[Document,
 
 
 def _run(scene: Scene, rules: tuple[str, ...], number: int) -> None:
-    """A pod on a node, whether that node would have been right for it or not; some finish, leave or are resized."""
+    """A pod on a node, whether that node would have been right for it or not; some finish, leave or are resized, and
+    of some the node is gone."""
     pod = _pod(scene, f"runs-{number:02d}")
-    pod["spec"]["nodeName"] = scene.node_name()
+    pod["spec"]["nodeName"] = GONE if scene.hit(0.03) else scene.node_name()
     for rule in scene.some(rules, 0, min(3, len(rules))):
         RULES[rule].ask(scene, pod)
     pod["status"] = {"phase": "Running"}

@@ -73,6 +73,20 @@ def test_a_pod_without_claims_asks_nothing_of_storage() -> None:
 # -- bound claims ------------------------------------------------------------------------------------------------------
 
 
+def test_the_fields_of_a_volumes_node_affinity_are_left_out() -> None:
+    fields = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["a"]}]}
+    both = fields | {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["b"]}]}
+    for terms, expected in (
+        ([fields], {"a", "b", "c"}),
+        ([both], {"b"}),
+        ([both, fields], {"a", "b", "c"}),
+        ([{}], set()),
+    ):
+        affinity: Object = {"required": {"nodeSelectorTerms": terms}}
+        world = storage(pod("p", "data"), claim("data", volume="v"), volume("v", owner="data", nodeAffinity=affinity))
+        assert world.where("p") == expected, terms
+
+
 def test_a_bound_volume_is_used_where_its_node_affinity_allows() -> None:
     world = storage(pod("p", "data"), claim("data", volume="v"), volume("v", nodes=("b", "c"), owner="data"))
     assert world.where("p") == {"b", "c"}
@@ -318,6 +332,18 @@ def test_a_volume_that_another_pod_has_on_the_node_costs_nothing_more() -> None:
         csi_node("b", ebs_csi=0),
         pod("x", "data", on="a"),
         pod("p", "data"),
+    )
+    assert world.where("p") == {"a", "c"}
+
+
+def test_two_volumes_of_one_handle_are_attached_once() -> None:
+    world = storage(
+        *(claim(name, volume=f"v-{name}") for name in ("one", "two")),
+        *(volume(f"v-{name}", owner=name, csi=csi("ebs.csi", "same")) for name in ("one", "two")),
+        csi_node("a", ebs_csi=1),
+        csi_node("b", ebs_csi=0),
+        pod("x", "one", on="a"),
+        pod("p", "two"),
     )
     assert world.where("p") == {"a", "c"}
 
