@@ -20,6 +20,11 @@ def candidates(problem: Problem) -> list[list[Uppers]]:
     return [_of_gang(problem, gang, known) for gang in problem.gangs]
 
 
+def model_size(problem: Problem, uppers: list[list[Uppers]]) -> int:
+    """How many variables a model of all gangs would have."""
+    return sum(_variables(problem, gang, own) for gang, own in zip(problem.gangs, uppers, strict=True))
+
+
 def free_gangs(problem: Problem, uppers: list[list[Uppers]], start: Incumbent, variables_max: int) -> set[int]:
     """The gangs that the model may move when not all of them fit into it; the others keep the places they have.
 

@@ -1,4 +1,4 @@
-"""The only module that imports OR-Tools: a thin typed face of CP-SAT that knows nothing of pods.
+"""The only module that imports OR-Tools: a thin typed face of CP-SAT and of GLOP that knows nothing of pods.
 
 A solve runs on a thread of its own, so that its solutions can be taken while it goes on; CP-SAT releases the
 interpreter lock meanwhile. With one worker and a limit on deterministic work its answers do not depend on the machine.
@@ -10,10 +10,15 @@ import queue
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+import numpy as np
+from ortools.math_opt import callback_pb2, model_parameters_pb2, model_pb2, parameters_pb2
+from ortools.math_opt.core.python import solver as math_opt
 from ortools.sat.python import cp_model
 
+from scheduler.solver.linear import Linear, Numbers, Reals
 from scheduler.solver.posting import Terms, Variable
 
 _POLL_SECONDS = 0.02
@@ -23,12 +28,14 @@ _OPTIMAL, _FEASIBLE, _UNKNOWN = "optimal", "feasible", "unknown"
 
 @dataclass(frozen=True)
 class Limits:
-    """How long one search may take: deterministic ``work`` where given, else ``wall_seconds``."""
+    """How long one search may take: deterministic ``work`` where given, else ``wall_seconds``; and how far from the
+    best it may end, as a share of it."""
 
     wall_seconds: float
     work: float = 0.0
     workers: int = 1
     seed: int = 0
+    gap: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,66 @@ class Ended:
     bound: int
     wall_seconds: float
     work: float
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """A linear program solved: the value of every variable and the price of every row."""
+
+    values: Reals
+    prices: Reals
+
+
+def relax(linear: Linear, objective: Numbers, wall_seconds: float) -> Relaxed | None:
+    """The best of ``objective`` over real numbers; None when it was not found in time.
+
+    What it reaches is not to be trusted to the last digit: `scheduler.solver.linear.proven_bound` says what the prices
+    prove.
+    """
+    program = model_pb2.ModelProto()
+    count = len(linear.uppers)
+    program.variables.ids.extend(range(count))
+    program.variables.lower_bounds.extend([0.0] * count)
+    program.variables.upper_bounds.extend(linear.uppers.astype(np.float64).tolist())
+    program.variables.integers.extend([False] * count)
+    program.objective.maximize = True
+    counted = np.flatnonzero(objective)
+    program.objective.linear_coefficients.ids.extend(counted.tolist())
+    scale = float(np.abs(objective).max(initial=1))  # GLOP's tolerances are absolute
+    program.objective.linear_coefficients.values.extend((objective[counted] / scale).tolist())
+    program.linear_constraints.ids.extend(range(len(linear.bounds)))
+    program.linear_constraints.lower_bounds.extend([-np.inf] * len(linear.bounds))
+    program.linear_constraints.upper_bounds.extend(linear.bounds.astype(np.float64).tolist())
+    order = np.lexsort((linear.columns, linear.rows))
+    program.linear_constraint_matrix.row_ids.extend(linear.rows[order].tolist())
+    program.linear_constraint_matrix.column_ids.extend(linear.columns[order].tolist())
+    program.linear_constraint_matrix.coefficients.extend(linear.coefficients[order].astype(np.float64).tolist())
+    parameters = parameters_pb2.SolveParametersProto()
+    parameters.time_limit.FromTimedelta(timedelta(seconds=wall_seconds))
+    answer = math_opt.solve(
+        program,
+        parameters_pb2.SOLVER_TYPE_GLOP,
+        parameters_pb2.SolverInitializerProto(),
+        parameters,
+        model_parameters_pb2.ModelSolveParametersProto(),
+        None,
+        callback_pb2.CallbackRegistrationProto(),
+        None,
+        None,
+    )
+    if not answer.solutions or not answer.solutions[0].HasField("dual_solution"):
+        return None
+    solution = answer.solutions[0]
+    return Relaxed(
+        _vector(solution.primal_solution.variable_values, count),
+        _vector(solution.dual_solution.dual_values, len(linear.bounds)) * scale,
+    )
+
+
+def _vector(sparse: Any, length: int) -> Reals:
+    dense = np.zeros(length, dtype=np.float64)
+    dense[np.array(sparse.ids, dtype=np.int64)] = np.array(sparse.values, dtype=np.float64)
+    return dense
 
 
 class Cp:
@@ -78,6 +145,22 @@ class Cp:
         linear.vars.extend([variable for _, variable in terms])
         linear.coeffs.extend([coefficient for coefficient, _ in terms])
         linear.domain.extend((_NO_LOWER_BOUND, bound))
+
+    def post(self, linear: Linear) -> None:
+        """Posts a whole linear program, in whole numbers; its variables come after those there are."""
+        first = len(self)
+        for upper in linear.uppers.tolist():
+            self.variable(upper)
+        order = np.argsort(linear.rows, kind="stable")
+        columns = (linear.columns[order] + first).tolist()
+        coefficients = linear.coefficients[order].tolist()
+        starts = np.searchsorted(linear.rows[order], np.arange(len(linear.bounds) + 1)).tolist()
+        for row, bound in enumerate(linear.bounds.tolist()):
+            entries = slice(starts[row], starts[row + 1])
+            inequality = self._proto.constraints.add().linear
+            inequality.vars.extend(columns[entries])
+            inequality.coeffs.extend(coefficients[entries])
+            inequality.domain.extend((_NO_LOWER_BOUND, bound))
 
     def minimise(self, terms: Terms) -> None:
         self._proto.clear_objective()
@@ -145,6 +228,7 @@ def _solver(limits: Limits) -> Any:
         parameters.max_time_in_seconds = limits.wall_seconds
     parameters.num_workers = limits.workers
     parameters.random_seed = limits.seed
+    parameters.relative_gap_limit = limits.gap
     # The relaxation of domains and gangs is what bounds these models.
     parameters.linearization_level = 2
     parameters.max_presolve_iterations = 1

@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from scheduler.model.plan import TierScore
-from scheduler.solver.candidates import candidates, free_gangs
+from scheduler.solver.budget import Budget
+from scheduler.solver.candidates import candidates, free_gangs, model_size
 from scheduler.solver.check import better, broken, scores
+from scheduler.solver.decompose import Decomposition, is_decomposable
 from scheduler.solver.facade import Ended, Limits
 from scheduler.solver.greedy import complete
 from scheduler.solver.model import PlacementModel
@@ -22,6 +24,9 @@ from scheduler.solver.problem import Incumbent, SolveRequest, SolveResult
 
 _SHARE_OF_ONE_GOAL = 0.7
 """Of the budget that is left, while other goals come after it."""
+
+_ONE_MODEL_VARIABLES = 4000
+"""Beyond it one model of everything rarely beats greedy in a second or two, and regions do."""
 
 
 def _never() -> bool:
@@ -40,8 +45,11 @@ def solve(
     incumbent of the last result is None when nothing better than the start was found and no bound was proven.
     """
     problem = request.problem
-    budget = _Budget(request, clock)
+    budget = Budget(request, clock)
     uppers = candidates(problem)
+    if model_size(problem, uppers) > _ONE_MODEL_VARIABLES and is_decomposable(problem):
+        yield from Decomposition(request, budget).run(stop)
+        return
     free = free_gangs(problem, uppers, request.start, request.variables_max)
     if not free:
         yield SolveResult(None, "skipped")
@@ -54,40 +62,10 @@ def solve(
     yield from _Search(request, model, free, budget).run(stop)
 
 
-class _Budget:
-    """What is left of a request's budget: deterministic work where that is limited, else wall time."""
-
-    def __init__(self, request: SolveRequest, clock: Callable[[], float] | None) -> None:
-        self._request = request
-        self._clock = clock
-        self._began = clock() if clock else 0.0
-        self._searched_seconds = 0.0
-        self._work = 0.0
-
-    def spend(self, search: Ended) -> None:
-        self._searched_seconds += search.wall_seconds
-        self._work += search.work
-
-    @property
-    def is_spent(self) -> bool:
-        return (self._request.work - self._work if self._request.work > 0 else self._wall_left_seconds) <= 0
-
-    @property
-    def _wall_left_seconds(self) -> float:
-        spent_seconds = self._clock() - self._began if self._clock else self._searched_seconds
-        return self._request.wall_seconds - spent_seconds
-
-    def limits(self, share: float) -> Limits:
-        """The limits of a search that may use a share of what is left."""
-        request = self._request
-        work = (request.work - self._work) * share if request.work > 0 else 0.0
-        return Limits(max(self._wall_left_seconds, 0.0) * share, work, request.workers, request.seed)
-
-
 class _Search:
     """The best placement so far, and the bounds proven so far."""
 
-    def __init__(self, request: SolveRequest, model: PlacementModel, free: set[int], budget: _Budget) -> None:
+    def __init__(self, request: SolveRequest, model: PlacementModel, free: set[int], budget: Budget) -> None:
         self._model = model
         self._request = request
         self._free = free

@@ -9,6 +9,7 @@ free.
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,13 +29,20 @@ NODE_GPUS = 8
 RACK_ASK_GPUS_MAX = 64
 CPUS_PER_GPU = 8
 
-ASKS = (
-    (TopologyAsk(required="rack"), 0.40),
-    (TopologyAsk(required="block"), 0.25),
-    (TopologyAsk(required="block", preferred="rack"), 0.10),
-    (TopologyAsk(preferred="rack"), 0.10),
-    (None, 0.15),
-)
+RACK = TopologyAsk(required="rack")
+BLOCK = TopologyAsk(required="block")
+MIXES: Mapping[str, tuple[tuple[TopologyAsk | None, float], ...]] = {
+    "bound": ((RACK, 0.5), (BLOCK, 0.3), (TopologyAsk(required="block", preferred="rack"), 0.2)),
+    "mixed": (
+        (RACK, 0.40),
+        (BLOCK, 0.25),
+        (TopologyAsk(required="block", preferred="rack"), 0.10),
+        (TopologyAsk(preferred="rack"), 0.10),
+        (None, 0.15),
+    ),
+    "racks": ((RACK, 1.0),),
+}
+"""What share of the gangs asks for what: ``bound`` leaves nobody free to go anywhere."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,7 @@ class Load:
     fill: float = 0.8
     demand: float = 1.5
     style: str = "scattered"
+    mix: str = "bound"
     tiers: int = 1
     seed: int = 1
 
@@ -102,13 +111,15 @@ def _used_gpus(load: Load, chance: random.Random) -> np.ndarray[tuple[int], np.d
 
 
 def _waiting(load: Load, free_gpus: int, chance: random.Random) -> tuple[Gang, ...]:
-    """Gangs of 1, 2, 4 or 8 GPUs a pod. What racks are asked for is bounded by what a rack may have; the others share
-    what is left of the demand."""
+    """Gangs of 1, 2, 4 or 8 GPUs a pod, the largest eight times as large as the smallest.
+
+    What racks are asked for is bounded by what a rack may have; the others share what is left of the demand.
+    """
     wanted = load.demand * free_gpus
     mean = wanted / load.gangs
-    asks = chance.choices([ask for ask, _ in ASKS], [weight for _, weight in ASKS], k=load.gangs)
+    asks = chance.choices([ask for ask, _ in MIXES[load.mix]], [weight for _, weight in MIXES[load.mix]], k=load.gangs)
     each = [chance.choices((1, 2, 4, 8), (3, 3, 2, 2))[0] for _ in asks]
-    sizes = [mean * chance.choice((0.25, 0.5, 1.0, 2.0)) for _ in asks]
+    sizes = [mean * 2 ** chance.uniform(-2, 1) for _ in asks]
     bound = [ask is not None and ask.required == "rack" for ask in asks]
     sizes = [min(size, RACK_ASK_GPUS_MAX) if rack else size for size, rack in zip(sizes, bound, strict=True)]
     in_racks = sum(size for size, rack in zip(sizes, bound, strict=True) if rack)

@@ -1,0 +1,374 @@
+"""Problems too large for one model: a bound from prices, then region after region solved as a problem of its own.
+
+First a linear program over pools says what can be served at most, and which gangs to try first; greedy in that order is
+often most of the way. Then the regions where most lies idle are solved in whole numbers together with the work that
+waits, alone, in pairs, in fours, at last all at once, which also sharpens the bound. What is left of the budget brings
+gangs nearer together. Whatever comes out is read again by `scheduler.solver.check`; nothing here is trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, replace
+
+import msgspec
+import numpy as np
+
+from scheduler.model.plan import TierScore
+from scheduler.solver.budget import Budget
+from scheduler.solver.check import better, broken, scores
+from scheduler.solver.facade import Cp, Ended, Limits, relax
+from scheduler.solver.greedy import complete, place_in_order
+from scheduler.solver.kinds import is_plain, kinds, needs
+from scheduler.solver.linear import Linear, Numbers, proven_bound
+from scheduler.solver.nearness import fewest_domains_alone, nearer
+from scheduler.solver.pooled import pooled
+from scheduler.solver.posting import Variable
+from scheduler.solver.problem import Incumbent, Problem, Put, SolveRequest, SolveResult
+from scheduler.solver.realise import hint, realise
+from scheduler.solver.regions import Region, region
+from scheduler.solver.scarcity import by_scarcity
+from scheduler.solver.terms import preferred_topology, served_value
+
+_UNDERSTOOD_RULES = {"capacity", "queue-limit", "gang-minimum", "required-topology"}
+_UNDERSTOOD_FIELDS = {
+    "resources",
+    "class_nodes",
+    "class_free",
+    "class_domain",
+    "level_names",
+    "domain_names",
+    "gangs",
+    "queues",
+    "goals",
+    "rules",
+    "node_score",
+    "device_score",
+}
+
+_SHARE_OF_VALUE = 0.7
+"""Of the budget, before what is left goes to nearness."""
+
+_SHARE_UNREAD = 0.1
+"""Of the budget, between one reading of the whole plan and the next."""
+
+_CLOSE = 0.002
+"""Where the served value is known to be as near to the best, the rest of the budget goes to nearness."""
+
+_GROUPS = range(8, 33)
+"""How many regions a fleet is cut into, where its levels allow it."""
+
+
+def is_decomposable(problem: Problem) -> bool:
+    """Whether everything in a problem is understood here: a rule or a fact that came later makes it no."""
+    return (
+        set(problem.rules) <= _UNDERSTOOD_RULES
+        and "capacity" in problem.rules
+        and problem.goals[:1] == (served_value.NAME,)
+        and not any(queue.lines for queue in problem.queues)
+        and all(
+            getattr(problem, field.name) is None or getattr(problem, field.name) == ()
+            for field in fields(problem)
+            if field.name not in _UNDERSTOOD_FIELDS
+        )
+    )
+
+
+class Decomposition:
+    """The best placement so far, and the bounds proven so far."""
+
+    def __init__(self, request: SolveRequest, budget: Budget) -> None:
+        self._request = request
+        self._problem = request.problem
+        self._budget = budget
+        self._kinds = kinds(request.problem)
+        self._model = pooled(request.problem, self._kinds)
+        self._tiers = sorted({kind.tier for kind in self._kinds})
+        self._groups = _groups(request.problem)
+        self._unplain = {index for index, gang in enumerate(request.problem.gangs) if not is_plain(gang)}
+        self._best = Incumbent(request.start.puts, scores(request.problem, request.start.puts))
+        self._draft = self._best
+        self._found = False
+        self._bounds: dict[str, int] = {}
+
+    def run(self, stop: Callable[[], bool]) -> Iterator[SolveResult]:
+        """As `scheduler.solver.improve.solve`. What regions reached is read as a whole from time to time, not after
+        each: that would take as long as they do."""
+        settled = 1.0
+        for _ in self._steps(stop):
+            over = stop() or self._budget.is_spent
+            if over or self._budget.share_left < settled - _SHARE_UNREAD:
+                settled = self._budget.share_left
+                if self._settle():
+                    yield self._result("feasible")
+            if over:
+                break
+        self._settle()
+        proven = all(score.value == self._bounds.get(score.tier) for score in self._best.scores)
+        if self._found or self._bounds:
+            yield self._result("optimal" if proven else "feasible")
+        else:
+            yield SolveResult(None, "deadline", len(self._model.linear.uppers))
+
+    def _steps(self, stop: Callable[[], bool]) -> Iterator[None]:
+        """Pauses wherever the budget should be looked at."""
+        yield from self._guided()
+        if self._know_spots():
+            yield from self._regions(stop)
+            yield from self._nearer(stop)
+
+    def _know_spots(self) -> bool:
+        """Regions need to know the node of every pod; a start that came without is assigned anew."""
+        if all(put.spots for put in self._draft.puts):
+            return True
+        known = complete(self._problem, self._draft.puts, ())
+        if known is not None:
+            self._draft = known
+        return known is not None
+
+    # --- the bound, and greedy in the order that it suggests ----------------------------------------------------------
+
+    def _guided(self) -> Iterator[None]:
+        wanted = np.zeros(len(self._problem.gangs))
+        linear = self._model.linear
+        for tier in self._tiers:
+            objective = self._model.value(tier)
+            relaxed = relax(linear, objective, self._budget.limits(0.5).wall_seconds)
+            if relaxed is None:
+                return
+            self._prove(_tier_name(tier), proven_bound(linear, objective, relaxed.prices))
+            for kind, taken in zip(self._model.kinds, self._model.taken, strict=True):
+                if kind.tier == tier:
+                    wanted[list(kind.gangs)] = 1.0 if kind.bundle else relaxed.values[taken]
+            linear = _held(linear, objective, self._reached(_tier_name(tier)))
+            yield
+        if not self._is_close():
+            guided = place_in_order(self._problem, self._order(wanted))
+            if better(guided.scores, self._draft.scores):
+                self._draft = guided
+            yield
+
+    def _order(self, wanted: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[int]:
+        """Tier by tier what the bound takes first; there what is bound to fine domains, then the largest pods."""
+        scarce = by_scarcity(self._problem.resources)[0]
+        width = {
+            level: len(np.unique(self._problem.class_domain[:, level]))
+            for level in range(self._problem.class_domain.shape[1])
+        }
+
+        def rank(index: int) -> tuple[float, ...]:
+            gang = self._problem.gangs[index]
+            pods = [member.request[scarce] for member in gang.members]
+            total = sum(member.request[scarce] * member.count for member in gang.members)
+            fine = width.get(gang.branches[0].required, 0)
+            return gang.tier, -round(float(wanted[index]), 2), -fine, -max(pods), -total, index
+
+        return sorted(range(len(self._problem.gangs)), key=rank)
+
+    # --- served value, region by region ---------------------------------------------------------------------------
+
+    def _regions(self, stop: Callable[[], bool]) -> Iterator[None]:
+        size = 1
+        while not self._is_close():
+            batches = self._batches(size)
+            for number, batch in enumerate(batches):
+                limits = self._value_limits(len(batches) - number)
+                if limits is None or stop():
+                    return
+                self._solve_region(batch, limits, stop, whole=len(batches) == 1 and not self._unplain)
+                yield
+                if self._is_close():
+                    return
+            if len(batches) == 1 and size > 1:
+                return
+            size *= 2
+
+    def _idle(self) -> Numbers:
+        """[regions] how much of what is scarce no pod takes."""
+        scarce = by_scarcity(self._problem.resources)[0]
+        free = self._problem.class_free[:, scarce] * self._problem.class_nodes
+        idle = np.bincount(self._groups, weights=free).astype(np.int64)
+        for put in self._draft.puts:
+            request = self._problem.gangs[put.gang].members[put.member].request
+            idle[self._groups[put.node_class]] -= request[scarce] * put.count
+        return idle
+
+    def _batches(self, size: int) -> list[Numbers]:
+        """So many regions at a time, those where much lies idle first and together with some where little does; alone,
+        full ones are left out."""
+        idle = self._idle()
+        order = np.argsort(-idle, kind="stable")
+        if size == 1:
+            return [order[place : place + 1] for place in range(int(np.count_nonzero(idle)))]
+        count = max(1, -(-len(order) // size))
+        return [order[start::count] for start in range(count)]
+
+    def _solve_region(self, batch: Numbers, limits: Limits, stop: Callable[[], bool], *, whole: bool) -> None:
+        placed = {put.gang for put in self._draft.puts}
+        waiting = [
+            index
+            for index, gang in enumerate(self._problem.gangs)
+            if index not in self._unplain and (index not in placed or gang.bundle)
+        ]
+        inside = region(self._problem, self._draft.puts, np.isin(self._groups, batch), waiting, self._unplain)
+        model = pooled(inside.problem, kinds(inside.problem))
+        cp = Cp()
+        cp.post(model.linear)
+        start = hint(model, inside.start)
+        values: Sequence[int] = start
+        count = len(self._tiers)
+        share = replace(limits, wall_seconds=limits.wall_seconds / count, work=limits.work / count)
+        for tier in self._tiers:
+            objective = model.value(tier)
+            terms = _terms(objective)
+            cp.minimise(terms)
+            cp.hint(values)
+            for event in cp.search(share, stop):
+                if isinstance(event, Ended):
+                    self._budget.spend(event)
+                    if tier == self._tiers[0] and whole and event.end != "unknown" and not inside.rest:
+                        self._prove(_tier_name(tier), -event.bound)
+                else:
+                    values = event.values
+            cp.at_most(terms, -int(objective @ np.array(values)))
+        if any(int(model.value(tier) @ (np.array(values) - np.array(start))) for tier in self._tiers):
+            self._enter(inside, realise(model, values))
+
+    def _enter(self, inside: Region, puts: tuple[Put, ...] | None) -> None:
+        """Takes what a region was given, with what still fits beside it, if it is better for it."""
+        if puts is None:
+            return
+        if any(_may_grow(inside.problem, index) for index in range(len(inside.gangs))):
+            completed = complete(inside.problem, puts, range(len(inside.gangs)))
+            if completed is None:
+                return
+            puts = completed.puts
+        before, after = scores(inside.problem, inside.start), scores(inside.problem, puts)
+        if better(after, before):
+            gained = {score.tier: score.value - old.value for score, old in zip(after, before, strict=True)}
+            reached = tuple(
+                msgspec.structs.replace(score, value=score.value + gained.get(score.tier, 0))
+                for score in self._draft.scores
+            )
+            self._draft = Incumbent(inside.restore(puts), reached)
+
+    # --- nearness -------------------------------------------------------------------------------------------------
+
+    def _nearer(self, stop: Callable[[], bool]) -> Iterator[None]:
+        """Brings the gangs of each region nearer together, without a change of who is served."""
+        if not any(branch.preferred >= 0 for gang in self._problem.gangs for branch in gang.branches):
+            return
+        self._prove_nearness()
+        regions = len(self._idle())
+        for number, group in enumerate((*range(regions), *range(regions))):
+            if self._gap(preferred_topology.NAME) <= 0:
+                return
+            limits = self._budget.limits(1 / (2 * regions - number))
+            inside = region(self._problem, self._draft.puts, self._groups == group, ())
+            if inside.gangs:
+                self._enter(inside, nearer(inside.problem, inside.start, limits, stop, self._budget.spend))
+                yield
+
+    def _prove_nearness(self) -> None:
+        """No gang touches fewer domains than the fewest that hold it alone, and who is served must reach as much."""
+        linear = self._model.linear
+        for tier in self._tiers:
+            linear = _held(linear, self._model.value(tier), self._reached(_tier_name(tier)))
+        objective = np.zeros(len(linear.uppers), dtype=np.int64)
+        for kind, taken in zip(self._model.kinds, self._model.taken, strict=True):
+            if kind.preferred >= 0 and not kind.bundle:
+                objective[taken] = -fewest_domains_alone(self._model, kind)
+        relaxed = relax(linear, objective, self._budget.limits(0.5).wall_seconds)
+        if relaxed is not None:
+            self._prove(preferred_topology.NAME, min(0, proven_bound(linear, objective, relaxed.prices)))
+
+    # --- what is known ----------------------------------------------------------------------------------------------
+
+    def _settle(self) -> bool:
+        """Reads the draft as a whole: it becomes the best if it breaks no rule and is no worse, else it is dropped.
+        Answers whether the best is better now."""
+        if self._draft is self._best:
+            return False
+        reached = scores(self._problem, self._draft.puts)
+        if better(self._best.scores, reached) or broken(self._problem, self._draft.puts):
+            self._draft = self._best
+            return False
+        gained = better(reached, self._best.scores)
+        self._best = self._draft = Incumbent(self._draft.puts, reached)
+        self._found |= gained
+        return gained
+
+    def _prove(self, tier: str, bound: int) -> None:
+        self._bounds[tier] = min(bound, self._bounds.get(tier, bound))
+
+    def _reached(self, tier: str) -> int:
+        return next(score.value for score in self._draft.scores if score.tier == tier)
+
+    def _gap(self, tier: str) -> float:
+        """How far from its bound a tier may be, as a share of it."""
+        bound = self._bounds.get(tier)
+        return 1.0 if bound is None else (bound - self._reached(tier)) / max(1, abs(bound))
+
+    def _is_close(self) -> bool:
+        return all(self._gap(_tier_name(tier)) <= _CLOSE for tier in self._tiers)
+
+    def _value_limits(self, solves: int) -> Limits | None:
+        """The limits of one of so many solves that are to come, out of what is meant for served value."""
+        left = self._budget.share_left - (1 - _SHARE_OF_VALUE)
+        if left <= 0:
+            return None
+        return replace(self._budget.limits(left / self._budget.share_left / solves), gap=_CLOSE / 4)
+
+    def _result(self, end: str) -> SolveResult:
+        with_bounds = tuple(
+            TierScore(score.tier, score.value, self._bounds.get(score.tier)) for score in self._best.scores
+        )
+        incumbent = msgspec.structs.replace(self._best, scores=with_bounds)
+        return SolveResult(incumbent, end, len(self._model.linear.uppers))
+
+
+def _tier_name(tier: int) -> str:
+    return f"{served_value.NAME}/{tier}"
+
+
+def _terms(objective: Numbers) -> list[tuple[int, Variable]]:
+    """An objective to be maximised as one to be minimised."""
+    counted = np.flatnonzero(objective).tolist()
+    return [(-int(objective[index]), Variable(index)) for index in counted]
+
+
+def _held(linear: Linear, objective: Numbers, reached: int) -> Linear:
+    """The same program where an objective reaches at least so much."""
+    counted = np.flatnonzero(objective)
+    row = np.full(len(counted), len(linear.bounds))
+    return Linear(
+        linear.uppers,
+        np.append(linear.bounds, -reached),
+        np.concatenate([linear.rows, row]),
+        np.concatenate([linear.columns, counted]),
+        np.concatenate([linear.coefficients, -objective[counted]]),
+    )
+
+
+def _groups(problem: Problem) -> Numbers:
+    """[C] the region of each class: domains of the coarsest level that cuts the fleet well, joined where they are many.
+
+    Nodes without a domain are a region of their own.
+    """
+    codes = np.zeros(problem.class_count, dtype=np.int64)
+    levels = problem.class_domain.T.astype(np.int64) + 1
+    if not len(levels):
+        return codes
+    widths = [len(np.unique(each)) for each in levels]
+    coarse_enough = [level for level, width in enumerate(widths) if width >= _GROUPS.start]
+    level = min(coarse_enough, key=lambda each: widths[each]) if coarse_enough else int(np.argmax(widths))
+    _, codes = np.unique(levels[level], return_inverse=True)
+    joined = -(-widths[level] // (_GROUPS.stop - 1))
+    return codes.reshape(-1) // joined
+
+
+def _may_grow(problem: Problem, index: int) -> bool:
+    """Whether a gang may have more than the pooled model counts for it."""
+    gang = problem.gangs[index]
+    needed = sum(pods for _, pods in needs(gang))
+    return not gang.bundle and gang.pods > needed
