@@ -21,16 +21,18 @@ from scheduler.solver.facade import Cp, Ended, Limits, relax
 from scheduler.solver.greedy import complete, place_in_order
 from scheduler.solver.kinds import is_plain, kinds, needs
 from scheduler.solver.linear import Linear, Numbers, proven_bound
-from scheduler.solver.nearness import fewest_domains_alone, nearer
+from scheduler.solver.nearness import fewest_touched, nearer
 from scheduler.solver.pooled import pooled
 from scheduler.solver.posting import Variable
 from scheduler.solver.problem import Incumbent, Problem, Put, SolveRequest, SolveResult
 from scheduler.solver.realise import hint, realise
 from scheduler.solver.regions import Region, region
 from scheduler.solver.scarcity import by_scarcity
-from scheduler.solver.terms import preferred_topology, served_value
+from scheduler.solver.terms import exclusive_domains, preferred_topology, served_value
 
 _UNDERSTOOD_RULES = {"capacity", "queue-limit", "gang-minimum", "required-topology"}
+_OWN_RULES = {"slices", "leader"}
+"""Rules about one gang's own pods: gangs that ask for them keep the places that greedy gave them."""
 _UNDERSTOOD_FIELDS = {
     "resources",
     "class_nodes",
@@ -44,6 +46,7 @@ _UNDERSTOOD_FIELDS = {
     "rules",
     "node_score",
     "device_score",
+    "mix",
 }
 
 _SHARE_OF_VALUE = 0.7
@@ -62,7 +65,8 @@ _GROUPS = range(8, 33)
 def is_decomposable(problem: Problem) -> bool:
     """Whether everything in a problem is understood here: a rule or a fact that came later makes it no."""
     return (
-        set(problem.rules) <= _UNDERSTOOD_RULES
+        set(problem.rules) <= {*_UNDERSTOOD_RULES, *_OWN_RULES, exclusive_domains.NAME}
+        and not any(branch.exclusive >= 0 for gang in problem.gangs for branch in gang.branches)
         and "capacity" in problem.rules
         and problem.goals[:1] == (served_value.NAME,)
         and not any(queue.lines for queue in problem.queues)
@@ -276,8 +280,8 @@ class Decomposition:
             linear = _held(linear, self._model.value(tier), self._reached(_tier_name(tier)))
         objective = np.zeros(len(linear.uppers), dtype=np.int64)
         for kind, taken in zip(self._model.kinds, self._model.taken, strict=True):
-            if kind.preferred >= 0 and not kind.bundle:
-                objective[taken] = -fewest_domains_alone(self._model, kind)
+            if kind.near and not kind.bundle:
+                objective[taken] = -fewest_touched(self._model, kind)
         relaxed = relax(linear, objective, self._budget.limits(0.5).wall_seconds)
         if relaxed is not None:
             self._prove(preferred_topology.NAME, min(0, proven_bound(linear, objective, relaxed.prices)))

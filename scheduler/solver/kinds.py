@@ -29,8 +29,9 @@ class Kind(msgspec.Struct, frozen=True):
     """``gangs`` stand in order of ``worths``, the most valuable first; ``needs`` are (item, pods) of one of them.
 
     ``level`` is the level column inside one domain of which all of it must stand (-1: anywhere), ``pinned`` that domain
-    where it is known. Of a bundle ``gangs`` names the one bundle, and ``count`` says how many pods it has, each of
-    which is placed by itself; of other kinds it is the number of gangs.
+    where it is known; of ``near`` levels, coarse to fine, few domains are sought. Of a bundle ``gangs`` names the one
+    bundle, and ``count`` says how many pods it has, each of which is placed by itself; of other kinds it is the number
+    of gangs.
     """
 
     gangs: tuple[int, ...]
@@ -38,7 +39,7 @@ class Kind(msgspec.Struct, frozen=True):
     needs: tuple[tuple[Item, int], ...]
     count: int
     level: int
-    preferred: int
+    near: tuple[int, ...]
     pinned: int
     queue: int
     tier: int
@@ -57,8 +58,9 @@ def is_plain(gang: GangAsk) -> bool:
         required=branch.required,
         preferred=branch.preferred,
         pinned=branch.pinned,
+        wider=branch.wider,
     )
-    if len(gang.branches) > 1 or branch != known or gang.flavors or gang.firm:
+    if len(gang.branches) > 1 or branch != known or gang.flavors or gang.firm or gang.leader >= 0:
         return False
     if any(member != _plain_member(member) for member in gang.members):
         return False
@@ -79,7 +81,7 @@ def kinds(problem: Problem) -> list[Kind]:
             index if gang.bundle else -1,
             needs(gang),
             branch.required if _binds(problem) else -1,
-            branch.preferred,
+            branch.near,
             branch.pinned,
             gang.queue,
             gang.tier,
@@ -101,7 +103,7 @@ def _kind(problem: Problem, own: Iterable[tuple[int, int]]) -> Kind:
         needs=needs(gang),
         count=count,
         level=branch.required if _binds(problem) else -1,
-        preferred=branch.preferred,
+        near=branch.near,
         pinned=branch.pinned,
         queue=gang.queue,
         tier=gang.tier,

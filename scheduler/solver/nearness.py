@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from scheduler.model.cluster import Mask
 from scheduler.solver.candidates import candidates
 from scheduler.solver.facade import Ended, Limits
 from scheduler.solver.kinds import Kind
@@ -53,17 +54,21 @@ def nearer(
     return None if found is None else over.realise(model.puts(found))
 
 
-def fewest_domains_alone(model: Pooled, kind: Kind) -> int:
-    """How many domains of the level that it prefers a gang of this kind touches at least, with the fleet to itself."""
-    preferred, around = model.levels[kind.preferred], model.levels[kind.level]
-    fewest = sum(pods for _, pods in kind.needs)
-    for domain in np.unique(around[around >= 0]).tolist():
-        inside = around == domain
-        needed = 1
-        for item, pods in kind.needs:
-            fits = np.bincount(preferred[inside] + 1, weights=model.pools.fits[item][inside])
-            largest_first = np.cumsum(np.sort(fits)[::-1])
-            enough = np.flatnonzero(largest_first >= pods)
-            needed = max(needed, int(enough[0]) + 1) if len(enough) else fewest
-        fewest = min(fewest, needed)
+def fewest_touched(model: Pooled, kind: Kind) -> int:
+    """What nearness costs a gang of this kind at least: alone in the fleet, in the best domain that it may be in."""
+    around = model.levels[kind.level]
+    domains = np.unique(around[around >= 0]).tolist()
+    wider = sum([preferred_topology.WIDER**number for number in range(1, len(kind.near))])
+    return wider + min((_fewest_inside(model, kind, around == domain) for domain in domains), default=1)
+
+
+def _fewest_inside(model: Pooled, kind: Kind, inside: Mask) -> int:
+    """How many domains of the finest level that is sought hold what it needs, if they are the largest of these pools;
+    as many as it has pods where they do not."""
+    codes = model.levels[kind.near[-1]][inside] + 1
+    fewest = 1
+    for item, pods in kind.needs:
+        room = np.cumsum(np.sort(np.bincount(codes, weights=model.pools.fits[item][inside]))[::-1])
+        enough = np.flatnonzero(room >= pods)
+        fewest = max(fewest, int(enough[0]) + 1 if len(enough) else pods)
     return fewest

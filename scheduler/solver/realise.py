@@ -86,7 +86,7 @@ def _order(model: Pooled, choice: tuple[Kind, int, int, int]) -> tuple[bool, int
     kind, gang, _, count = choice
     size = sum(need for _, need in kind.needs) * count
     domains = len(np.unique(model.levels[kind.level]))
-    return not model.in_one_pool(kind), -domains, kind.preferred < 0, -size, gang
+    return not model.in_one_pool(kind), -domains, not kind.near, -size, gang
 
 
 def _draw(left: Numbers, pools: Numbers, need: int) -> list[tuple[int, int]]:

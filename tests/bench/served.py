@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from scheduler.core.decide import decide
+from scheduler.model.plan import Plan
 from scheduler.model.policy import Limits, Policy, SolverBudget
 from scheduler.solver.check import better, broken
 from scheduler.solver.improve import solve
@@ -30,7 +31,10 @@ def measure(load: Load, budget: SolverBudget) -> dict[str, Any]:
     """One solve: what greedy and we reach per tier, the bound, and when each better plan came."""
     began = monotonic()
     deciding = decide(snapshot(load), Policy(limits=Limits(window_gangs=load.gangs)), 0.0, budget)
-    request = next(deciding)
+    asked = next(deciding)
+    while isinstance(asked, Plan):
+        asked = next(deciding)
+    request = asked
     ready_seconds = monotonic() - began
     began, began_cpu = monotonic(), process_time()
     results = [(monotonic() - began, result) for result in solve(request, clock=monotonic)]
@@ -87,7 +91,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    budget = SolverBudget(options.seconds, options.work, options.workers)
+    budget = SolverBudget(options.seconds, options.seconds, options.work, options.workers)
     loads = [
         Load(options.nodes, gangs, fill, options.demand, style, mix, options.tiers, seed)
         for gangs in options.gangs
