@@ -58,7 +58,7 @@ def fewest_touched(model: Pooled, kind: Kind) -> int:
     """What nearness costs a gang of this kind at least: alone in the fleet, in the best domain that it may be in."""
     around = model.levels[kind.level]
     domains = np.unique(around[around >= 0]).tolist()
-    wider = sum([preferred_topology.WIDER**number for number in range(1, len(kind.near))])
+    wider = sum(int(preferred_topology.WIDER**number) for number in range(1, len(kind.near)))
     return wider + min((_fewest_inside(model, kind, around == domain) for domain in domains), default=1)
 
 
