@@ -50,6 +50,8 @@ class _Patience(_Strict):
     incomplete_warning_seconds: float = Field(Patience().incomplete_warning_seconds, ge=0)
     pods_missing_seconds: float = Field(Patience().pods_missing_seconds, ge=0)
     bind_retry_seconds: float = Field(Patience().bind_retry_seconds, gt=0)
+    claims_bound_seconds: float = Field(Patience().claims_bound_seconds, gt=0)
+    claims_retry_seconds: float = Field(Patience().claims_retry_seconds, ge=0)
 
 
 class _Entitlement(_Strict):

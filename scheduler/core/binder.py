@@ -23,22 +23,17 @@ class Binder:
         self._retries: dict[str, tuple[float, Bind, int]] = {}
         self._stale: dict[str, str] = {}
 
+    def assume(self, pod: Pod, node: str, devices: Uses, gang: GangKey | None, queue: str, member: str) -> None:
+        """Count a pod on a node that it will be bound to, with these parts of its devices."""
+        charge = Charge(node, pod.shape, queue, gang, member, takes_room=True, label_set=pod.label_set, devices=devices)
+        self._assumed[pod.uid] = charge
+        self._store.charge(pod.uid, charge)
+
     def bind(
         self, pod: Pod, node: str, devices: Uses, gang: GangKey, queue: str, member: str, *, grouped: bool
     ) -> Bind:
-        """Assume a pod on a node, with these parts of its devices, and ask for it."""
-        charge = Charge(
-            node,
-            pod.shape,
-            queue,
-            gang if grouped else None,
-            member,
-            takes_room=True,
-            label_set=pod.label_set,
-            devices=devices,
-        )
-        self._assumed[pod.uid] = charge
-        self._store.charge(pod.uid, charge)
+        """Assume a pod on a node, and ask for it."""
+        self.assume(pod, node, devices, gang if grouped else None, queue, member)
         return Bind(pod.namespace, pod.name, pod.uid, pod.version, node, gang, devices)
 
     def pending(self, pod: Pod) -> bool:

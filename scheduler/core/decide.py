@@ -19,13 +19,14 @@ from scheduler.core.draft import Draft
 from scheduler.core.drive import Deciding
 from scheduler.core.reasons import Reasons
 from scheduler.core.shares import QueueTree, admission_trouble, shares, tree_troubles
-from scheduler.core.volume_words import volume_troubles
+from scheduler.core.volume_pieces import Counted, counted
+from scheduler.core.volume_words import of_the_cluster, volume_troubles
 from scheduler.core.window import Ask, ranked, window
 from scheduler.model.cluster import Snapshot
 from scheduler.model.neighbours import Neighbours
 from scheduler.model.plan import Cause, Plan, Refusal, SolveEnd, Verdict
 from scheduler.model.policy import Policy, SolverBudget
-from scheduler.model.resources import vector
+from scheduler.model.resources import Matrix, vector
 from scheduler.model.shape import Shape
 from scheduler.model.volumes import VolumeFacts
 from scheduler.model.work import Gang, GangKey
@@ -118,7 +119,10 @@ def _decide(
         return Plan(made_from=snapshot.version, verdicts=verdicts)
 
     found = {shape: masks.of(snapshot, shape) for shape in _shapes(asks)}
-    built = _build(snapshot, policy, asks, found)
+    volumes = counted(snapshot, asks, found)
+    if volumes is not None:
+        asks, found = volumes.asks, volumes.found
+    built = _build(snapshot, volumes, policy, asks, found)
     for key, refusals in built.refused.items():
         verdicts[key] = Verdict(Cause.INVALID, refusals)
     by_key = {ask.gang.key: ask for ask in asks}
@@ -146,7 +150,7 @@ def _decide(
         if waiting or left_out:
 
             def rebuild(asks: Sequence[Ask]) -> Built:
-                return _build(_standing(snapshot, draft), policy, asks, found)
+                return _build(*_standing(snapshot, volumes, draft), policy, asks, found)
 
             variables_max = policy.limits.model_variables
             solve = yield from contest(snapshot.version, built, start, settled, draft, budget, variables_max, rebuild)
@@ -158,6 +162,8 @@ def _decide(
         yield Plan(snapshot.version, decisions, final=False)
         decisions = ()
     waits = yield from reasons.verdicts(draft, winners)
+    if volumes is not None:
+        waits = {key: of_the_cluster(verdict) for key, verdict in waits.items()}
     mark("explain")
     placed = dict.fromkeys(draft.placed, Verdict(Cause.PLACED))
     return Plan(snapshot.version, decisions, {**verdicts, **waits, **placed}, (solve,))
@@ -178,7 +184,7 @@ def _admit(snapshot: Snapshot, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
             refusals = tuple(Refusal("modelled", "NotModelled", where=each) for each in dict.fromkeys(unmodelled))
             verdicts[gang.key] = Verdict(Cause.INVALID, refusals)
         elif trouble is None and claims:
-            verdicts[gang.key] = Verdict(Cause.BLOCKED, claims)
+            verdicts[gang.key] = Verdict(Cause.BLOCKED, claims, proven=True)
         elif trouble is None:
             admitted.append(gang)
         else:
@@ -213,12 +219,21 @@ def _shapes(asks: Sequence[Ask]) -> dict[Shape, None]:
     return dict.fromkeys(member.shape for ask in asks for member in ask.gang.members)
 
 
-def _build(snapshot: Snapshot, policy: Policy, asks: Sequence[Ask], found: Mapping[Shape, Eligibility]) -> Built:
+def _build(
+    snapshot: Snapshot,
+    volumes: Counted | None,
+    policy: Policy,
+    asks: Sequence[Ask],
+    found: Mapping[Shape, Eligibility],
+) -> Built:
     gangs = [ask.gang for ask in asks]
     tree = QueueTree(snapshot.queues, snapshot.resources)
     entitled = shares(tree, snapshot.use)
     order = {name: index for index, name in enumerate(sorted(entitled))}
     rooms = tuple(QueueRoom(order.get(entitled[name].parent, -1), entitled[name].room) for name in sorted(entitled))
+    names = tuple(sorted(entitled))
+    if volumes is not None:
+        rooms, names = volumes.rooms(rooms, names)
     worth = {shape: _worth(shape, policy) for shape in found}
     count = len(gangs)
     age = {gang.key: (AGE_STEPS - 1) * (count - rank) // count for rank, gang in enumerate(gangs)}
@@ -230,8 +245,10 @@ def _build(snapshot: Snapshot, policy: Policy, asks: Sequence[Ask], found: Mappi
     }
     return build(
         snapshot.nodes,
-        snapshot.resources,
-        np.maximum(snapshot.free, 0),  # what others over-committed is simply full
+        snapshot.resources if volumes is None else (*snapshot.resources, *volumes.names),
+        np.maximum(
+            snapshot.free if volumes is None else np.hstack([snapshot.free, volumes.free]), 0
+        ),  # what others over-committed is simply full
         gangs,
         snapshot.topologies,
         {shape: mask for shape, (mask, _) in found.items()},
@@ -240,24 +257,30 @@ def _build(snapshot: Snapshot, policy: Policy, asks: Sequence[Ask], found: Mappi
         bonuses={gang.key: 0 if gang.single else age[gang.key] for gang in gangs},
         queue_rooms=rooms,
         neighbours=snapshot.neighbours,
-        queue_names=tuple(sorted(entitled)),
+        queue_names=names,
         devices=snapshot.devices,
         queue_of_gang={gang.key: order[gang.queue] for gang in gangs if gang.queue in order},
         standing=snapshot.standing,
     )
 
 
-def _standing(snapshot: Snapshot, draft: Draft) -> Snapshot:
-    """The picture with everything that a draft has handed out."""
+def _standing(snapshot: Snapshot, volumes: Counted | None, draft: Draft) -> tuple[Snapshot, Counted | None]:
+    """The picture, and the pieces of volumes, with everything that a draft has handed out."""
+    names = snapshot.resources if volumes is None else (*snapshot.resources, *volumes.names)
+    width = len(snapshot.resources)
+    pieces: dict[int, Matrix] = {}
     free, use = snapshot.free.copy(), {queue: total.copy() for queue, total in snapshot.use.items()}
     for ask, own in draft.handed:
         shapes = {member.name: member.shape for member in ask.gang.members}
         for place in own:
-            row = vector(shapes[place.member].requests, snapshot.resources)
+            wide = vector(shapes[place.member].requests, names)
+            row = wide[:width]
             for each in place.nodes:
-                free[snapshot.nodes.rows[each.node]] -= row * each.count
+                index = snapshot.nodes.rows[each.node]
+                free[index] -= row * each.count
                 use[ask.gang.queue] = use.get(ask.gang.queue, 0) + row * each.count
-    return replace(snapshot, free=free, use=use)
+                pieces[index] = pieces.get(index, 0) + wide[width:] * each.count
+    return replace(snapshot, free=free, use=use), None if volumes is None else volumes.without(pieces)
 
 
 def _worth(shape: Shape, policy: Policy) -> int:

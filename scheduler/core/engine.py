@@ -8,18 +8,22 @@ from collections.abc import Iterable
 from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
 from scheduler.core.explain import sentence
+from scheduler.core.gang_claims import GangClaims
 from scheduler.core.gangs import Gangs
+from scheduler.core.preparing import Preparer
 from scheduler.core.resolve import single_gang
 from scheduler.core.shares import tree_troubles
+from scheduler.core.single_claims import SingleClaims
 from scheduler.core.store import Store
 from scheduler.core.verify import refusal_of
+from scheduler.core.verify_volumes import volume_refusal
 from scheduler.core.voice import Voice, pod_effects
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
 from scheduler.model.cluster import Snapshot
 from scheduler.model.effects import Effect
 from scheduler.model.events import Event
-from scheduler.model.plan import Cause, Decision, Plan
+from scheduler.model.plan import Cause, Decision, Plan, Verdict
 from scheduler.model.policy import Policy
 from scheduler.model.work import Condition, Gang, GangKey, Pod, group_key, single_key
 
@@ -42,7 +46,10 @@ class Engine:
         self._binder = Binder(self.store, policy.patience)
         self._voice = Voice(policy.verdicts)
         self._admission = Admission(self.store, policy)
-        self._gangs = Gangs(self.store, self._binder, self._voice, self._admission, policy)
+        self._preparer = Preparer(self.store, policy.patience)
+        self._claims = SingleClaims(self.store, self._binder, self._preparer, policy.patience)
+        gang_claims = GangClaims(self.store, self._admission, self._preparer)
+        self._gangs = Gangs(self.store, self._binder, self._voice, self._admission, gang_claims, policy)
         self._singles: dict[str, Gang] = {}
         self._leading = False
         self._synced = False
@@ -112,6 +119,7 @@ class Engine:
         # A review first: decisions are checked against gangs as they are now.
         effects += self._gangs.review(now_seconds)
         effects += self._next_decisions(now_seconds)
+        effects += self._prepared_singles(now_seconds)
         if self._gangs.stirred:
             self._gangs.stirred, self._stirred = False, True
         rested = self._accepted > 0 or now_seconds >= self._rest_until
@@ -220,6 +228,9 @@ class Engine:
         self._deciding = False
         self._decisions.clear()
         self._binder.forget_all()
+        self._preparer.forget_all()
+        self._claims.forget_all()
+        self.store.volumes.forget_stands()
         for pod in tuple(self.store.pods.values()):
             if pod.ours and not pod.group:
                 self._see_single(pod)
@@ -279,6 +290,9 @@ class Engine:
         queue = pod.queue or self.store.fallback_queue(pod.namespace)
         self.store.charge(pod.uid, self._binder.charge_of(pod, queue, None, ""))
         waits = not (pod.node or pod.finished or pod.leaving or pod.gated or self._binder.pending(pod))
+        if waits and self._claims.rests(pod.uid):
+            self._singles.pop(pod.uid, None)
+            return
         known = self._singles.get(pod.uid)
         if not waits:
             if known is not None:
@@ -295,6 +309,7 @@ class Engine:
         if pod is None:
             return
         self._binder.forget(uid)
+        self._claims.forget(uid)
         if uid in self.store.charges:
             if pod.succeeded:
                 self.store.spend(uid)
@@ -313,7 +328,8 @@ class Engine:
             return
         asks_changed = volumes.asks_version != self._volumes_seen[1]
         self._volumes_seen = (volumes.version, volumes.asks_version)
-        for pod in volumes.waiting():
+        self._claims.stirred = True
+        for pod in volumes.unbound():
             if not pod.ours:
                 continue
             self._stirred = True
@@ -382,26 +398,39 @@ class Engine:
                 continue
             # Nodes that are what they were when the decision was made need not be filtered again.
             admission = None if self.store.table() is self._decided_nodes else self._admission
-            if refusal_of(self.store, admission, gang, decision) is not None:
+            refusal = refusal_of(self.store, admission, gang, decision)
+            if (refusal or volume_refusal(self.store, self._admission, gang, decision)) is not None:
                 self.refused_decisions += 1
                 self._stirred = True
                 continue
             assert self._plan is not None
             if single is not None:
-                asked = [self._bind_single(uid, gang, decision)]
+                effects += self._bind_single(uid, gang, decision, now_seconds)
             else:
                 asked = self._gangs.accept(gang, decision, self._plan.made_from, now_seconds, self._epoch)
-            self._accepted += len(asked)
-            effects += asked
+                self._accepted += len(asked)
+                effects += asked
         return effects
 
-    def _bind_single(self, uid: str, gang: Gang, decision: Decision) -> Effect:
+    def _bind_single(self, uid: str, gang: Gang, decision: Decision, now_seconds: float) -> list[Effect]:
         del self._singles[uid]
         self._voice.drop(gang.key)
-        place = decision.places[0].nodes[0]
-        return self._binder.bind(
-            self.store.pods[uid], place.node, place.devices, gang.key, gang.queue, "", grouped=False
-        )
+        pod, place = self.store.pods[uid], decision.places[0].nodes[0]
+        self._accepted += 1
+        if pod.volumes is not None:
+            self._claims.begin(pod, place, gang.key, gang.queue, now_seconds)
+            return []
+        return [self._binder.bind(pod, place.node, place.devices, gang.key, gang.queue, "", grouped=False)]
+
+    def _prepared_singles(self, now_seconds: float) -> list[Effect]:
+        """Go on with the claims of single pods; those whose claims cannot be made ready wait a while."""
+        if not self._claims.stirred:
+            return []
+        effects, given_back = self._claims.review(now_seconds)
+        for pod, refusal in given_back:
+            self._voice.note(single_key(pod.uid), Verdict(Cause.BACKOFF, (refusal,)), now_seconds)
+        self._stirred |= bool(given_back)
+        return effects
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
@@ -410,9 +439,12 @@ class Engine:
         if isinstance(effect, ef.MarkPod | ef.Bump) and not self._binder.in_flight(effect.uid):
             # The next bind must not be refused because of our own word about the pod.
             self.store.renew_pod(effect.uid, answer.version)
+        if isinstance(effect, ef.SelectNode | ef.ReserveVolume):
+            self._preparer.done(effect, answer.version)
+            self._claims.stirred = True
         key = _group_of(effect)
         if key is not None:
-            self._gangs.done(key, answer)
+            self._gangs.done(key, answer, self._now_seconds)
 
     def _failed(self, failure: ev.Failed, now_seconds: float) -> None:
         effect = failure.effect
@@ -430,6 +462,8 @@ class Engine:
             pod = self.store.pods.get(effect.uid)
             if pod is not None:
                 self._voice.unsay(group_key(pod.namespace, pod.group) if pod.group else single_key(pod.uid))
+        if isinstance(effect, ef.SelectNode | ef.ReserveVolume):
+            self._preparer.failed(effect, now_seconds)
         if isinstance(effect, ef.WriteQueueConditions):
             self._queue_conditions.pop(effect.name, None)
             self._queue_words_at = now_seconds + QUEUE_RETRY_SECONDS
@@ -440,6 +474,8 @@ class Engine:
     def _tick(self, now_seconds: float) -> list[Effect]:
         if not self.acting:
             return []
+        for uid in self._claims.rested(now_seconds):
+            self._see_single(self.store.pods[uid])
         effects: list[Effect] = [*self._binder.due(now_seconds), *self._gangs.tick(now_seconds), *self._queue_words()]
         for key in self._voice.due(now_seconds):
             saying = self._voice.of(key)

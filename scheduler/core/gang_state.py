@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from scheduler.core.lifecycle import Phase
 from scheduler.core.resolve import Resolved
 from scheduler.model.effects import Commit, GroupStatus, Hold, Release, WriteStatus
+from scheduler.model.plan import Refusal
 from scheduler.model.work import Assignment, Gang
 
 GroupWrite = Commit | Release | Hold | WriteStatus
@@ -35,6 +36,10 @@ class GangState:
     gang: Gang | None = None
     warned: bool = False
     short_since_seconds: float = 0.0
+    unprepared: Refusal | None = None
+    """Why its claims will never be ready on the recorded nodes: the record is to be given back."""
+    rests_until_seconds: float = 0.0
+    """After its claims could not be made ready it is not decided on before this moment."""
     unproven: bool = False
     """Its templates promised pods that did not come, or came and finished: only pods that exist count from now on."""
 
@@ -42,4 +47,8 @@ class GangState:
 def needs_time(state: GangState) -> bool:
     """Whether time alone may bring something for a gang: a retry, a place that nobody takes, a warning."""
     waits = state.record is not None and state.phase is not Phase.RUNNING
-    return bool(state.retry_at_seconds) or waits or (state.phase is Phase.INCOMPLETE and not state.warned)
+    return (
+        bool(state.retry_at_seconds or state.rests_until_seconds)
+        or waits
+        or (state.phase is Phase.INCOMPLETE and not state.warned)
+    )

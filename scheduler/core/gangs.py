@@ -9,6 +9,7 @@ import msgspec
 from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
 from scheduler.core.devices import Uses
+from scheduler.core.gang_claims import NOBODY, GangClaims, Seats
 from scheduler.core.gang_state import GangState, GroupWrite, needs_time
 from scheduler.core.lifecycle import Phase, allowed
 from scheduler.core.resolve import Resolved, gang_of, promises, resolve, whole
@@ -25,12 +26,15 @@ from scheduler.model.work import FINALIZER, Assignment, Gang, GangKey, Place, Po
 class Gangs:
     """All gangs with a PodGroup. Told what was seen; says what to do about those it concerns when asked to review."""
 
-    def __init__(self, store: Store, binder: Binder, voice: Voice, admission: Admission, policy: Policy) -> None:
+    def __init__(
+        self, store: Store, binder: Binder, voice: Voice, admission: Admission, claims: GangClaims, policy: Policy
+    ) -> None:
         self._store = store
         self._binder = binder
         self._voice = voice
         self._policy = policy
         self._admission = admission
+        self._claims = claims
         self._states: dict[GangKey, GangState] = {}
         self._dirty: dict[GangKey, None] = {}
         self._timed: dict[GangKey, None] = {}
@@ -122,6 +126,7 @@ class Gangs:
             state.flight = state.committing = state.withdrawn = state.bumps = state.written = None
             state.blocked_version = state.refused_version = ""
             state.retry_at_seconds, state.resend = 0.0, False
+            state.unprepared, state.rests_until_seconds = None, 0.0
             state.record = None if group is None else group.assignment
             state.version = "" if group is None else group.version
             for pod in self._store.members_of.get(key, {}).values():
@@ -181,6 +186,8 @@ class Gangs:
         record = state.committing or state.record
         queue = self.queue_of(key)
         self._store.reserve(key, record, queue, state.resolved.shapes, state.resolved.labels)
+        if record is None and state.resolved.volumes:
+            self._claims.unseat(state.resolved, state.loose)
         if state.flight is not None or state.retry_at_seconds > now_seconds:
             return []  # one write at a time; after a conflict or a loss not before the watch or time says so
         if record is not None and state.committing is None:
@@ -191,7 +198,7 @@ class Gangs:
         if group.leaving:
             self._settle(key, state)
             return self._let_go(key, state, group)
-        effects = self._prepare_and_bind(key, state, group, pods, queue) if record is not None else []
+        effects = self._prepare_and_bind(key, state, group, pods, queue, now_seconds) if record is not None else []
         if record is not None and not effects and state.flight is None:
             effects = self._shrink(key, state, group, now_seconds)
         if not effects or state.flight is None:
@@ -236,6 +243,8 @@ class Gangs:
             return Phase.DONE
         if bound:
             return None
+        if state.unprepared is not None:
+            return Phase.QUEUED
         assert state.resolved is not None
         if group.suspend or group.leaving or state.resolved.mismatches:
             return Phase.QUEUED
@@ -274,7 +283,13 @@ class Gangs:
         return self._send(state, Hold(group.namespace, group.name, state.version, others))
 
     def _prepare_and_bind(
-        self, key: GangKey, state: GangState, group: PodGroup, pods: dict[str, Pod], queue: str
+        self,
+        key: GangKey,
+        state: GangState,
+        group: PodGroup,
+        pods: dict[str, Pod],
+        queue: str,
+        now_seconds: float,
     ) -> list[Effect]:
         """Replay the record: everything that must be true first, then the binds that are missing."""
         record = state.committing or state.record
@@ -292,13 +307,23 @@ class Gangs:
             return []
         effects: list[Effect] = []
         open_spots = self._store.open_spots(key)
+        seats = self._seats(key, state, pods, open_spots, now_seconds)
+        effects += seats.effects
+        if state.unprepared is not None:
+            return [*effects, *self._release(key, state, group, Phase.QUEUED)]
+        if not self._taken(key) and not seats.all_ready:
+            self._advance(key, state, Phase.PREPARING)
+            return effects
         if state.loose and open_spots and self._enough(key, state, pods):
             places_for: dict[str, list[tuple[str, Uses]]] = {}
             for (member, node, devices), count in open_spots.items():
                 places_for.setdefault(member, []).extend([(node, devices)] * count)
+            reserved = seats.reserved(state.resolved, places_for)
             for uid in sorted(state.loose, key=lambda each: pods[each].name):
                 pod = pods[uid]
                 places = places_for.get(state.resolved.member_of.get(uid, ""), [])
+                if uid in state.resolved.volumes:
+                    places = [reserved[uid]] if uid in seats.ready else []
                 usable = [place for place in places if self._admission.holds(place[0], pod.shape, pod.label_set)][:1]
                 if not usable or pod.gated or self._binder.pending(pod):
                     continue
@@ -308,6 +333,28 @@ class Gangs:
                 effects.append(self._binder.bind(pod, *usable[0], key, queue, member, grouped=True))
         self._advance(key, state, self._phase_with_record(key, state, pods))
         return effects
+
+    def _seats(
+        self, key: GangKey, state: GangState, pods: dict[str, Pod], open_spots: Counter[Spot], now_seconds: float
+    ) -> Seats:
+        """Places for the pods with volumes, and the next step for their claims."""
+        assert state.resolved is not None
+        if not state.resolved.volumes or not open_spots or not self._enough(key, state, pods):
+            return NOBODY
+        seats = self._claims.seat(state.resolved, pods, self._unbound(state, pods), open_spots)
+        seats = self._claims.prepared(key, seats, pods, now_seconds)
+        record, patience = state.record, self._policy.patience.claims_bound_seconds
+        late = record is not None and now_seconds - record.decided_at_seconds > patience
+        if late and not seats.all_ready:
+            late_pod = next(pods[uid].name for uid in sorted(seats.nodes) if uid not in seats.ready)
+            seats = msgspec.structs.replace(seats, refusal=Refusal("volume-binding", "NotBoundInTime", where=late_pod))
+        if seats.refusal is not None and not self._taken(key):
+            state.unprepared = seats.refusal
+        return seats
+
+    def _unbound(self, state: GangState, pods: dict[str, Pod]) -> dict[str, None]:
+        """Pods that wait for a bind and that none is on its way for."""
+        return {uid: None for uid in state.loose if not pods[uid].gated and not self._binder.pending(pods[uid])}
 
     def _shrink(self, key: GangKey, state: GangState, group: PodGroup, now_seconds: float) -> list[Effect]:
         """Give back places that nobody takes: an elastic gang was scaled down, or replacements never came."""
@@ -352,6 +399,10 @@ class Gangs:
                 self._voice.drop(key)
             elif not missing:
                 self._idle(key, state, pods, now_seconds)
+            return
+        if record is None and state.rests_until_seconds > now_seconds:
+            self._settle(key, state)
+            self._advance(key, state, Phase.QUEUED)
             return
         held = self._held(key, state, record)
         priority = self._priority(group, pods)
@@ -460,7 +511,16 @@ class Gangs:
         self._voice.drop(key)
         assert state.resolved is not None
         self._store.reserve(key, record, queue, state.resolved.shapes, state.resolved.labels)
+        if state.resolved.volumes:  # from now on their volumes are in use on the recorded nodes
+            pods = self._store.members_of.get(key, {})
+            self._claims.seat(state.resolved, pods, self._unbound(state, pods), self._store.open_spots(key))
         return self._send(state, Commit(group.namespace, group.name, state.version, record))
+
+    def _rest(self, key: GangKey, state: GangState, refusal: Refusal, now_seconds: float) -> None:
+        """Its claims could not be made ready: it says so, and is not decided on for a while."""
+        state.unprepared = None
+        state.rests_until_seconds = now_seconds + self._policy.patience.claims_retry_seconds
+        self._voice.note(key, Verdict(Cause.BACKOFF, (refusal,)), now_seconds)
 
     def _settle(self, key: GangKey, state: GangState) -> None:
         """It no longer waits for a decision."""
@@ -469,7 +529,7 @@ class Gangs:
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
-    def done(self, key: GangKey, answer: Done) -> None:
+    def done(self, key: GangKey, answer: Done, now_seconds: float) -> None:
         state = self._states.get(key)
         if state is None:
             return
@@ -493,6 +553,8 @@ class Gangs:
                 self._store.groups[key], state.written = written, None
         elif isinstance(effect, Release):
             state.withdrawn, state.record, state.written = state.record, None, None
+            if state.unprepared is not None:
+                self._rest(key, state, state.unprepared, now_seconds)
             group = self._store.groups.get(key)
             if group is not None:
                 self._store.groups[key] = msgspec.structs.replace(group, assignment=None, phase=effect.phase)
@@ -551,7 +613,10 @@ class Gangs:
                     state.resend = False
                     effects.append(state.flight)
                 self.touch(key)
-            elif state.record is not None and state.phase is Phase.BINDING:
+            elif state.rests_until_seconds and state.rests_until_seconds <= now_seconds:
+                state.rests_until_seconds = 0.0
+                self.touch(key)
+            elif state.record is not None and state.phase in (Phase.BINDING, Phase.PREPARING):
                 self.touch(key)
             elif state.phase is Phase.INCOMPLETE:
                 effects += self._warn_incomplete(key, state, now_seconds)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from scheduler.model.plan import Refusal
+import msgspec
+
+from scheduler.model.plan import Refusal, Verdict
 from scheduler.model.work import Gang
+
+CLUSTER = "the cluster"
+"""The name of the root above all queues, whose room is what the cluster has of claims and volumes."""
 
 
 def volume_troubles(gang: Gang) -> tuple[Refusal, ...]:
@@ -16,3 +21,14 @@ def volume_troubles(gang: Gang) -> tuple[Refusal, ...]:
         return ()
     found = [each for member in troubled if member.shape.volumes for each in member.shape.volumes.troubles]
     return tuple(Refusal("volume-binding", each.code, where=each.where) for each in dict.fromkeys(found))
+
+
+def of_the_cluster(verdict: Verdict) -> Verdict:
+    """What the cluster lacks is no limit of a queue."""
+    refusals = tuple(
+        msgspec.structs.replace(each, term="volumes", code="NotEnough")
+        if each.term == "queue-limit" and each.where == CLUSTER
+        else each
+        for each in verdict.refusals
+    )
+    return msgspec.structs.replace(verdict, refusals=refusals)

@@ -192,9 +192,14 @@ class VolumeBook:
         stand = self._use.of(uid)
         return "" if stand is None else stand.node
 
-    def waiting(self) -> list[Pod]:
-        """Pods with volumes that stand nowhere."""
-        return [pod for uid, pod in self._pods.items() if self._use.of(uid) is None]
+    def unbound(self) -> list[Pod]:
+        """Pods with volumes that no node runs yet."""
+        return [pod for pod in self._pods.values() if not pod.node]
+
+    def forget_stands(self) -> None:
+        """Only what is bound stands anywhere."""
+        for pod in self.unbound():
+            self.stand(pod.uid, "")
 
     def lose_pod(self, uid: str) -> None:
         pod = self._pods.pop(uid, None)
@@ -281,7 +286,7 @@ class VolumeBook:
             elif claim.volume or not self._waits(claim):
                 troubles.append(VolumeTrouble("ClaimUnbound", claim.name))
             else:
-                unbound.append(self._claim_ask(claim))
+                unbound.append(self.claim_ask(claim))
         handles = self._handles(pod)
         return VolumeAsk(
             troubles=tuple(troubles),
@@ -298,7 +303,8 @@ class VolumeBook:
         found = self._classes.get(claim.storage_class)
         return found is not None and found.waits
 
-    def _claim_ask(self, claim: Claim) -> ClaimAsk:
+    def claim_ask(self, claim: Claim) -> ClaimAsk:
+        """What a claim that waits for its pod asks for."""
         return ClaimAsk(
             storage_class=claim.storage_class,
             request=claim.request,
@@ -308,6 +314,7 @@ class VolumeBook:
             selector=claim.selector,
             selected_node=self._selected.get(claim.key, claim.selected_node),
             prebound=self.reserved_for(claim),
+            shared=claim.key if len(self._users.get(claim.key, ())) > 1 else "",
         )
 
     def reserved_for(self, claim: Claim) -> str:

@@ -48,6 +48,32 @@ class Bump(msgspec.Struct, frozen=True):
     gang: GangKey
 
 
+class SelectNode(msgspec.Struct, frozen=True):
+    """Choose the node that a claim is provisioned for, by compare-and-swap; ``gang`` waits for it to be bound."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: str
+    node: str
+    gang: GangKey
+
+
+class ReserveVolume(msgspec.Struct, frozen=True):
+    """Reserve a PersistentVolume for a claim, by compare-and-swap; the volume controller then binds the two.
+
+    ``chosen`` says that we chose it; otherwise somebody had named the claim in the volume, and only its UID is added.
+    """
+
+    name: str
+    version: str
+    namespace: str
+    claim: str
+    claim_uid: str
+    gang: GangKey
+    chosen: bool = True
+
+
 class MarkPod(msgspec.Struct, frozen=True):
     """Set PodScheduled=False with a reason and a message, by compare-and-swap: never on a pod bound meanwhile."""
 
@@ -117,4 +143,17 @@ class Decide(msgspec.Struct, frozen=True):
     version: int
 
 
-Effect = Commit | Release | Bind | Bump | MarkPod | WriteStatus | WriteQueueConditions | Hold | Tell | Decide
+Effect = (
+    Commit
+    | Release
+    | Bind
+    | Bump
+    | SelectNode
+    | ReserveVolume
+    | MarkPod
+    | WriteStatus
+    | WriteQueueConditions
+    | Hold
+    | Tell
+    | Decide
+)

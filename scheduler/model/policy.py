@@ -43,6 +43,8 @@ class Patience(msgspec.Struct, frozen=True):
     incomplete_warning_seconds: float = 60.0
     pods_missing_seconds: float = 60.0
     bind_retry_seconds: float = 1.0
+    claims_bound_seconds: float = 600.0
+    claims_retry_seconds: float = 30.0
 
 
 class Entitlement(msgspec.Struct, frozen=True):

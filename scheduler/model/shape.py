@@ -44,7 +44,7 @@ class ClaimAsk(msgspec.Struct, frozen=True):
     """A claim that is bound where its pod goes. Claims that ask for the same are interchangeable.
 
     ``selector`` is None where the claim has none. ``selected_node`` is the node that was chosen for it already,
-    ``prebound`` the volume that is reserved for this very claim.
+    ``prebound`` the volume that is reserved for this very claim, ``shared`` its name where several pods use it.
     """
 
     storage_class: str
@@ -55,6 +55,7 @@ class ClaimAsk(msgspec.Struct, frozen=True):
     selector: LabelSelector = None
     selected_node: str = ""
     prebound: str = ""
+    shared: str = ""
 
 
 class Disk(msgspec.Struct, frozen=True):

@@ -19,6 +19,8 @@ class Odds(msgspec.Struct, frozen=True):
     answer_seconds: tuple[float, float] = (0.001, 0.01)
     decide_seconds: tuple[float, float] = (0.01, 0.2)
     start_pod_seconds: tuple[float, float] = (0.2, 1.5)
+    volume_seconds: tuple[float, float] = (0.05, 2.0)
+    """How long the volume controller and provisioners take for each step."""
     lost_request: float = 0.0
     """The request never reaches the server; the sender sees no answer."""
     lost_answer: float = 0.0

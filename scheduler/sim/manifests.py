@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from scheduler.sim.kinds import MUSTER
+from scheduler.model.volumes import NO_PROVISIONER
+from scheduler.sim.kinds import MUSTER, STORAGE
 from scheduler.sim.kubelet import RUNTIME_ANNOTATION
 from scheduler.sim.objects import Object
 from scheduler.wire import names
@@ -60,9 +61,11 @@ def pod(
     queue: str = "default",
     run_seconds: float | None = None,
     grace_seconds: int = 5,
+    claims: tuple[str, ...] = (),
 ) -> Object:
     labels = {names.LABEL_POD_GROUP: group, names.LABEL_SUBGROUP: "worker"} if group else {names.LABEL_QUEUE: queue}
     annotations = {} if run_seconds is None else {RUNTIME_ANNOTATION: str(run_seconds)}
+    volumes = [{"name": each, "persistentVolumeClaim": {"claimName": each}} for each in claims]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -71,9 +74,45 @@ def pod(
             "schedulerName": names.SCHEDULER,
             "terminationGracePeriodSeconds": grace_seconds,
             "containers": [{"name": "main", "image": "none", "resources": {"requests": requests(gpus)}}],
-        },
+        }
+        | ({"volumes": volumes} if volumes else {}),
     }
 
 
 def requests(gpus: int) -> dict[str, str]:
     return {"cpu": "1", "memory": "4Gi"} | ({GPU: str(gpus)} if gpus else {})
+
+
+def storage_class(name: str, provisioner: str = "", *, waits: bool = True) -> Object:
+    """Without a provisioner its volumes are made by hand."""
+    return {
+        "apiVersion": STORAGE,
+        "kind": "StorageClass",
+        "metadata": {"name": name},
+        "provisioner": provisioner or NO_PROVISIONER,
+        "volumeBindingMode": "WaitForFirstConsumer" if waits else "Immediate",
+    }
+
+
+def claim(name: str, storage_class: str, *, size: str = "10Gi", mode: str = "ReadWriteOnce") -> Object:
+    spec = {
+        "storageClassName": storage_class,
+        "accessModes": [mode],
+        "resources": {"requests": {"storage": size}},
+        "volumeMode": "Filesystem",
+    }
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
+
+
+def volume(name: str, storage_class: str, node: str, *, size: str = "10Gi", mode: str = "ReadWriteOnce") -> Object:
+    """A local volume of a node."""
+    host = {"key": HOST_LABEL, "operator": "In", "values": [node]}
+    spec = {
+        "capacity": {"storage": size},
+        "accessModes": [mode],
+        "storageClassName": storage_class,
+        "local": {"path": f"/mnt/{name}"},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [host]}]}},
+        "volumeMode": "Filesystem",
+    }
+    return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}

@@ -14,13 +14,14 @@ from scheduler.sim import manifests
 from scheduler.sim.audit import Auditor
 from scheduler.sim.chance import Chance, Odds
 from scheduler.sim.clock import Clock
-from scheduler.sim.kinds import MUSTER
+from scheduler.sim.kinds import KIND
 from scheduler.sim.kubelet import Kubelets
 from scheduler.sim.log import EventLog
 from scheduler.sim.objects import Change, Object
 from scheduler.sim.process import Moment, Process, Solve
 from scheduler.sim.schema import Schemas
 from scheduler.sim.server import ApiServer
+from scheduler.sim.storage import VolumeController
 from scheduler.solver.problem import SolveRequest, SolveResult
 from scheduler.wire.requests import JSON, MERGE, Request
 
@@ -53,6 +54,7 @@ class Simulation:
         self.namespace = namespace
         self.auditor = Auditor(self.server)
         self.kubelets = Kubelets(self.server, self.chance)
+        self.volumes = VolumeController(self.server, self.chance)
         self.processes: list[Process] = []
         self.interrupt: Interrupt = lambda _process, _effect, _moment: False
         self.sent_survives = False
@@ -146,18 +148,12 @@ class Simulation:
         self.log.note(self.clock.now_seconds, text.rstrip())
 
     def _base(self, plural: str) -> str:
-        if plural == "pods":
-            return f"/api/v1/namespaces/{self.namespace}/pods"
-        if plural == "nodes":
-            return "/api/v1/nodes"
-        scope = f"/namespaces/{self.namespace}" if plural == "podgroups" else ""
-        return f"/apis/{MUSTER}{scope}/{plural}"
+        kind = KIND[plural]
+        root = "/api/v1" if kind.api_version == "v1" else f"/apis/{kind.api_version}"
+        return f"{root}/namespaces/{self.namespace}/{plural}" if kind.namespaced else f"{root}/{plural}"
 
     def _collection(self, body: Object) -> str:
-        return self._base(_PLURALS[body["kind"]])
-
-
-_PLURALS = {"Node": "nodes", "Pod": "pods", "Queue": "queues", "Topology": "topologies", "PodGroup": "podgroups"}
+        return self._base(next(kind.plural for kind in KIND.values() if kind.name == body["kind"]))
 
 
 def improved_by_solver(request: SolveRequest) -> SolveResult:

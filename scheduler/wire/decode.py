@@ -173,8 +173,6 @@ class Decoder:
         volumes, spec.volumes = pod_volumes(meta.name, spec.volumes or ()), None  # of no other pod's business
         label_set = self._label_set(meta.namespace, labels)
         shape = self._shape(spec, annotations, status, label_set)
-        if volumes is not None and volumes.claims:  # until claims are prepared before a bind
-            shape = msgspec.structs.replace(shape, unmodelled=(*shape.unmodelled, "persistentVolumeClaim"))
         waiting = ""
         for condition in status.conditions or ():
             if condition.type == "PodScheduled" and condition.status == "False":

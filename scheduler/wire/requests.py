@@ -11,8 +11,11 @@ from scheduler.model import effects as ef
 from scheduler.model.devices import slice_text, uses_text
 from scheduler.model.effects import Effect
 from scheduler.model.events import Done, Event, Failed
+from scheduler.model.volumes import SELECTED_NODE
 from scheduler.model.work import Assignment, Condition, NodeCount, Place
 from scheduler.wire import names
+
+BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
 
 JSON = "application/json"
 MERGE = "application/merge-patch+json"
@@ -70,6 +73,12 @@ def request_for(effect: Effect, now_seconds: float) -> Request:
             note = f"a decision about resourceVersion {effect.version} was withdrawn"
             condition = Condition("muster.dev/DecisionWithdrawn", "True", "Released", note, now_seconds)
             return _pod_condition(effect.namespace, effect.name, effect.uid, condition)
+        case ef.SelectNode():
+            meta = {"uid": effect.uid, "resourceVersion": effect.version, "annotations": {SELECTED_NODE: effect.node}}
+            path = f"/api/v1/namespaces/{effect.namespace}/persistentvolumeclaims/{effect.name}"
+            return Request("PATCH", path, _encode({"metadata": meta}), MERGE)
+        case ef.ReserveVolume():
+            return _reserve_volume(effect)
         case ef.Hold():
             body = {"metadata": {"resourceVersion": effect.version, "finalizers": list(effect.finalizers)}}
             return Request("PATCH", _group_path(effect.namespace, effect.name), _encode(body), MERGE)
@@ -115,6 +124,22 @@ def _bind(effect: ef.Bind) -> Request:
     if effect.devices:
         body["metadata"]["annotations"] = {names.ANNOTATION_GPU_DEVICES: uses_text(effect.devices)}
     return Request("POST", f"/api/v1/namespaces/{effect.namespace}/pods/{effect.name}/binding", _encode(body))
+
+
+def _reserve_volume(effect: ef.ReserveVolume) -> Request:
+    """What kube-scheduler writes: the claim in the volume, and that it was not the user who put it there."""
+    meta: dict[str, Any] = {"resourceVersion": effect.version}
+    if effect.chosen:
+        meta["annotations"] = {BOUND_BY_CONTROLLER: "yes"}
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "namespace": effect.namespace,
+        "name": effect.claim,
+        "uid": effect.claim_uid,
+    }
+    body = {"metadata": meta, "spec": {"claimRef": claim}}
+    return Request("PATCH", f"/api/v1/persistentvolumes/{effect.name}", _encode(body), MERGE)
 
 
 def _group_path(namespace: str, name: str) -> str:

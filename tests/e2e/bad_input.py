@@ -186,7 +186,15 @@ BAD_WORK = [
         "sliced-0",
         "SchedulerError",
     ),
-    _unsupported("persistentVolumeClaim", volumes=_CLAIM),
+    BadWork(
+        "missing-claim",
+        [pod("asks-claim", volumes=_CLAIM)],
+        "",
+        "",
+        "its claim data does not exist",
+        "asks-claim",
+        "Unschedulable",
+    ),
     _unsupported("resourceClaims (dynamic resource allocation)", resourceClaims=_DEVICE_CLAIM),
 ]
 

@@ -38,6 +38,19 @@ def elastic_gang(world: Simulation) -> None:
     world.run(SETTLED_SECONDS)
 
 
+def gang_with_claims(world: Simulation) -> None:
+    """A gang of which each pod has a claim that is provisioned on its node, or finds one of the local volumes."""
+    world.add(manifests.storage_class("made", "csi.example"), manifests.storage_class("local"))
+    for index in range(2):
+        world.add(manifests.volume(f"disk-{index}", "local", "r1n2"))
+    world.run(SETTLED_SECONDS)
+    world.add(manifests.pod_group("gang", PODS, gpus=2))
+    for index in range(PODS):
+        world.add(manifests.claim(f"data-{index}", "local" if index < 2 else "made"))
+        world.add(manifests.pod(f"gang-{index}", group="gang", gpus=2, claims=(f"data-{index}",)))
+    world.run(SETTLED_SECONDS)
+
+
 def another_place(world: Simulation) -> None:
     """A rack that the gang fills exactly: better than those there are, which it would leave half used."""
     world.add(manifests.node("another", "another", gpus=2 * PODS))
@@ -67,7 +80,7 @@ class DeathAt:
 
 @pytest.mark.parametrize("sent_survives", [False, True], ids=["sent-is-lost", "sent-arrives"])
 @pytest.mark.parametrize("moment", Moment, ids=lambda moment: moment.name.lower())
-@pytest.mark.parametrize("story", [rack_gang, elastic_gang])
+@pytest.mark.parametrize("story", [rack_gang, elastic_gang, gang_with_claims])
 def test_a_successor_completes_the_gang_on_its_record(story: object, moment: Moment, sent_survives: bool) -> None:
     assert callable(story)
     deaths = 0

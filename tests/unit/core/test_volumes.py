@@ -67,7 +67,7 @@ def test_the_claim_of_an_ephemeral_volume_is_named_after_pod_and_volume_and_owne
 def test_a_pod_without_claims_asks_nothing_of_storage() -> None:
     world = storage(pod("p", volumes=[{"name": "tmp", "emptyDir": {}}, {"name": "c", "configMap": {"name": "c"}}]))
     assert world.shape("p").volumes is None
-    assert world.store.volumes.waiting() == []
+    assert world.store.volumes.unbound() == []
 
 
 # -- bound claims ------------------------------------------------------------------------------------------------------

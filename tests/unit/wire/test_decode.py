@@ -112,7 +112,6 @@ def test_a_resize_of_pod_level_amounts_counts_the_largest() -> None:
 @pytest.mark.parametrize(
     ("spec", "feature"),
     [
-        ({"volumes": [{"persistentVolumeClaim": {"claimName": "x"}}]}, "persistentVolumeClaim"),
         ({"resourceClaims": [{"name": "x"}]}, "resourceClaims (dynamic resource allocation)"),
     ],
 )
