@@ -3,6 +3,8 @@
 Between two cycles running gangs end, a few nodes change, and gangs arrive until as many wait as asked for. The engine,
 the decision and (where work competes) the solver worker are the real ones; the API server accepts everything at once.
 
+With --against kube-scheduler, the memory of both with such a cluster in view (`cycle_bed`).
+
     python -m tests.bench.cycle [--nodes 5000] [--running 50000] [--gangs 200] [--fill 0.8] [--cycles 40] [--json FILE]
 """
 
@@ -29,6 +31,8 @@ from scheduler.rpc.client import SolverClient
 from scheduler.rpc.supervise import WorkerSupervisor
 from scheduler.runtime import Solve, settle_memory
 from scheduler.solver.problem import SolveRequest, SolveResult
+from tests.bench.cycle_bed import compare
+from tests.bench.cycle_bed import report as report_memory
 from tests.bench.cycle_world import Fleet
 from tests.bench.measure import columns, machine, usage, write_json
 
@@ -204,17 +208,22 @@ def main() -> None:
     parser.add_argument("--cycles", type=int, default=40)
     parser.add_argument("--changes", type=int, default=5, help="nodes that change between two cycles")
     parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--against", choices=["kube-scheduler"], help="compare memory on a real API server instead")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    about = {"benchmark": "cycle", "machine": machine(), "options": vars(options) | {"json": None}}
+    if options.against:
+        footprints = compare(options.nodes, options.running, options.gangs, options.fill)
+        report_memory(footprints)
+        write_json(options.json, about | {"footprints": footprints})
+        return
     found = asyncio.run(measure(options))
     stages = report(options, found.cycles, found.first)
     write_json(
         options.json,
-        {
-            "benchmark": "cycle",
-            "machine": machine(),
-            "options": vars(options) | {"json": None},
+        about
+        | {
             "milliseconds": stages,
             "cycles": found.cycles,
             "first": found.first,
