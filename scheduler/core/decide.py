@@ -142,10 +142,10 @@ def _decide(
         settled = [] if left_out else uncontested(built.problem, start, waiting)
         if settled:
             yield Plan(snapshot.version, draft.hand_out(settled), final=False)
-        if not left_out and all(reasons.open(index) for index in waiting):
+        if not left_out and reasons.few_are_open(waiting):
             # Perhaps nothing competes after all: greedy's "no" is no proof where unlike pods share nodes.
             for index in waiting:
-                yield from reasons.diagnosis(index)
+                yield from reasons.fits(index)
             waiting = [index for index in waiting if not reasons.impossible(index)]
         if waiting or left_out:
 

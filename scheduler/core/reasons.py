@@ -6,7 +6,7 @@ decision.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -17,9 +17,8 @@ from scheduler.model.shape import Shape
 from scheduler.model.work import GangKey
 from scheduler.solver.blocking import Bounds, exact
 from scheduler.solver.build import Built
-from scheduler.solver.diagnose import Diagnosing, Diagnosis, diagnose
+from scheduler.solver.diagnose import Asking, Search, diagnose, fits_alone
 from scheduler.solver.filters import Eligibility
-from scheduler.solver.problem import SolveRequest, SolveResult
 
 
 class Reasons:
@@ -28,46 +27,54 @@ class Reasons:
     def __init__(self, built: Built, found: Mapping[Shape, Eligibility], budget: SolverBudget, limits: Limits) -> None:
         self.built = built
         self._bounds = Bounds(built, {shape: refused for shape, (_, refused) in found.items()})
-        self._budget = msgspec.structs.replace(
-            budget,
-            wall_seconds=min(budget.wall_seconds, limits.proof_seconds),
-            work=min(budget.work, limits.proof_seconds),
-        )
         self._limits = limits
-        self._proofs_left = limits.proofs
-        self._known: dict[int, Diagnosis] = {}
+        self._search = Search(
+            msgspec.structs.replace(
+                budget,
+                wall_seconds=min(budget.wall_seconds, limits.proof_seconds),
+                work=min(budget.work, limits.proof_seconds),
+            ),
+            limits.proofs,
+        )
+        self._fits: dict[int, bool | None] = {}
 
     def impossible(self, gang: int) -> bool:
         """Whether it is certain that the gang fits nowhere, as far as that is known by now."""
-        known = self._known.get(gang)
-        return bool(self._bounds.of(gang)) or (known is not None and known.proven and not known.fits)
+        return bool(self._bounds.of(gang)) or self._fits.get(gang, True) is False
 
     def open(self, gang: int) -> bool:
         """Whether only a search can tell: nothing is known, and bounds are not the whole truth."""
-        return gang not in self._known and not self._bounds.of(gang) and not exact(self.built.problem, gang)
+        return gang not in self._fits and not self._bounds.of(gang) and not exact(self.built.problem, gang)
+
+    def few_are_open(self, gangs: Sequence[int]) -> bool:
+        """Whether it is worth while to search for all of these gangs, and to keep as much for their reasons."""
+        return 2 * len(gangs) <= self._limits.proofs and all(self.open(gang) for gang in gangs)
 
     def take_time(self, draft: Draft) -> bool:
         """Whether some verdict that is still to be given waits for a solve."""
-        return self._proofs_left > 0 and any(self.open(index) and draft.waiting(index) for index in draft.unserved)
+        unserved = (index for index in draft.unserved if draft.waiting(index))
+        return self._search.solves_left > 0 and any(
+            not self._bounds.of(index) and not exact(self.built.problem, index) for index in unserved
+        )
 
-    def diagnosis(self, gang: int) -> Diagnosing:
-        if gang not in self._known:
-            solves = self.open(gang) and self._proofs_left > 0
-            self._proofs_left -= solves
-            self._known[gang] = yield from diagnose(self.built, gang, self._bounds, self._budget if solves else None)
-        return self._known[gang]
+    def fits(self, gang: int) -> Asking[bool | None]:
+        """Whether a gang fits alone; None when nobody knows."""
+        if gang not in self._fits:
+            self._fits[gang] = yield from fits_alone(self.built, gang, self._bounds, self._search)
+        return self._fits[gang]
 
-    def verdicts(
-        self, draft: Draft, winners: tuple[GangKey, ...]
-    ) -> Generator[SolveRequest, SolveResult, dict[GangKey, Verdict]]:
-        """For every gang and every pod of a bundle that was handed no place."""
+    def verdicts(self, draft: Draft, winners: tuple[GangKey, ...]) -> Asking[dict[GangKey, Verdict]]:
+        """For every gang and every pod of a bundle that was handed no place. Nobody's place waits for them any more,
+        so new work may cut their solves short."""
+        self._search.patient = True
         verdicts: dict[GangKey, Verdict] = {}
         for number, index in enumerate(draft.unserved):
             waiting = draft.waiting(index)
             if number >= self._limits.explain_gangs:
                 verdict = Verdict(Cause.OUTRANKED, by=winners[:3])
             else:
-                found = yield from self.diagnosis(index)
+                fits = yield from self.fits(index)
+                found = yield from diagnose(self.built, index, self._bounds, self._search, fits)
                 verdict = (
                     Verdict(Cause.OUTRANKED, by=winners)
                     if found.fits

@@ -25,7 +25,7 @@ class Limits(msgspec.Struct, frozen=True):
     model_variables: int = 60_000
     explain_gangs: int = 50
     proofs: int = 4
-    """Gangs per cycle whose "no" may take solves of their own, each of at most ``proof_seconds``."""
+    """Solves per cycle that only find out about one gang, each of at most ``proof_seconds``."""
     proof_seconds: float = 0.2
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,7 +46,7 @@ class Bounds:
         """Every bound that keeps a gang (index in the problem) from being placed even alone; empty: none does."""
         ask = self._built.problem.gangs[gang]
         shapes = tuple(member.shape for member in self._built.gangs[gang].members)
-        alike = (ask.members, ask.branches, ask.queue, shapes)
+        alike = (msgspec.structs.replace(ask, values=(), tier=0, bonus=0), shapes)
         found = self._known.get(alike)
         if found is None:
             found = (*_queue_bounds(self._built, gang), *_space_bounds(self._built, gang, self._counts))

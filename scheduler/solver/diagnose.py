@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import msgspec
 
@@ -34,7 +35,35 @@ class Diagnosis(msgspec.Struct, frozen=True):
     refusals: tuple[Refusal, ...] = ()
 
 
-Diagnosing = Generator[SolveRequest, SolveResult, Diagnosis]
+T = TypeVar("T")
+
+Asking = Generator[SolveRequest, SolveResult, T]
+
+
+class Search:
+    """The solves that one decision may still spend on single gangs; ``patient`` ones may be cut short by new work."""
+
+    def __init__(self, budget: SolverBudget, solves: int) -> None:
+        self._budget = budget
+        self.solves_left = solves
+        self.patient = False
+
+    def request(self, problem: Problem) -> SolveRequest | None:
+        """A solve of a problem of one gang; None when there is none left."""
+        if self.solves_left <= 0:
+            return None
+        self.solves_left -= 1
+        budget = self._budget
+        start = Incumbent((), scores(problem, ()))
+        return SolveRequest(
+            problem,
+            start,
+            budget.wall_seconds,
+            budget.work,
+            budget.workers,
+            budget.seed,
+            patient=self.patient,
+        )
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -46,19 +75,23 @@ class Ask(msgspec.Struct, frozen=True):
     where: str = ""
 
 
-def diagnose(built: Built, index: int, bounds: Bounds, budget: SolverBudget | None) -> Diagnosing:
-    """The truth about one gang (by index) alone, as far as the budget of each solve reaches; None: no solves."""
+def fits_alone(built: Built, index: int, bounds: Bounds, search: Search) -> Asking[bool | None]:
+    """Whether one gang (by index) reaches its minima alone on what is free; None when nobody knows."""
+    if bounds.of(index):
+        return False
+    if exact(built.problem, index):
+        return True
+    return (yield from _fits(_alone(built.problem, index), search))
+
+
+def diagnose(built: Built, index: int, bounds: Bounds, search: Search, fits: bool | None) -> Asking[Diagnosis]:
+    """The truth about one gang as far as it can be found, given what `fits_alone` says of it."""
     refused = bounds.of(index)
     gang = built.problem.gangs[index]
-    if refused:
-        return Diagnosis(fits=False, proven=True, refusals=refused)
-    if exact(built.problem, index):
-        return Diagnosis(fits=True, proven=True)
-    alone = replace(built.problem, gangs=(gang,), relations=restrict(built.problem.relations, {index: 0}))
-    fits = yield from _fits(alone, budget)
-    if fits:
-        return Diagnosis(fits=True, proven=True)
-    blocking, proven = yield from _smallest(alone, _asks(built, index), budget)
+    if fits or refused:
+        return Diagnosis(fits=bool(fits), proven=True, refusals=refused)
+    alone = _alone(built.problem, index)
+    blocking, proven = yield from _smallest(alone, _asks(built, index), search)
     needed = max(gang.branches[0].minimum, sum(minima_below(gang, 0).values()), 1)
     pods = _most_pods(alone, needed)
     refusals = tuple(
@@ -68,23 +101,25 @@ def diagnose(built: Built, index: int, bounds: Bounds, budget: SolverBudget | No
     return Diagnosis(fits=False, proven=fits is False and proven, refusals=refusals)
 
 
-def _fits(alone: Problem, budget: SolverBudget | None) -> Generator[SolveRequest, SolveResult, bool | None]:
+def _alone(problem: Problem, index: int) -> Problem:
+    """The problem as if nobody else waited."""
+    return replace(problem, gangs=(problem.gangs[index],), relations=restrict(problem.relations, {index: 0}))
+
+
+def _fits(alone: Problem, search: Search) -> Asking[bool | None]:
     """Whether the only gang of a problem can be placed; None when nobody knows."""
     if place(alone).puts:
         return True
-    if budget is None:
+    request = search.request(replace(alone, goals=("served-value",)))
+    if request is None:
         return None
-    problem = replace(alone, goals=("served-value",))
-    start = Incumbent((), scores(problem, ()))
-    result = yield SolveRequest(problem, start, budget.wall_seconds, budget.work, budget.workers, budget.seed)
+    result = yield request
     if result.incumbent is not None and result.incumbent.puts:
-        return True if not broken(problem, result.incumbent.puts) else None
+        return True if not broken(request.problem, result.incumbent.puts) else None
     return False if result.end == "optimal" else None
 
 
-def _smallest(
-    alone: Problem, asks: Sequence[Ask], budget: SolverBudget | None
-) -> Generator[SolveRequest, SolveResult, tuple[list[Ask], bool]]:
+def _smallest(alone: Problem, asks: Sequence[Ask], search: Search) -> Asking[tuple[list[Ask], bool]]:
     """Asks of which none can be left out of those that block, by deletion; and whether every step was certain.
 
     An ask is dropped for good when the gang does not fit without it either; what remains blocks together, and any
@@ -93,7 +128,7 @@ def _smallest(
     kept, proven = list(asks), True
     for ask in asks:
         others = [each for each in kept if each is not ask]
-        fits = yield from _fits(_relaxed(alone, [each for each in asks if each not in others]), budget)
+        fits = yield from _fits(_relaxed(alone, [each for each in asks if each not in others]), search)
         proven &= fits is not None
         if not fits:
             kept = others

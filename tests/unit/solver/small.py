@@ -15,7 +15,7 @@ from scheduler.model.topology import Level, Topology, TopologyAsk
 from scheduler.model.work import Branch, Gang, GangKey, Member, Place
 from scheduler.solver.blocking import Bounds, CountsOfShape
 from scheduler.solver.build import Built, build
-from scheduler.solver.diagnose import Diagnosis, diagnose
+from scheduler.solver.diagnose import Asking, Diagnosis, Search, diagnose, fits_alone
 from scheduler.solver.expand import Places, Unexpandable, expand
 from scheduler.solver.filters import eligible
 from scheduler.solver.fleet import Fleet
@@ -155,11 +155,17 @@ def diagnosis(
     counts: CountsOfShape | None = None,
 ) -> Diagnosis:
     """What is found out about the first gang alone."""
-    diagnosing = diagnose(case, 0, Bounds(case, counts or {}), SolverBudget(wall_seconds=10.0))
+    bounds, search = Bounds(case, counts or {}), Search(SolverBudget(wall_seconds=10.0), solves=100)
+
+    def asking() -> Asking[Diagnosis]:
+        fits = yield from fits_alone(case, 0, bounds, search)
+        return (yield from diagnose(case, 0, bounds, search, fits))
+
+    under_way = asking()
     try:
-        request = next(diagnosing)
+        request = next(under_way)
         while True:
-            request = diagnosing.send(answer(request))
+            request = under_way.send(answer(request))
     except StopIteration as end:
         found: Diagnosis = end.value
         return found
