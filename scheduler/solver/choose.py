@@ -74,7 +74,9 @@ def tightest_domains(rooms: list[tuple[int, Room, bool]], free: Room, minimum: i
     qualifies &= (total >= minimum) & (total > 0)
     domains = np.flatnonzero(qualifies)
     sign = -1 if roomiest else 1
-    return [int(domain) - 1 for domain in domains[np.lexsort((sign * free[domains], sign * tightness[domains]))]]
+    order = np.lexsort((sign * free[domains], sign * tightness[domains]))
+    codes: list[int] = (domains[order] - 1).tolist()
+    return codes
 
 
 def fewest_domains(room: Room, touched: list[int], count: int) -> list[int]:
