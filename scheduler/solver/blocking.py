@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.model.plan import Refusal
+from scheduler.model.resources import Matrix
 from scheduler.model.shape import Shape
 from scheduler.solver.blocking_slices import too_few_slices
 from scheduler.solver.build import Built
@@ -40,6 +41,7 @@ class Bounds:
     def __init__(self, built: Built, counts: CountsOfShape) -> None:
         self._built = built
         self._counts = counts
+        self._room = _Room(built)
         self._known: dict[object, tuple[Refusal, ...]] = {}
 
     def of(self, gang: int) -> tuple[Refusal, ...]:
@@ -49,7 +51,7 @@ class Bounds:
         alike = (msgspec.structs.replace(ask, values=(), tier=0, bonus=0), shapes)
         found = self._known.get(alike)
         if found is None:
-            found = (*_queue_bounds(self._built, gang), *_space_bounds(self._built, gang, self._counts))
+            found = (*_queue_bounds(self._built, gang), *_space_bounds(self._room, gang, self._counts))
             self._known[alike] = found
         return found
 
@@ -65,6 +67,49 @@ def exact(problem: Problem, index: int) -> bool:
         and not any(layer.held for layer in gang.branches[0].slices)
         and not restrict(problem.relations, {index: 0})
     )
+
+
+class _Room:
+    """What is free on the nodes as members see it; members that ask alike look once."""
+
+    def __init__(self, built: Built) -> None:
+        self.built = built
+        self._fits: dict[tuple[tuple[int, ...], Shape], NDArray[np.int64]] = {}
+        self._free: dict[tuple[frozenset[Shape], int], Matrix] = {}
+
+    def fits(self, index: int, member: int) -> NDArray[np.int64]:
+        """[nodes] pods of a member of a gang that each node holds; 0 where it may not go."""
+        request, shape = self.built.problem.gangs[index].members[member].request, self._shape(index, member)
+        if self._is_closed(index, member):
+            return np.where(self.built.mask(index, member), fits_on(self.built.free, request), 0)
+        found = self._fits.get((request, shape))
+        if found is None:
+            found = np.where(self.built.masks[shape], fits_on(self.built.free, request), 0)
+            self._fits[request, shape] = found
+        return found
+
+    def free_in(self, index: int, members: Sequence[int], domains: Domains, level: int) -> Matrix:
+        """[domains x R] what is free on the nodes that any of these members may use; ``level`` names whole columns of
+        domains (-1: all nodes in one domain, -2: other ones)."""
+        key = (frozenset(self._shape(index, member) for member in members), level)
+        known = level != -2 and not any(self._is_closed(index, member) for member in members)
+        if known and key in self._free:
+            return self._free[key]
+        usable = np.any([self.built.mask(index, member) for member in members], axis=0) & (domains >= 0)
+        codes, free = domains[usable], np.maximum(self.built.free[usable], 0)
+        width = int(domains.max(initial=-1)) + 1
+        found = np.zeros((width, free.shape[1]), dtype=np.int64)
+        for resource in range(free.shape[1]):
+            found[:, resource] = np.bincount(codes, weights=free[:, resource], minlength=width)
+        if known:
+            self._free[key] = found
+        return found
+
+    def _shape(self, index: int, member: int) -> Shape:
+        return self.built.gangs[index].members[member].shape
+
+    def _is_closed(self, index: int, member: int) -> bool:
+        return (self.built.gangs[index].key, member) in self.built.closed
 
 
 # --- bounds -----------------------------------------------------------------------------------------------------------
@@ -87,8 +132,9 @@ def _queue_bounds(built: Built, index: int) -> list[Refusal]:
     return reasons
 
 
-def _space_bounds(built: Built, index: int, counts: CountsOfShape) -> list[Refusal]:
+def _space_bounds(room: _Room, index: int, counts: CountsOfShape) -> list[Refusal]:
     """A member without any eligible node; else what the whole fleet lacks; else what every domain of a level lacks."""
+    built = room.built
     gang = built.problem.gangs[index]
     needs = _needs(gang, 0)
     shapes = {member: built.gangs[index].members[member].shape for member in needs.members}
@@ -104,7 +150,7 @@ def _space_bounds(built: Built, index: int, counts: CountsOfShape) -> list[Refus
             return [nobody, *_too_small(built, gang, member, refused)]
     closed = _closed(built, index, needs.members)
     everywhere = np.zeros(len(built.nodes), dtype=np.int32)
-    lacking = _lacking(built, index, 0, everywhere, ("",))
+    lacking = _lacking(room, index, 0, everywhere, -1, ("",))
     if lacking is not None:
         return [_named(lacking, "capacity", "the fleet"), *closed]
     reasons: list[Refusal] = []
@@ -116,13 +162,13 @@ def _space_bounds(built: Built, index: int, counts: CountsOfShape) -> list[Refus
             continue
         if ask.required < 0 or "required-topology" not in built.problem.rules:
             continue
-        domains = built.domains[:, ask.required]
+        domains, level = built.domains[:, ask.required], ask.required
         if ask.pinned >= 0:
-            domains = np.where(domains == ask.pinned, domains, np.int32(-1))
-        lacking = _lacking(built, index, branch, domains, built.problem.domain_names[ask.required])
+            domains, level = np.where(domains == ask.pinned, domains, np.int32(-1)), -2
+        lacking = _lacking(room, index, branch, domains, level, built.problem.domain_names[ask.required])
         if lacking is not None:
-            level = built.problem.level_names[ask.required]
-            reasons.append(_named(lacking, "required-topology", f"{level} {lacking.where}".strip()))
+            name = built.problem.level_names[ask.required]
+            reasons.append(_named(lacking, "required-topology", f"{name} {lacking.where}".strip()))
     return [*reasons, *closed] if reasons else []
 
 
@@ -162,11 +208,14 @@ def _named(refusal: Refusal, term: str, where: str) -> Refusal:
     )
 
 
-def _lacking(built: Built, index: int, branch: int, domains: Domains, names: tuple[str, ...]) -> Refusal | None:
+def _lacking(
+    room: _Room, index: int, branch: int, domains: Domains, level: int, names: tuple[str, ...]
+) -> Refusal | None:
     """What the best domain lacks for a branch at its minima; None when some domain may suffice.
 
     The best is where most of its pods fit, then the one with the most of the scarcest resource.
     """
+    built = room.built
     gang = built.problem.gangs[index]
     needs = _needs(gang, branch)
     inside = domains >= 0
@@ -175,25 +224,20 @@ def _lacking(built: Built, index: int, branch: int, domains: Domains, names: tup
     if not inside.any():
         return Refusal("", "NoDomain", needed=needs.pods)
     width = int(domains.max()) + 1
-    codes = domains[inside]
-    usable = np.zeros(len(codes), dtype=np.bool_)
+    everyone = bool(inside.all())
+    codes = domains if everyone else domains[inside]
     pods = np.zeros(width, dtype=np.int64)
-    open_room = np.zeros(width, dtype=np.int64)
+    open_pods = np.zeros(width, dtype=np.int64)
     for member in needs.members:
-        ask = gang.members[member]
-        mask = built.mask(index, member)[inside]
-        usable |= mask
-        fits = np.where(mask, fits_on(built.free[inside], ask.request), 0)
-        room = np.bincount(codes, weights=np.minimum(fits, ask.count), minlength=width).astype(np.int64)
-        certain = needs.certain.get(member, 0)
-        pods += np.minimum(room, certain)
-        open_room += np.minimum(room, ask.count) - np.minimum(room, certain)
-    pods += np.minimum(open_room, needs.open_pods)
+        count, fits = gang.members[member].count, room.fits(index, member)
+        here = np.minimum(fits if everyone else fits[inside], count)
+        fit = np.minimum(np.bincount(codes, weights=here, minlength=width).astype(np.int64), count)
+        certain = np.minimum(fit, needs.certain.get(member, 0))
+        pods += certain
+        open_pods += fit - certain
+    pods += np.minimum(open_pods, needs.open_pods)
     total = np.array(needs.total, dtype=np.int64)
-    free = np.maximum(built.free[inside], 0) * usable[:, None]
-    offered = np.stack(
-        [np.bincount(codes, weights=free[:, resource], minlength=width) for resource in range(free.shape[1])], axis=1
-    ).astype(np.int64)
+    offered = room.free_in(index, needs.members, domains, level)
     pods_needed = needs.pods
     if ((pods >= pods_needed) & (offered >= total).all(axis=1)).any():
         return None
@@ -205,7 +249,8 @@ def _lacking(built: Built, index: int, branch: int, domains: Domains, names: tup
         if offered[best, column] < total[column]:
             needed, has = int(total[column]), int(offered[best, column])
             return Refusal("", "NotEnough", needed, has, built.problem.resources[column], names[best], counts)
-    counts += _pieces(built, gang, needs.members, scarcest, free[codes == best])
+    usable = np.any([built.mask(index, member) for member in needs.members], axis=0) & (domains == best)
+    counts += _pieces(built, gang, needs.members, scarcest, np.maximum(built.free[usable], 0))
     return Refusal("", "Fragmented", pods_needed, int(pods[best]), where=names[best], counts=counts)
 
 
@@ -217,7 +262,7 @@ def _pieces(
     asked = max(gang.members[member].request[resource] for member in members)
     return (
         (f"one-pod:{name}", asked),
-        (f"best-node:{name}", int(free[:, resource].max())),
+        (f"best-node:{name}", int(free[:, resource].max(initial=0))),
         (f"in-sum:{name}", int(free[:, resource].sum())),
     )
 
