@@ -17,9 +17,10 @@ def placeable(built: Built, *, left_out: tuple[str, ...] = ()) -> bool:
     """Whether any placement of the only gang exists, as CP-SAT proves it without these rules."""
     rules = tuple(rule for rule in built.problem.rules if rule not in left_out)
     problem = replace(built.problem, rules=rules)
-    last = solved(SolveRequest(problem, place(problem), wall_seconds=20.0))
+    start = place(problem)
+    last = solved(SolveRequest(problem, start, wall_seconds=20.0))
     assert last.end == "optimal"
-    return bool(last.incumbent is not None and last.incumbent.puts)
+    return bool((last.incumbent or start).puts)
 
 
 @settings(max_examples=200, deadline=None)
