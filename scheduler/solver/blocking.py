@@ -305,9 +305,12 @@ def _needs(gang: GangAsk, branch: int) -> Needs:
 
 
 def _needs_of_slices(gang: GangAsk, branch: int) -> int:
-    """The pods of slices that a branch needs at least: all but its leader."""
+    """The pods of slices that a branch needs at least: all but its leader's."""
     needs = _needs(gang, branch)
-    return needs.pods - (gang.members[gang.leader].count if gang.leader in members_below(gang, branch) else 0)
+    if gang.leader not in members_below(gang, branch):
+        return needs.pods
+    others = sum(need for member, need in needs.certain.items() if member != gang.leader)
+    return max(others, needs.pods - gang.members[gang.leader].count)
 
 
 def _certain_branches(gang: GangAsk) -> list[int]:

@@ -25,6 +25,8 @@ def too_few_slices(built: Built, index: int, branch: int, pods_needed: int) -> R
     members = [member for member in members_below(gang, branch) if member != gang.leader and gang.members[member].count]
     if not ask.slices or "slices" not in problem.rules or any(layer.held for layer in ask.slices) or not members:
         return None
+    if pods_needed <= 0:
+        return None
     mask = np.any([built.mask(index, member) for member in members], axis=0)
     if ask.pinned >= 0:
         mask &= built.domains[:, ask.required] == ask.pinned
