@@ -58,13 +58,14 @@ class Bounds:
 
 def exact(problem: Problem, index: int) -> bool:
     """Whether bounds are the whole truth about a gang: interchangeable pods of one branch that do not look at one
-    another fit where enough of them fit one by one. Slices that are held in part are not looked at by bounds."""
+    another fit where enough of them fit one by one."""
     gang = problem.gangs[index]
     return (
         len(gang.branches) == 1
         and len(gang.members) == 1
+        and not gang.branches[0].slices
+        and not gang.branches[0].balance
         and plain(unshaped(gang, alone=True))
-        and not any(layer.held for layer in gang.branches[0].slices)
         and not restrict(problem.relations, {index: 0})
     )
 

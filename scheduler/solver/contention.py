@@ -19,7 +19,9 @@ from scheduler.solver.check import scores
 from scheduler.solver.problem import GangAsk, Incumbent, Problem, Put, QueueRoom, plain, unshaped
 
 _CLASSES = ("class_nodes", "class_free", "class_domain", "level_names", "domain_names")
-_TIES_NOBODY = frozenset((*_CLASSES, "resources", "gangs", "queues", "goals", "rules", "node_score", "device_score"))
+_TIES_NOBODY = frozenset(
+    (*_CLASSES, "resources", "gangs", "queues", "goals", "rules", "node_score", "device_score", "mix")
+)
 """The parts of a problem that tie gangs together through nodes and plain queues alone, or not at all."""
 
 
@@ -79,10 +81,15 @@ def separable(problem: Problem) -> bool:
     """Whether nothing is asked for that may tie gangs together in other ways than by nodes and queues' room, so that
     a problem may be taken apart by them."""
     return (
-        all(getattr(problem, each.name) == each.default for each in fields(problem) if each.name not in _TIES_NOBODY)
+        not any(_is_set(getattr(problem, each.name)) for each in fields(problem) if each.name not in _TIES_NOBODY)
         and all(queue == QueueRoom(queue.parent, queue.room) for queue in problem.queues)
         and all(plain(unshaped(gang)) for gang in problem.gangs)
     )
+
+
+def _is_set(part: object) -> bool:
+    """Whether a part of a problem that may be left out is there."""
+    return part is not None and not (isinstance(part, tuple) and not part)
 
 
 class _Usable:
