@@ -269,6 +269,7 @@ def _standing(snapshot: Snapshot, volumes: Counted | None, draft: Draft) -> tupl
     names = snapshot.resources if volumes is None else (*snapshot.resources, *volumes.names)
     width = len(snapshot.resources)
     pieces: dict[int, Matrix] = {}
+    pods: list[tuple[int, int, Shape]] = []
     free, use = snapshot.free.copy(), {queue: total.copy() for queue, total in snapshot.use.items()}
     for ask, own in draft.handed:
         shapes = {member.name: member.shape for member in ask.gang.members}
@@ -279,8 +280,13 @@ def _standing(snapshot: Snapshot, volumes: Counted | None, draft: Draft) -> tupl
                 index = snapshot.nodes.rows[each.node]
                 free[index] -= row * each.count
                 use[ask.gang.queue] = use.get(ask.gang.queue, 0) + row * each.count
+                if shapes[place.member].relations is not None or shapes[place.member].matched:
+                    pods.append((index, each.count, shapes[place.member]))
                 pieces[index] = pieces.get(index, 0) + wide[width:] * each.count
-    return replace(snapshot, free=free, use=use), None if volumes is None else volumes.without(pieces)
+    neighbours = snapshot.neighbours.joined(pods, len(snapshot.nodes))
+    return replace(snapshot, free=free, use=use, neighbours=neighbours), None if volumes is None else volumes.without(
+        pieces
+    )
 
 
 def _worth(shape: Shape, policy: Policy) -> int:

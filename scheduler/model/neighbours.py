@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scheduler.model.relations import AntiAffinity, HostPort, LabelSet, PodSelector
 from scheduler.model.selector import Labels
 from scheduler.model.selector_index import SelectorIndex
+from scheduler.model.shape import Shape
 
 NodeCounts = NDArray[np.int32]
 """[nodes] pods on each node, rows as in the snapshot's node table."""
@@ -37,6 +38,21 @@ class Neighbours:
         """Everything that may look at a pending pod."""
         return tuple(dict.fromkeys((*self.matching, *(each.selector for each in self.carriers))))
 
+    def joined(self, pods: Iterable[tuple[int, int, Shape]], nodes: int) -> Neighbours:
+        """The same with pods that a plan has placed: (row of the node, number, shape as seen) of ``nodes`` nodes."""
+        matching, carriers, ports = dict(self.matching), dict(self.carriers), dict(self.ports)
+        for row, count, shape in pods:
+            for selector in shape.matched:
+                if selector in matching:
+                    matching[selector] = _one_more(matching[selector], row, count)
+            if shape.relations is not None:
+                none = np.zeros(nodes, dtype=np.int32)
+                for term in shape.relations.anti_affinity:
+                    carriers[term] = _one_more(carriers.get(term, none), row, count)
+                for port in shape.relations.ports:
+                    ports[port] = _one_more(ports.get(port, none), row, count)
+        return replace(self, matching=matching, carriers=carriers, ports=ports)
+
     def matched(self, label_set: LabelSet) -> tuple[PodSelector, ...]:
         """The selectors that match a pod with these labels, in their order."""
         ranks = sorted(rank for rank in self._index.candidates(label_set))
@@ -54,6 +70,12 @@ class Neighbours:
         """Whether nobody but the asking pod itself, at most, can come to match while the plan is made: then what stands
         decides. ``matched`` are the selectors that it matches."""
         return self.coming.get(selector, 0) <= int(selector in matched)
+
+
+def _one_more(counts: NodeCounts, row: int, pods: int) -> NodeCounts:
+    counts = counts.copy()
+    counts[row] += pods
+    return counts
 
 
 NOBODY = Neighbours()

@@ -55,7 +55,8 @@ def one_per_node(gangs: Sequence[Gang], nodes: NodeTable, neighbours: Neighbours
     terms = _mutual_terms(pods, nodes)
     for term in terms:
         names.append(f"separate {term.topology_key}")
-        free.append(np.where(has_key(nodes, term.topology_key), 1, sum(pods.values())).astype(np.int64))
+        unused = (neighbours.matching[term.selector] == 0).astype(np.int64)
+        free.append(np.where(has_key(nodes, term.topology_key), unused, sum(pods.values())))
         takers.append({shape for shape in pods if term.selector in shape.matched})
     return OnePerNode(
         names=tuple(names),

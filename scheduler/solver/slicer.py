@@ -177,14 +177,20 @@ class Slicer:
             for cell, load in tree.hand_out(total, self._placer.touched(attempt, slots))
         ]
         order = sorted(left, key=lambda index: [-gang.members[index].request[column] for column in self._by_scarcity])
+        everywhere = np.ones(self._problem.class_count, dtype=np.bool_)
+        part = attempt if attempt.tally is None else attempt.within(stock.live(everywhere))
         for inside, load in cells:
             for index in order:
                 here = min(load, left[index])
-                placed = self._placer.pour(attempt, gang, index, inside & mask, here) if here else 0
-                assert placed == here, "a domain held less than its room"
+                placed = self._placer.pour(part, gang, index, inside & mask, here) if here else 0
+                if placed < here:
+                    assert part is not attempt, "a domain held less than its room"
+                    return False  # other pods leave it less
                 left[index] -= here
                 load -= here
-                attempt.taken[index] = attempt.taken.get(index, 0) + here
+                part.taken[index] = part.taken.get(index, 0) + here
+        if part is not attempt:
+            attempt.keep(part, gang)
         return True
 
     def _owed(self, ask: BranchAsk) -> dict[tuple[int, int], int]:
