@@ -1,6 +1,6 @@
 """Solve requests and results as protobuf messages, exactly: what comes out is equal to what went in.
 
-The exceptions are `Put.spots` and `Put.held`, which stay at home: a solver works with counts, and the sender has them.
+The exception is `Put.held` with the spots of puts that have it, which stay at home: the sender has them.
 
 The layout and its reasons stand in ``proto/muster/solver/v1/solver.proto``. A message that contradicts itself is a
 ValueError. A value that the format cannot carry (a negative index, a number beyond 64 bits) raises what NumPy and
@@ -20,13 +20,14 @@ from scheduler.model.plan import TierScore
 from scheduler.rpc.branches import branches_from_pb, branches_to_pb
 from scheduler.rpc.convert_relations import relation_to_pb, relations_from_pb
 from scheduler.rpc.pb.muster.solver.v1 import solver_pb2 as pb
+from scheduler.rpc.puts import check_fits as check_puts
+from scheduler.rpc.puts import puts_from_pb, puts_to_pb
 from scheduler.solver.devices import ClassDevices
 from scheduler.solver.problem import (
     GangAsk,
     Incumbent,
     MemberAsk,
     Problem,
-    Put,
     QueueRoom,
     QuotaLine,
     SolveRequest,
@@ -153,22 +154,15 @@ def problem_from_pb(message: pb.Problem) -> Problem:
 
 
 def incumbent_to_pb(incumbent: Incumbent) -> pb.Incumbent:
-    puts = incumbent.puts
     return pb.Incumbent(
-        puts=pb.Puts(
-            gang=[put.gang for put in puts],
-            member=[put.member for put in puts],
-            node_class=[put.node_class for put in puts],
-            count=[put.count for put in puts],
-        ),
+        puts=puts_to_pb(incumbent.puts),
         scores=[pb.TierScore(tier=score.tier, value=score.value, bound=score.bound) for score in incumbent.scores],
     )
 
 
 def incumbent_from_pb(message: pb.Incumbent) -> Incumbent:
-    puts = message.puts
     return Incumbent(
-        puts=tuple(Put(*row) for row in zip(puts.gang, puts.member, puts.node_class, puts.count, strict=True)),
+        puts=puts_from_pb(message.puts),
         scores=tuple(
             TierScore(score.tier, score.value, score.bound if score.HasField("bound") else None)
             for score in message.scores
@@ -177,12 +171,8 @@ def incumbent_from_pb(message: pb.Incumbent) -> Incumbent:
 
 
 def check_fits(incumbent: Incumbent, problem: Problem) -> None:
-    """Every index of the incumbent must exist in the problem (whether the placement is legal is not looked at)."""
-    member_counts = [len(gang.members) for gang in problem.gangs]
-    class_count = problem.class_count
-    for put in incumbent.puts:
-        if put.gang >= len(member_counts) or put.member >= member_counts[put.gang] or put.node_class >= class_count:
-            raise ValueError(f"{put} is outside the problem ({len(member_counts)} gangs, {class_count} node classes)")
+    """As `scheduler.rpc.puts.check_fits`."""
+    check_puts(incumbent.puts, problem)
 
 
 def end_to_pb(end: str) -> pb.End:

@@ -100,7 +100,14 @@ def incumbents(puts: st.SearchStrategy[Put]) -> st.SearchStrategy[Incumbent]:
 
 
 any_incumbent = incumbents(
-    st.builds(Put, gang=_index, member=_index, node_class=_index, count=_index, spots=st.just(()))
+    st.builds(
+        Put,
+        gang=_index,
+        member=_index,
+        node_class=_index,
+        count=_index,
+        spots=st.sampled_from([(), ((0, 1),), ((3, 2), (2**32 - 1, 1))]),
+    )
 )
 
 

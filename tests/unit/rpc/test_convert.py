@@ -56,11 +56,11 @@ CARRIED = {
     DeviceAsk: "count milli memory_mib profile",
     ClassDevices: "states memory_mib layout",
     Incumbent: "puts scores",
-    Put: "gang member node_class count",
+    Put: "gang member node_class count spots",
     TierScore: "tier value bound",
     SolveResult: "incumbent end variables",
 }
-STAYS_AT_HOME = {(SolveRequest, "patient"), (Put, "spots"), (Put, "held"), (ClassDevices, "_needs")}
+STAYS_AT_HOME = {(SolveRequest, "patient"), (Put, "held"), (ClassDevices, "_needs")}
 
 
 @pytest.mark.parametrize("value", CARRIED)
@@ -82,7 +82,7 @@ def test_no_bound_and_a_bound_of_zero_stay_apart() -> None:
     assert convert.incumbent_from_pb(convert.incumbent_to_pb(Incumbent((), scores))).scores == scores
 
 
-def test_spots_stay_at_home() -> None:
+def test_the_devices_of_pods_stay_at_home_and_their_nodes_with_them() -> None:
     sent = Incumbent((Put(0, 0, 0, 2, spots=((5, 2),), held=((5, ((0, 0),), 2),)),), ())
     assert convert.incumbent_from_pb(convert.incumbent_to_pb(sent)).puts == (Put(0, 0, 0, 2),)
 

@@ -277,16 +277,28 @@ class Incumbent(_message.Message):
     def __init__(self, puts: _Optional[_Union[Puts, _Mapping]] = ..., scores: _Optional[_Iterable[_Union[TierScore, _Mapping]]] = ...) -> None: ...
 
 class Puts(_message.Message):
-    __slots__ = ("gang", "member", "node_class", "count")
+    __slots__ = ("gang", "member", "node_class", "count", "spots")
     GANG_FIELD_NUMBER: _ClassVar[int]
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     NODE_CLASS_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
+    SPOTS_FIELD_NUMBER: _ClassVar[int]
     gang: _containers.RepeatedScalarFieldContainer[int]
     member: _containers.RepeatedScalarFieldContainer[int]
     node_class: _containers.RepeatedScalarFieldContainer[int]
     count: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, gang: _Optional[_Iterable[int]] = ..., member: _Optional[_Iterable[int]] = ..., node_class: _Optional[_Iterable[int]] = ..., count: _Optional[_Iterable[int]] = ...) -> None: ...
+    spots: Spots
+    def __init__(self, gang: _Optional[_Iterable[int]] = ..., member: _Optional[_Iterable[int]] = ..., node_class: _Optional[_Iterable[int]] = ..., count: _Optional[_Iterable[int]] = ..., spots: _Optional[_Union[Spots, _Mapping]] = ...) -> None: ...
+
+class Spots(_message.Message):
+    __slots__ = ("spots", "node", "pods")
+    SPOTS_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    PODS_FIELD_NUMBER: _ClassVar[int]
+    spots: _containers.RepeatedScalarFieldContainer[int]
+    node: _containers.RepeatedScalarFieldContainer[int]
+    pods: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, spots: _Optional[_Iterable[int]] = ..., node: _Optional[_Iterable[int]] = ..., pods: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class TierScore(_message.Message):
     __slots__ = ("tier", "value", "bound")
