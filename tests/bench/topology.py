@@ -2,7 +2,7 @@
 
 The hosts of a topology file (columns ``ip``, ``DSW``, ``PSW``, ``ASW``; 8 GPUs a host, which is our assumption; a rack
 is an ASW under a PSW). Gangs of 8 to 256 GPUs, whole hosts, drawn from the jobs of a size file with their durations,
-jobs with more GPUs the more likely; they prefer one rack and then one PSW. Arrivals are so dense that the gangs would
+jobs with more GPUs the more likely (the longest fifth of the durations cut to the next); they prefer one rack and then one PSW. Arrivals are so dense that the gangs would
 use ``load`` times the fleet, so that a queue builds up. Both contenders get the same gangs at the same times, each in
 its own fleet, and decide at every arrival and departure.
 
@@ -47,6 +47,8 @@ HOST_GPUS = 8
 RESOURCES = ("cpu", "memory", GPU, "pods")
 FABRIC = Topology("fabric", (Level("psw", "psw"), Level("rack", "rack")))
 ASK = TopologyAsk(preferred="rack")
+LONGEST_PERCENTILE = 80
+"""Longer durations are cut to it: a few jobs of weeks would keep the load away from the fleet for all of a run."""
 SHAPE = Shape(from_quantities({"cpu": 64, "memory": "512Gi", GPU: HOST_GPUS, "pods": 1}))
 
 Solve = Callable[[SolveRequest], SolveResult]
@@ -93,6 +95,8 @@ def _text(path: Path) -> Any:
 
 def jobs(sizes: Sequence[tuple[int, float]], count: int, load: float, hosts: int, chance: random.Random) -> list[Job]:
     drawn = chance.choices(sizes, [size for size, _ in sizes], k=count)
+    longest = float(np.percentile([seconds for _, seconds in drawn], LONGEST_PERCENTILE))
+    drawn = [(size, min(seconds, longest)) for size, seconds in drawn]
     host_seconds = sum(-(-size // HOST_GPUS) * seconds for size, seconds in drawn)
     gap_seconds = host_seconds / count / (load * hosts)
     found, now = [], 0.0
