@@ -1,10 +1,11 @@
 """How near together gangs stand while others come and go, on a real three-tier fleet: greedy, and with CP-SAT.
 
 The hosts of a topology file (columns ``ip``, ``DSW``, ``PSW``, ``ASW``; 8 GPUs a host, which is our assumption; a rack
-is an ASW under a PSW). Gangs of 8 to 256 GPUs, whole hosts, drawn from the jobs of a size file with their durations,
-jobs with more GPUs the more likely (the longest fifth of the durations cut to the next); they prefer one rack and then one PSW. Arrivals are so dense that the gangs would
-use ``load`` times the fleet, so that a queue builds up. Both contenders get the same gangs at the same times, each in
-its own fleet, and decide at every arrival and departure.
+is an ASW under a PSW). Gangs of 8 to 256 GPUs, whole hosts: a size out of those that a size file knows, each as likely
+(as often as they occur there, nearly all would fit one host), with the duration of one of its jobs of that size; the
+longest fifth is cut to the next, or a few jobs of weeks would keep the load away. They prefer one rack and then one
+PSW. Arrivals are so dense that the gangs would use ``load`` times the fleet, so that a queue builds up. Both contenders
+get the same gangs at the same times, each in its own fleet, and decide at every arrival and departure.
 
 Per gang and level: domains used / the fewest that held it at that moment, which for whole hosts are the largest ones;
 and / the fewest in an empty fleet. Strict nearness buys span with delay, so the waits stand beside.
@@ -48,7 +49,7 @@ RESOURCES = ("cpu", "memory", GPU, "pods")
 FABRIC = Topology("fabric", (Level("psw", "psw"), Level("rack", "rack")))
 ASK = TopologyAsk(preferred="rack")
 LONGEST_PERCENTILE = 80
-"""Longer durations are cut to it: a few jobs of weeks would keep the load away from the fleet for all of a run."""
+"""Longer durations are cut to it."""
 SHAPE = Shape(from_quantities({"cpu": 64, "memory": "512Gi", GPU: HOST_GPUS, "pods": 1}))
 
 Solve = Callable[[SolveRequest], SolveResult]
@@ -94,7 +95,10 @@ def _text(path: Path) -> Any:
 
 
 def jobs(sizes: Sequence[tuple[int, float]], count: int, load: float, hosts: int, chance: random.Random) -> list[Job]:
-    drawn = chance.choices(sizes, [size for size, _ in sizes], k=count)
+    by_size: dict[int, list[float]] = {}
+    for size, seconds in sizes:
+        by_size.setdefault(size, []).append(seconds)
+    drawn = [(size, chance.choice(by_size[size])) for size in chance.choices(sorted(by_size), k=count)]
     longest = float(np.percentile([seconds for _, seconds in drawn], LONGEST_PERCENTILE))
     drawn = [(size, min(seconds, longest)) for size, seconds in drawn]
     host_seconds = sum(-(-size // HOST_GPUS) * seconds for size, seconds in drawn)
