@@ -40,7 +40,7 @@ class Admission:
         if shape.volumes is None:
             return True
         everywhere = (np.ones(1, dtype=np.bool_), ())
-        facts = self._store.volumes.facts()
+        facts = self._store.volumes.facts_on(node.name)
         mask, _ = within_storage(shape, everywhere, NodeTable.of((node,)), facts, self._policy)
         return bool(np.all(mask))
 

@@ -94,7 +94,7 @@ class Preparer:
 
     def _choose(self, claim: Claim, node: str, gang: GangKey) -> Step:
         book = self._store.volumes
-        asked, facts, table = book.claim_ask(claim), book.facts(), self._table(node)
+        asked, facts, table = book.claim_ask(claim), book.facts_on(node), self._table(node)
         volume = next((each for each in fitting(asked, facts) if bool(usable(each, table).all())), None)
         if volume is not None:
             book.choose(volume.name, claim.key)

@@ -9,7 +9,6 @@ from scheduler.core.admission import Admission
 from scheduler.core.store import Store
 from scheduler.model.plan import Decision, Refusal
 from scheduler.model.shape import VolumeAsk
-from scheduler.model.volumes import VolumeFacts
 from scheduler.model.work import Gang
 
 
@@ -22,7 +21,6 @@ def volume_refusal(store: Store, admission: Admission, gang: Gang, decision: Dec
     shapes = {member.name: member.shape for member in gang.members if member.shape.volumes is not None}
     if not shapes:
         return None
-    facts = store.volumes.facts()
     uses: Counter[str] = Counter()
     attached: dict[str, Counter[str]] = {}
     shared: dict[str, set[tuple[str, str]]] = {}
@@ -34,12 +32,12 @@ def volume_refusal(store: Store, admission: Admission, gang: Gang, decision: Dec
             if not admission.admits(each.node, shapes[place.member]):
                 return Refusal("volumes", "Changed", where=each.node)
             uses.update(dict.fromkeys(asked.once, each.count))
-            there = shared.setdefault(each.node, set(facts.by_pods.get(each.node, ())))
+            there = shared.setdefault(each.node, set(store.volumes.facts_on(each.node).by_pods[each.node]))
             _count(asked, each.count, attached.setdefault(each.node, Counter()), there)
     contested = next((key for key, count in sorted(uses.items()) if count > 1), "")
     if contested:
         return Refusal("volumes", "ClaimInUse", 1, uses[contested], where=contested)
-    return _too_many(facts, attached)
+    return _too_many(store, attached)
 
 
 def _count(asked: VolumeAsk, pods: int, attached: Counter[str], there: set[tuple[str, str]]) -> None:
@@ -54,8 +52,9 @@ def _count(asked: VolumeAsk, pods: int, attached: Counter[str], there: set[tuple
             attached[handle[0]] += 1
 
 
-def _too_many(facts: VolumeFacts, attached: Mapping[str, Counter[str]]) -> Refusal | None:
+def _too_many(store: Store, attached: Mapping[str, Counter[str]]) -> Refusal | None:
     for node, counts in attached.items():
+        facts = store.volumes.facts_on(node)
         csi_node = facts.csi_nodes.get(node)
         limits = {} if csi_node is None else dict(csi_node.drivers)
         for driver, count in counts.items():

@@ -23,7 +23,7 @@ import numpy as np
 from scheduler.core.volume_words import CLUSTER
 from scheduler.core.window import Ask
 from scheduler.model.cluster import Mask, NodeTable, Snapshot
-from scheduler.model.resources import Matrix, resources
+from scheduler.model.resources import MEMORY, Matrix, quantity_text, resources
 from scheduler.model.shape import ClaimAsk, Disk, Shape, VolumeAsk
 from scheduler.model.volumes import Volume, VolumeFacts
 from scheduler.solver.filters import Eligibility
@@ -194,7 +194,9 @@ def _existing(pods: Mapping[VolumeAsk, int], nodes: NodeTable, facts: VolumeFact
         can_be_made = provisionable(claim, facts, nodes)
         free = np.where(can_be_made, ENOUGH, _offered(reach))
         room = -1 if can_be_made.any() else len(names)
-        columns[names] = Column(f"volumes like {min(names)}", free, room, takes)
+        name = f"volumes of class {claim.storage_class} from {quantity_text(MEMORY, claim.request)}"
+        alike = sum(column.name.startswith(name) for column in columns.values())
+        columns[names] = Column(f"{name} #{alike + 1}" if alike else name, free, room, takes)
     return list(columns.values())
 
 

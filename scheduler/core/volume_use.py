@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 import msgspec
@@ -61,6 +62,16 @@ class VolumeUse:
     def claims(self) -> frozenset[str]:
         """The claims that some pod on a node names."""
         return frozenset(self._claims)
+
+    def handles_on(self, node: str) -> frozenset[Handle]:
+        return frozenset(self._handles.get(node, ()))
+
+    def disks_on(self, node: str) -> tuple[Disk, ...]:
+        return tuple(self._disks.get(node, ()))
+
+    def claims_now(self) -> AbstractSet[str]:
+        """As `claims`, but it changes with what is counted."""
+        return self._claims.keys()
 
     def _count(self, stand: Stand, sign: int) -> None:
         for key in stand.claims:

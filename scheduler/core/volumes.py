@@ -6,7 +6,9 @@ chosen for a claim is chosen for no other one. Pods without volumes of interest 
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -70,6 +72,9 @@ class VolumeBook:
         self._pods: dict[str, Pod] = {}
         self._users: dict[str, dict[str, None]] = {}
         self._use = VolumeUse()
+        self._attachments_on: dict[str, dict[str, None]] = {}
+        self._objects_version = 0
+        self._objects: tuple[int, VolumeFacts] = (-1, VolumeFacts())
         self._facts: tuple[int, VolumeFacts] = (-1, VolumeFacts())
 
     # -- what was seen ---------------------------------------------------------------------------------------------
@@ -81,8 +86,12 @@ class VolumeBook:
         if isinstance(before, Volume):
             self._reserve(before, None)
             self._count_handle(before, -1)
+        elif isinstance(before, Attachment):
+            self._attach(before, None)
         table[found.key] = found
-        if isinstance(found, Volume):
+        if isinstance(found, Attachment):
+            self._attach(found, found.name)
+        elif isinstance(found, Volume):
             self._reserve(found, found.name)
             self._count_handle(found, 1)
             if before is None or before.version != found.version:
@@ -102,6 +111,8 @@ class VolumeBook:
             self._reserve(found, None)
             self._count_handle(found, -1)
             self._chosen.pop(key, None)
+        elif isinstance(found, Attachment):
+            self._attach(found, None)
         elif isinstance(found, Claim):
             self._selected.pop(key, None)
         self._stir(found)
@@ -125,9 +136,20 @@ class VolumeBook:
             if not self._volumes_of[handle]:
                 del self._volumes_of[handle]
 
+    def _attach(self, attachment: Attachment, name: str | None) -> None:
+        """Remember what is attached to a node."""
+        on = self._attachments_on.setdefault(attachment.node, {})
+        if name is not None:
+            on[name] = None
+        else:
+            on.pop(attachment.name, None)
+            if not on:
+                del self._attachments_on[attachment.node]
+
     def _stir(self, found: StorageObject) -> None:
         """Whoever uses a claim that has changed, or whose volume has, may use something else now."""
         self.version += 1
+        self._objects_version += 1
         if not isinstance(found, Claim | Volume | StorageClass):
             return
         self.asks_version += 1
@@ -151,6 +173,7 @@ class VolumeBook:
         """A volume is asked to serve a claim: nobody else may have it."""
         self._chosen[volume] = claim
         self.version += 1
+        self._objects_version += 1
         self.asks_version += 1
 
     def select(self, claim: str, node: str) -> None:
@@ -162,6 +185,7 @@ class VolumeBook:
         """Such a write was refused or lost, or all that was on its way is unknown."""
         if self._chosen.pop(key, None) is not None or self._selected.pop(key, None) is not None:
             self.version += 1
+            self._objects_version += 1
             self.asks_version += 1
 
     def forget_all(self) -> None:
@@ -216,6 +240,9 @@ class VolumeBook:
                 self._users.pop(key, None)
 
     def _join(self, pod: Pod) -> None:
+        if any(key in self._reserved for key in _keys(pod)):
+            self.version += 1  # volumes that are reserved for its claims are of interest now
+            self._objects_version += 1
         for key in _keys(pod):
             users = self._users.setdefault(key, {})
             if users:
@@ -330,10 +357,32 @@ class VolumeBook:
     def facts(self) -> VolumeFacts:
         """What filters look at: the same object for as long as nothing changes."""
         if self._facts[0] != self.version:
-            self._facts = (self.version, self._picture())
+            by_pods = self._use.handles()
+            attached = {node: self._attached(node, by_pods) for node in {**by_pods, **self._attachments_on}}
+            picture = dataclasses.replace(
+                self._picture(), by_pods=by_pods, attached=attached, disks=self._use.disks(), in_use=self._use.claims()
+            )
+            self._facts = (self.version, picture)
         return self._facts[1]
 
+    def facts_on(self, node: str) -> VolumeFacts:
+        """The same about one node: made of what is counted there, so that it may be asked for again and again."""
+        by_pods = {node: self._use.handles_on(node)}
+        return dataclasses.replace(
+            self._picture(),
+            by_pods=by_pods,
+            attached={node: self._attached(node, by_pods)},
+            disks={node: self._use.disks_on(node)},
+            in_use=self._use.claims_now(),
+        )
+
     def _picture(self) -> VolumeFacts:
+        """What does not depend on who uses what."""
+        if self._objects[0] != self._objects_version:
+            self._objects = (self._objects_version, self._picture_of_objects())
+        return self._objects[1]
+
+    def _picture_of_objects(self) -> VolumeFacts:
         volumes: dict[str, list[Volume]] = {}
         for volume in self.volumes.values():
             chosen = self._chosen.get(volume.name)
@@ -344,7 +393,6 @@ class VolumeBook:
         capacities: dict[str, list[StorageCapacity]] = {}
         for capacity in self._capacities.values():
             capacities.setdefault(capacity.storage_class, []).append(capacity)
-        by_pods = self._use.handles()
         return VolumeFacts(
             classes=dict(self._classes),
             drivers=dict(self._drivers),
@@ -354,20 +402,17 @@ class VolumeBook:
                 for name, found in volumes.items()
             },
             csi_nodes=dict(self._csi_nodes),
-            by_pods=by_pods,
-            attached=self._attached(by_pods),
-            disks=self._use.disks(),
-            in_use=self._use.claims(),
         )
 
-    def _attached(self, by_pods: Any) -> dict[str, Counter[str]]:
-        """Distinct volumes per node and driver: used by pods, or attached though no pod uses them there."""
-        distinct = {node: set(handles) for node, handles in by_pods.items()}
-        for each in self._attachments.values():
-            volume = self.volumes.get(each.volume)
-            if volume is not None and volume.driver and each.attacher:
-                distinct.setdefault(each.node, set()).add((each.attacher, volume.handle))
-        return {node: Counter(driver for driver, _ in handles) for node, handles in distinct.items()}
+    def _attached(self, node: str, by_pods: Mapping[str, frozenset[Handle]]) -> Mapping[str, int]:
+        """Distinct volumes per driver on a node: used by pods, or attached though no pod uses them there."""
+        distinct = set(by_pods.get(node, ()))
+        for name in self._attachments_on.get(node, ()):
+            attachment = self._attachments[name]
+            volume = self.volumes.get(attachment.volume)
+            if volume is not None and volume.driver and attachment.attacher:
+                distinct.add((attachment.attacher, volume.handle))
+        return Counter(driver for driver, _ in distinct)
 
 
 def _keys(pod: Pod) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 import msgspec
@@ -179,4 +180,4 @@ class VolumeFacts:
     by_pods: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     attached: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     disks: Mapping[str, tuple[Disk, ...]] = field(default_factory=dict)
-    in_use: frozenset[str] = frozenset()
+    in_use: AbstractSet[str] = frozenset()

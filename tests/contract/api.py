@@ -40,6 +40,10 @@ class Api(Protocol):
         """Open a watch and read its lines until there are enough; the stream is closed then. `StreamRefused`."""
         ...
 
+    def wait(self) -> None:
+        """Give the controllers of the cluster a moment."""
+        ...
+
 
 class SimulatedApi:
     def __init__(self, server: ApiServer) -> None:
@@ -58,6 +62,9 @@ class SimulatedApi:
             raise StreamRefused(refusal.code) from None
         assert enough(found), f"the stream of {path} said only {found}"
         return found
+
+    def wait(self) -> None:
+        self.server.clock.run_until(self.server.clock.now_seconds + 1.0)
 
 
 class RealApi:
@@ -92,6 +99,9 @@ class RealApi:
         finally:
             connection.close()
         return found
+
+    def wait(self) -> None:
+        time.sleep(0.2)
 
     def _open(self, connection: http.client.HTTPSConnection, path: str) -> http.client.HTTPResponse:
         """The cache of a kind that was just defined is not filled yet: the server asks to come again (429)."""

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from scheduler.sim.chance import Chance
 from scheduler.sim.clock import Clock
 from scheduler.sim.schema import schemas_of
 from scheduler.sim.server import ApiServer
+from scheduler.sim.storage import VolumeController
 from tests.contract.api import Api, RealApi, SimulatedApi
 from tests.contract.stories import Story
 
@@ -21,7 +23,9 @@ CRDS = Path(__file__).parents[2] / "manifests" / "crds"
 @pytest.fixture(scope="session")
 def simulated_api() -> Api:
     definitions = [each for file in sorted(CRDS.glob("*.yaml")) for each in yaml.safe_load_all(file.read_text())]
-    return SimulatedApi(ApiServer(Clock(), schemas_of(definitions)))
+    server = ApiServer(Clock(), schemas_of(definitions))
+    VolumeController(server, Chance(0))
+    return SimulatedApi(server)
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,10 @@ class Story:
         assert code < 300, (method, path, code, answer)
         return answer
 
+    def wait(self) -> None:
+        """Give the controllers of the cluster a moment."""
+        self._api.wait()
+
     def lines(self, path: str, enough: Callable[[list[Object]], bool]) -> list[Object]:
         return self._api.lines(path, enough)
 
