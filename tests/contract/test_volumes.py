@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -12,8 +12,8 @@ from scheduler.model import effects as ef
 from scheduler.model import events as ev
 from scheduler.model.work import GangKey
 from scheduler.wire.decode import Decoder
-from scheduler.wire.requests import MERGE, event_for, request_for
-from tests.contract.api import Object
+from scheduler.wire.requests import event_for, request_for
+from tests.contract.api import Api, Object, RealApi
 from tests.contract.stories import Story, version
 
 STORAGE = "/apis/storage.k8s.io/v1"
@@ -40,6 +40,15 @@ def volume_of(name: str, storage_class: str) -> Object:
         "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [host]}]}},
     }
     return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}
+
+
+@pytest.fixture(scope="module")
+def real_api() -> Iterator[Api]:
+    """Here the volume controller of kube-controller-manager has its part."""
+    from testbed import Bed, BedOptions
+
+    with Bed.up(BedOptions(kwok=False, controller_manager=True)) as bed:
+        yield RealApi(bed.server, bed.token, bed.ca_file)
 
 
 @pytest.fixture
@@ -76,7 +85,7 @@ def read(kind: str, body: Object) -> Any:
 def until(story: Story, kind: str, path: str, reached: Callable[[Any], bool]) -> Any:
     """Look again and again until an object is as it should be."""
     found = None
-    for _ in range(50):
+    for _ in range(100):
         found = read(kind, story.do("GET", path))
         if reached(found):
             return found
@@ -131,9 +140,3 @@ def test_a_volume_is_reserved_once_per_version_and_then_bound(story: Story, stor
     assert isinstance(stale, ev.Failed)
     assert stale.status == 409
     assert version(story.do("GET", f"{VOLUMES}/{name}")) >= int(answer.version)
-
-
-def test_a_patch_of_the_status_endpoint_sets_the_phase(story: Story, storage_class: str) -> None:
-    story.do("POST", claims(story), claim_of("data", storage_class))
-    story.do("PATCH", f"{claims(story)}/data/status", {"status": {"phase": "Lost"}}, MERGE)
-    assert read("persistentvolumeclaims", story.do("GET", f"{claims(story)}/data")).lost
