@@ -36,6 +36,8 @@ class GangState:
     gang: Gang | None = None
     warned: bool = False
     short_since_seconds: float = 0.0
+    awaits_claims: bool = False
+    """Its places are recorded, and volume claims of its pods are not bound yet."""
     unprepared: Refusal | None = None
     """Why its claims will never be ready on the recorded nodes: the record is to be given back."""
     rests_until_seconds: float = 0.0

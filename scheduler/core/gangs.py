@@ -22,6 +22,8 @@ from scheduler.model.plan import Cause, Decision, Refusal, Verdict
 from scheduler.model.policy import Policy
 from scheduler.model.work import FINALIZER, Assignment, Gang, GangKey, Place, Pod, PodGroup
 
+PREPARING_WORDS_SECONDS = 3.0
+
 
 class Gangs:
     """All gangs with a PodGroup. Told what was seen; says what to do about those it concerns when asked to review."""
@@ -311,7 +313,8 @@ class Gangs:
         effects += seats.effects
         if state.unprepared is not None:
             return [*effects, *self._release(key, state, group, Phase.QUEUED)]
-        if not self._taken(key) and not seats.all_ready:
+        state.awaits_claims = not self._taken(key) and not seats.all_ready
+        if state.awaits_claims:
             self._advance(key, state, Phase.PREPARING)
             return effects
         if state.loose and open_spots and self._enough(key, state, pods):
@@ -656,7 +659,9 @@ class Gangs:
 
     def _say(self, key: GangKey, state: GangState, group: PodGroup, now_seconds: float) -> list[Effect]:
         """Write the status when it differs from what stands there and is worth a write."""
-        if state.flight is not None or state.phase in (Phase.ASSIGNED, Phase.PREPARING, Phase.RELEASING):
+        if state.flight is not None or state.phase in (Phase.ASSIGNED, Phase.RELEASING):
+            return []
+        if state.phase is Phase.PREPARING and not self._prepares_for_long(state, now_seconds):
             return []
         saying = self._voice.of(key)
         if state.phase is Phase.BINDING and (state.written is None or state.written.phase != Phase.DEGRADED):
@@ -678,6 +683,11 @@ class Gangs:
             text = f"placed {scheduled} pods on {self._node_count(state.record)} nodes"
             effects.append(Tell("PodGroup", group.namespace, group.name, group.uid, "Scheduled", "Binding", text))
         return effects
+
+    def _prepares_for_long(self, state: GangState, now_seconds: float) -> bool:
+        """Whether claims keep a gang waiting so long that its status says so; most are bound sooner than that."""
+        decided = 0.0 if state.record is None else state.record.decided_at_seconds
+        return state.awaits_claims and now_seconds - decided >= PREPARING_WORDS_SECONDS
 
     def _node_count(self, record: Assignment | None) -> int:
         return 0 if record is None else len({node for _, node, _ in spots(record.places)})

@@ -55,6 +55,8 @@ def _scheduled(phase: Phase, cause: str, text: str) -> tuple[str, str, str, str]
             return ("Scheduled", "True", "Finished", "")
         case Phase.DEGRADED:
             return ("Scheduled", "False", "PodsLost", "")
+        case Phase.PREPARING:
+            return ("Scheduled", "False", "Preparing", "volume claims of its pods are not bound yet")
         case _:
             return ("Scheduled", "False", cause or "Binding", text)
 

@@ -22,6 +22,10 @@ DEFAULT_TOLERATIONS = (
 """What the DefaultTolerationSeconds admission plugin adds to every pod; a template says the same as its pods."""
 
 
+DEVICE_CLASS_RESOURCE = "deviceclass.resource.kubernetes.io/"
+"""How the name of an extended resource begins that only dynamic resource allocation serves."""
+
+
 def pod_requests(spec: raw.PodSpec, status: raw.PodStatus | None = None) -> Resources:
     """The request formula of kube-scheduler 1.37: containers and sidecars, against each init container with the
     sidecars started before it; pod-level values replace; overhead is added; one pod. For a pod that runs (``status``)
@@ -179,6 +183,11 @@ def _unmodelled(spec: raw.PodSpec) -> tuple[str, ...]:
     found = []
     if spec.resourceClaims:
         found.append("resourceClaims (dynamic resource allocation)")
+    containers = (*(spec.containers or ()), *(spec.initContainers or ()))
+    asked = {name for each in containers if each.resources is not None for name in each.resources.requests or ()}
+    found += [
+        f"{name} (dynamic resource allocation)" for name in sorted(asked) if name.startswith(DEVICE_CLASS_RESOURCE)
+    ]
     return tuple(found)
 
 

@@ -150,7 +150,9 @@ def test_claims_that_are_never_bound_give_the_places_back() -> None:
     world.start_scheduler()
     gang_with_claims(world, "g", 4, "dead", gpus=8)
     world.run(15.0)
-    assert world.status("g")["phase"] != "Queued"
+    assert world.status("g")["phase"] == "Preparing"
+    (said,) = [each for each in world.status("g")["conditions"] if each["type"] == "Scheduled"]
+    assert (said["reason"], said["message"]) == ("Preparing", "volume claims of its pods are not bound yet")
     world.gang("other", 4, gpus=8)
     assert world.run_until(lambda: all(world.pods("other-").values()), 60.0)
     assert world.run_until(lambda: said_of(world, grouped=True).startswith("the claims of pod g-"), 10.0)

@@ -113,6 +113,10 @@ def test_a_resize_of_pod_level_amounts_counts_the_largest() -> None:
     ("spec", "feature"),
     [
         ({"resourceClaims": [{"name": "x"}]}, "resourceClaims (dynamic resource allocation)"),
+        (
+            {"containers": [container(**{"deviceclass.resource.kubernetes.io/fast": "1"})]},
+            "deviceclass.resource.kubernetes.io/fast (dynamic resource allocation)",
+        ),
     ],
 )
 def test_what_is_not_decided_on_is_named(spec: dict[str, Any], feature: str) -> None:
