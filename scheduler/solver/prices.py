@@ -27,7 +27,7 @@ from scheduler.solver.stock import Rest
 Amounts = NDArray[np.float64]
 
 _ROOM_WEIGHT = 1.0
-_PRESSURE_WEIGHT = 1.0
+_PRESSURE_WEIGHT = 2.0
 _ROOMS_MAX = 16
 """Shapes of several devices that are looked at, the heaviest first."""
 

@@ -1,7 +1,8 @@
 """Packing on the openb lists: GPU left unallocated, ours beside FGD and BestFit, over what no policy can beat.
 
     python -m tests.bench.openb --nodes FILE --pods FILE [--pods FILE ...] --tier T1|T2|T3|T4 [--window N]
-        [--seeds 42,43] [--json OUT] [--until-percent 100] [--check]
+        [--seeds 42,43] [--json OUT] [--until-percent 100] [--fgd-coverage 0.95]
+        [--check]
 
 Tiers: T1 one pod at a time; T2 windows placed jointly; T3 also lets pods wait for a better place, and retries; T4
 windows with moves. Files are CSV, plain or .gz. ``--check`` makes a missed bar an error.
@@ -35,7 +36,7 @@ def main(arguments: list[str]) -> int:
     for path in options.pods or [_OPENB / "openb_pod_list_default.csv.gz"]:
         pods = read_pods(path)
         for seed in options.seeds:
-            rows += _rows(nodes, pods, seed, options.tier, window, options.until_percent)
+            rows += _rows(nodes, pods, seed, window, options)
     print(table(rows))
     write_json(options.json, {"machine": machine(), "results": [row.json() for row in rows]})
     missed = misses(rows)
@@ -43,13 +44,14 @@ def main(arguments: list[str]) -> int:
     return 1 if missed and options.check else 0
 
 
-def _rows(nodes: Nodes, pods: Pods, seed: int, tier: str, window: int, until_percent: int) -> list[Row]:
+def _rows(nodes: Nodes, pods: Pods, seed: int, window: int, options: argparse.Namespace) -> list[Row]:
+    tier, until_percent = options.tier, options.until_percent
     arriving = arrivals(pods, nodes.gpu_milli, seed, until_percent + 1).tolist()
     rows = []
     for algorithm in ALGORITHMS:
         began = time.perf_counter()
         points = run(
-            contender(algorithm, tier, nodes, pods),
+            contender(algorithm, tier, nodes, pods, options.fgd_coverage),
             pods.shapes,
             arriving,
             nodes.gpu_milli,
@@ -97,10 +99,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pods", type=Path, action="append", help="a list of pods; may be given several times")
     parser.add_argument("--tier", choices=sorted(TIERS), default="T1")
     parser.add_argument(
-        "--window", type=int, default=0, help="pods per window (0: 1 for T1, 200 for T2 and T3, 50 for T4)"
+        "--window", type=int, default=0, help="pods per window (0: 1 for T1, 200 for T2, 50 for T3 and T4)"
     )
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42])
     parser.add_argument("--until-percent", type=int, default=100)
+    parser.add_argument("--fgd-coverage", type=float, default=0.95, help="part of the pods that FGD's target covers")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--check", action="store_true")
     return parser

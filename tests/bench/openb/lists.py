@@ -116,7 +116,7 @@ def arrivals(pods: Pods, fleet_gpu_milli: int, seed: int, demand_percent: float)
     return np.array(order, dtype=np.int64)
 
 
-def typical(pods: Pods, coverage: float = 0.95) -> tuple[tuple[Shape, ...], NDArray[np.float64]]:
+def typical(pods: Pods, coverage: float) -> tuple[tuple[Shape, ...], NDArray[np.float64]]:
     """The target workload of FGD: the commonest shapes (memory aside) that cover so many pods, weights summing to 1."""
     count: Counter[Shape] = Counter()
     for shape, pods_of_it in zip(pods.shapes, pods.counts().tolist(), strict=True):

@@ -12,10 +12,16 @@ from scheduler.model.resources import CPU, GPU, MEMORY
 from scheduler.solver.devices import ClassDevices
 from scheduler.solver.node_scores import node_score
 from scheduler.solver.problem import MemberAsk, Problem
+from scheduler.solver.repacking import Repacking
 from scheduler.solver.stock import Stock
 from tests.bench.openb.lists import Nodes, Pods, Shape, accepts
 
 _DEVICES_MAX = 8
+_ROUNDS = 3
+_MOVED_PART_MAX = 0.05
+_MOVED_PER_PLACED_MAX = 4
+_MOVE_GAIN = 50.0
+"""What a move of a running share has to gain in worth, in GPU thousandths."""
 
 
 def problem_of(nodes: Nodes, pods: Pods, score: str = "price") -> tuple[Problem, tuple[MemberAsk, ...]]:
@@ -96,3 +102,53 @@ class Ours:
         slots = slots[stock.holds(slots, self._members[shape])]
         if len(slots):
             self._costs[shape, slots] = self._score(stock.rest(slots), stock.rest_after(slots, self._members[shape]))
+
+
+class OursInWindows:
+    """Windows placed jointly: the hardest pods first, then each again where it fits better beside the others.
+
+    ``retries``: what was not placed waits and is tried again with every window. ``moves``: shares that were placed
+    before may be moved, at most 5 % of the GPU placed.
+    """
+
+    def __init__(self, nodes: Nodes, pods: Pods, *, retries: bool = False, moves: bool = False) -> None:
+        problem, members = problem_of(nodes, pods)
+        self._packing = Repacking(problem, members)
+        self._shapes = pods.shapes
+        self._retries = retries
+        self._moves = moves
+        self._waiting: list[tuple[int, int]] = []
+        self._shares: list[int] = []
+        self._placed_milli = 0
+        self.moved_gpu_milli = 0
+
+    def decide(self, pods: Sequence[int], shapes: Sequence[int], *, last: bool) -> list[int]:
+        packing = self._packing
+        window = sorted([*self._waiting, *zip(pods, shapes, strict=True)], key=lambda each: self._hardest(each[1]))
+        numbers = [pod for pod, _ in window]
+        missing = [(pod, shape) for pod, shape in window if not packing.put(pod, shape)]
+        for _ in range(_ROUNDS):
+            if not packing.settle(numbers):
+                break
+        if self._moves and missing:
+            self.moved_gpu_milli += packing.settle(self._shares, least_gain=_MOVE_GAIN, most_milli=self._budget())
+        for pod, shape in missing:
+            if not packing.put(pod, shape) and packing.fit_in(pod, shape, numbers) is None and self._moves:
+                self._move_for(pod, shape)
+        placed = [pod for pod in numbers if pod in packing.spots]
+        self._placed_milli += sum(packing.milli(pod) for pod in placed)
+        self._shares += [pod for pod in placed if self._shapes[packing.spots[pod].shape].is_share]
+        if self._retries:
+            self._waiting = [(pod, shape) for pod, shape in window if pod not in packing.spots]
+        return placed
+
+    def _move_for(self, pod: int, shape: int) -> None:
+        most = min(self._budget(), _MOVED_PER_PLACED_MAX * self._shapes[shape].total_gpu_milli)
+        self.moved_gpu_milli += self._packing.fit_in(pod, shape, self._shares, most) or 0
+
+    def _budget(self) -> int:
+        return int(_MOVED_PART_MAX * self._placed_milli) - self.moved_gpu_milli
+
+    def _hardest(self, shape: int) -> tuple[int, int]:
+        asked = self._shapes[shape]
+        return (-asked.total_gpu_milli, -asked.cpu_milli)

@@ -1,0 +1,259 @@
+"""Packing node by node: pods can be taken up again and put elsewhere, to fit more beside them or to fit it better.
+
+The stock of greedy only ever shrinks. Here every pod that was put knows its node and devices, so a window can be
+planned jointly (its own pods move freely while nothing is bound) and running pods can be moved within a budget. All
+costs are by the prices of the problem's mix (`scheduler.solver.prices`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.model.devices import DEVICE_MILLI
+from scheduler.solver.device_scores import device_score
+from scheduler.solver.device_worth import gpu_column, gpu_milli
+from scheduler.solver.devices import ClassDevices, choose, fits, take_idle
+from scheduler.solver.prices import Prices
+from scheduler.solver.problem import MemberAsk, Problem
+from scheduler.solver.stock import Rest
+
+Nodes = NDArray[np.int64]
+Costs = NDArray[np.float64]
+
+_TRIES = 24
+"""Places that are tried for one pod before it counts as not to be fitted in."""
+_EPSILON = 1e-6
+_UNBOUNDED = 2**62
+_NEVER = 10**9
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where a pod is: ``shape`` is its index among the asks, ``held`` the positions of its devices on the node."""
+
+    shape: int
+    node: int
+    held: tuple[int, ...]
+
+
+class Repacking:
+    """The nodes of a problem one by one, and the pods on them that may be taken up again.
+
+    ``asks`` are the distinct shapes of pods; a problem's GPUs are given by device. Pods are any numbers the caller
+    chooses. MIG slices are not repacked.
+    """
+
+    def __init__(self, problem: Problem, asks: Sequence[MemberAsk]) -> None:
+        assert problem.devices is not None, "repacking looks at devices"
+        classes = np.repeat(np.arange(problem.class_count), problem.class_nodes)
+        self._problem = problem
+        self._devices: ClassDevices = problem.devices
+        self._asks = asks
+        self._classes = classes
+        self._free = problem.class_free[classes].T.astype(np.int64)
+        self._states = problem.devices.states[classes].T.copy()
+        self._gpu = gpu_column(problem)
+        self._milli = [round(gpu_milli(ask, problem)) for ask in asks]
+        self._eligible = [problem.eligible(ask)[classes] for ask in asks]
+        self._prices = Prices(problem)
+        self._device_score = device_score(problem)
+        self._worth = self._prices.worth(self._rest(np.arange(len(classes))))
+        self._rows = np.full((len(asks), len(classes)), np.inf)
+        self._seen = [-1] * len(asks)
+        self._changed: list[int] = []
+        self.spots: dict[int, Spot] = {}
+
+    def milli(self, pod: int) -> int:
+        """What a pod that is placed takes of devices."""
+        return self._milli[self.spots[pod].shape]
+
+    def cost(self, shape: int) -> Costs:
+        """[N] what one more pod of a shape takes off the worth of each node; infinite where it does not fit."""
+        seen = self._seen[shape]
+        row: Costs = self._rows[shape]
+        self._seen[shape] = len(self._changed)
+        stale = np.arange(len(row)) if seen < 0 else np.unique(np.array(self._changed[seen:], dtype=np.int64))
+        if len(stale):
+            row[stale] = np.inf
+            nodes = stale[self._holds(shape, stale)]
+            if len(nodes):
+                after = self._prices.worth(self._rest_after(shape, nodes))
+                row[nodes] = self._worth[nodes] - after
+        return row
+
+    def put(self, pod: int, shape: int) -> bool:
+        """Onto the node where it costs least; False where it fits nowhere."""
+        costs = self.cost(shape)
+        node = int(costs.argmin())
+        if costs[node] == np.inf:
+            return False
+        self.put_on(pod, shape, node)
+        return True
+
+    def put_on(self, pod: int, shape: int, node: int) -> None:
+        """Onto one node, which must hold it, and the devices there that suit it best."""
+        before = self._states[:, node].copy()
+        ask = self._asks[shape]
+        if ask.devices is None:
+            after = take_idle(before, ask.request[self._gpu] // DEVICE_MILLI) if ask.request[self._gpu] else before
+        else:
+            need = self._devices.need(ask.devices)
+            after = choose(before[:, None], self._classes[[node]], need, self._devices, self._device_score).after[:, 0]
+        held = tuple(np.flatnonzero(before != after).tolist())
+        self._set(node, after, -1, ask)
+        self.spots[pod] = Spot(shape, node, held)
+
+    def lift(self, pod: int) -> Spot:
+        """Takes a pod up again."""
+        spot = self.spots.pop(pod)
+        ask = self._asks[spot.shape]
+        states = self._states[:, spot.node].copy()
+        if spot.held:
+            states[list(spot.held)] += self._milli[spot.shape] // len(spot.held)
+        self._set(spot.node, states, 1, ask)
+        return spot
+
+    def restore(self, pod: int, spot: Spot) -> None:
+        """Puts a pod back exactly where it was."""
+        ask = self._asks[spot.shape]
+        states = self._states[:, spot.node].copy()
+        if spot.held:
+            states[list(spot.held)] -= self._milli[spot.shape] // len(spot.held)
+        assert states.min(initial=0) >= 0, "somebody else has taken the place meanwhile"
+        self._set(spot.node, states, -1, ask)
+        self.spots[pod] = spot
+
+    def settle(self, pods: Collection[int], *, least_gain: float = _EPSILON, most_milli: int = _UNBOUNDED) -> int:
+        """Each of these pods in turn to the place that costs least given all others, where that gains enough; answers
+        with the thousandths moved, at most ``most_milli``."""
+        moved = 0
+        for pod in pods:
+            spot = self.spots.get(pod)
+            if spot is None or moved + self._milli[spot.shape] > most_milli:
+                continue
+            self.lift(pod)
+            costs = self.cost(spot.shape)
+            best = int(costs.argmin())
+            if costs[best] < costs[spot.node] - least_gain:
+                self.put_on(pod, spot.shape, best)
+                moved += self._milli[spot.shape]
+            else:
+                self.restore(pod, spot)
+        return moved
+
+    def fit_in(self, pod: int, shape: int, movable: Iterable[int], most_milli: int = _UNBOUNDED) -> int | None:
+        """Makes room for a pod that fits nowhere: takes up all ``movable`` shares of some devices of one node, puts the
+        pod there and the shares elsewhere. Answers with the thousandths moved, at most ``most_milli``; None when
+        nothing was found, and then nothing has changed."""
+        loads = self._loads(movable)
+        for node, devices in self._candidates(shape, loads, most_milli):
+            lifted = [(other, self.lift(other)) for device in devices for other in loads.pods.get((device, node), ())]
+            if self._fits_on(shape, node):
+                self.put_on(pod, shape, node)
+                if self._put_all(lifted):
+                    return sum(self._milli[spot.shape] for _, spot in lifted)
+                self.lift(pod)
+            for other, spot in reversed(lifted):
+                self.restore(other, spot)
+        return None
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _put_all(self, lifted: list[tuple[int, Spot]]) -> bool:
+        """All of them or none, the largest first."""
+        done: list[int] = []
+        for other, spot in sorted(lifted, key=lambda each: (-self._milli[each[1].shape], each[0])):
+            if not self.put(other, spot.shape):
+                for each in done:
+                    self.lift(each)
+                return False
+            done.append(other)
+        return True
+
+    def _loads(self, movable: Iterable[int]) -> _Loads:
+        loads = _Loads(self._states.shape, self._free.shape[0])
+        for pod in movable:
+            spot = self.spots.get(pod)
+            if spot is not None and len(spot.held) == 1 and self._asks[spot.shape].devices is not None:
+                ask = self._asks[spot.shape]
+                loads.add(pod, (spot.held[0], spot.node), self._milli[spot.shape], ask.request)
+        return loads
+
+    def _candidates(self, shape: int, loads: _Loads, most_milli: int) -> Iterable[tuple[int, tuple[int, ...]]]:
+        """(node, devices to empty of movable shares), the least to move first."""
+        ask = self._asks[shape]
+        if not self._milli[shape]:
+            return []
+        need = ask.devices.count if ask.devices is not None else ask.request[self._gpu] // DEVICE_MILLI
+        each = self._milli[shape] // need
+        whole = [column for column in range(len(self._free)) if column != self._gpu]
+        fills = self._states >= each
+        opens = ~fills & (self._states + loads.milli >= each) & (loads.milli > 0)
+        cost = np.where(fills, 0, np.where(opens, loads.milli, _NEVER))
+        if need == 1:  # where a device is there, CPU or memory is not: the shares of any device may be in its way
+            in_the_way = np.where(loads.milli > 0, loads.milli, _NEVER)
+            cost = np.where(fills.any(axis=0), in_the_way, cost)
+        order = np.argsort(cost, axis=0, kind="stable")[:need]
+        total = np.take_along_axis(cost, order, axis=0).sum(axis=0)
+        enough = self._eligible[shape] & (total > 0) & (total <= most_milli)
+        for column in whole:
+            freed = np.take_along_axis(loads.amounts[column], order, axis=0).sum(axis=0)
+            enough &= self._free[column] + freed >= ask.request[column]
+        nodes = np.flatnonzero(enough)
+        nodes = nodes[np.argsort(total[nodes], kind="stable")][:_TRIES]
+        return [(int(node), tuple(order[:, node].tolist())) for node in nodes]
+
+    def _fits_on(self, shape: int, node: int) -> bool:
+        return bool(self._holds(shape, np.array([node]))[0])
+
+    def _holds(self, shape: int, nodes: Nodes) -> NDArray[np.bool_]:
+        ask = self._asks[shape]
+        holds = self._eligible[shape][nodes].copy()
+        for column, amount in enumerate(ask.request):
+            if amount > 0:
+                holds &= self._free[column, nodes] >= amount
+        if ask.devices is not None:
+            holds &= fits(self._states[:, nodes], self._classes[nodes], self._devices.need(ask.devices)) > 0
+        return holds
+
+    def _rest(self, nodes: Nodes) -> Rest:
+        return Rest(self._free[:, nodes], self._states[:, nodes], self._classes[nodes])
+
+    def _rest_after(self, shape: int, nodes: Nodes) -> Rest:
+        ask, before = self._asks[shape], self._rest(nodes)
+        assert before.devices is not None
+        free = before.free - np.array(ask.request, dtype=np.int64)[:, None]
+        if ask.devices is None:
+            idle = before.devices == DEVICE_MILLI
+            taken = idle & (np.cumsum(idle, axis=0) > free[self._gpu] // DEVICE_MILLI)
+            return Rest(free, np.where(taken, 0, before.devices), before.classes)
+        need = self._devices.need(ask.devices)
+        after = choose(before.devices, before.classes, need, self._devices, self._device_score).after
+        free[self._gpu] = (after == DEVICE_MILLI).sum(axis=0) * DEVICE_MILLI
+        return Rest(free, after, before.classes)
+
+    def _set(self, node: int, states: NDArray[np.int64], sign: int, ask: MemberAsk) -> None:
+        self._states[:, node] = states
+        self._free[:, node] += sign * np.array(ask.request, dtype=np.int64)
+        self._free[self._gpu, node] = int((states == DEVICE_MILLI).sum()) * DEVICE_MILLI
+        assert self._free[:, node].min() >= 0, "a node was over-committed"
+        self._worth[node] = self._prices.worth(self._rest(np.array([node])))[0]
+        self._changed.append(node)
+
+
+class _Loads:
+    """What movable shares take of each device [D x N], and of the other resources there [R x D x N]."""
+
+    def __init__(self, shape: tuple[int, ...], resources: int) -> None:
+        self.milli = np.zeros(shape, dtype=np.int64)
+        self.amounts = np.zeros((resources, *shape), dtype=np.int64)
+        self.pods: dict[tuple[int, int], list[int]] = {}
+
+    def add(self, pod: int, at: tuple[int, int], milli: int, request: tuple[int, ...]) -> None:
+        self.milli[at] += milli
+        self.amounts[:, at[0], at[1]] += request
+        self.pods.setdefault(at, []).append(pod)

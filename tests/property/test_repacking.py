@@ -1,0 +1,113 @@
+"""Repacking never loses a pod or a device: whatever is put, lifted, settled or fitted in adds up again."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scheduler.model.devices import DeviceAsk
+from scheduler.model.resources import CPU, GPU
+from scheduler.solver.devices import ClassDevices
+from scheduler.solver.problem import MemberAsk, Problem
+from scheduler.solver.repacking import Repacking
+
+NODES = 4
+DEVICES = 3
+CPU_MILLI = 12_000
+EVERYWHERE = np.packbits([True]).tobytes()
+ASKS = (
+    MemberAsk((0, 1000), 5, 0, 0, EVERYWHERE, DeviceAsk(milli=300)),
+    MemberAsk((0, 2000), 3, 0, 0, EVERYWHERE, DeviceAsk(milli=600)),
+    MemberAsk((1000, 3000), 3, 0, 0, EVERYWHERE),
+    MemberAsk((2000, 4000), 1, 0, 0, EVERYWHERE),
+    MemberAsk((0, 3000), 2, 0, 0, EVERYWHERE),
+)
+MILLI = (300, 600, 1000, 2000, 0)
+
+
+def repacking() -> Repacking:
+    problem = Problem(
+        resources=(GPU, CPU),
+        class_nodes=np.array([NODES], dtype=np.int32),
+        class_free=np.array([[DEVICES * 1000, CPU_MILLI]], dtype=np.int64),
+        class_domain=np.zeros((1, 0), dtype=np.int32),
+        level_names=(),
+        domain_names=(),
+        gangs=(),
+        queues=(),
+        goals=(),
+        rules=(),
+        node_score="price",
+        device_score="price",
+        devices=ClassDevices(
+            np.full((1, DEVICES), 1000, dtype=np.int64), np.zeros(1, dtype=np.int32), np.full(1, -1, dtype=np.int32)
+        ),
+        mix=ASKS,
+    )
+    return Repacking(problem, ASKS)
+
+
+def check(packing: Repacking) -> None:
+    """Adds up, per node and device, what the spots say, by plain counting."""
+    used: dict[tuple[int, int], int] = {}
+    cpu: dict[int, int] = {}
+    for spot in packing.spots.values():
+        ask = ASKS[spot.shape]
+        expected = 0 if not MILLI[spot.shape] else max(1, ask.request[0] // 1000)
+        assert len(set(spot.held)) == expected
+        for device in spot.held:
+            used[spot.node, device] = used.get((spot.node, device), 0) + MILLI[spot.shape] // expected
+        cpu[spot.node] = cpu.get(spot.node, 0) + ask.request[1]
+    assert all(milli <= 1000 for milli in used.values())
+    assert all(taken <= CPU_MILLI for taken in cpu.values())
+
+
+SHAPES = st.lists(st.integers(0, len(ASKS) - 1), max_size=40)
+
+
+@settings(max_examples=60, deadline=None)
+@given(shapes=SHAPES, lifted=st.sets(st.integers(0, 39)), again=SHAPES)
+def test_devices_and_cpu_add_up(shapes: list[int], lifted: set[int], again: list[int]) -> None:
+    packing = repacking()
+    for pod, shape in enumerate(shapes):
+        packing.put(pod, shape)
+        check(packing)
+    for pod in sorted(lifted & packing.spots.keys()):
+        packing.lift(pod)
+    packing.settle(sorted(packing.spots))
+    check(packing)
+    for pod, shape in enumerate(again, start=len(shapes)):
+        before = dict(packing.spots)
+        if not packing.put(pod, shape) and packing.fit_in(pod, shape, list(packing.spots)) is None:
+            assert packing.spots == before, "who was not fitted in has moved somebody"
+        check(packing)
+        assert before.keys() <= packing.spots.keys(), "somebody was lost"
+
+
+@settings(max_examples=60, deadline=None)
+@given(shapes=SHAPES)
+def test_an_empty_fleet_is_empty_again(shapes: list[int]) -> None:
+    packing = repacking()
+    empty = [packing.cost(shape).copy() for shape in range(len(ASKS))]
+    for pod, shape in enumerate(shapes):
+        packing.put(pod, shape)
+    for pod in sorted(packing.spots):
+        packing.lift(pod)
+    for shape in range(len(ASKS)):
+        np.testing.assert_allclose(packing.cost(shape), empty[shape])
+
+
+def test_room_for_a_whole_device_is_made_by_moving_a_share() -> None:
+    """On each node two whole devices are taken and a share stands on the third: two of these go together."""
+    packing = repacking()
+    for node in range(NODES):
+        packing.put_on(10 + node, 0, node)
+        packing.put_on(20 + node, 2, node)
+        packing.put_on(30 + node, 2, node)
+    assert not packing.put(1, 2)
+    assert packing.fit_in(1, 2, range(20, 40)) is None, "whole devices are not moved"
+    assert packing.fit_in(1, 2, range(10, 20), most_milli=299) is None, "the budget is kept"
+    assert packing.fit_in(1, 2, range(10, 20)) == 300
+    check(packing)
+    assert len(packing.spots) == 3 * NODES + 1

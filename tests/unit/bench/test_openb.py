@@ -1,0 +1,114 @@
+"""The packing benchmark measures what it says: arrivals, FGD by hand, the floor against brute force, the bars."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.bench.openb.contenders import contender
+from tests.bench.openb.fgd import Fgd
+from tests.bench.openb.fleet import Fleet, Online
+from tests.bench.openb.floor import floor
+from tests.bench.openb.lists import Nodes, Pods, Shape, arrivals
+from tests.bench.openb.report import Row, misses
+from tests.bench.openb.runs import Point, run
+
+
+def nodes(*gpus: int, cpu: int = 100_000) -> Nodes:
+    count = len(gpus)
+    return Nodes(
+        names=tuple(f"node-{index}" for index in range(count)),
+        cpu_milli=np.full(count, cpu, dtype=np.int64),
+        memory_mib=np.full(count, 1000, dtype=np.int64),
+        gpus=np.array(gpus, dtype=np.int64),
+        models=("T4",) * count,
+    )
+
+
+def pods(*shapes: Shape) -> Pods:
+    distinct = tuple(sorted(set(shapes)))
+    return Pods("some", distinct, np.array([distinct.index(shape) for shape in shapes], dtype=np.int64))
+
+
+def share(milli: int, cpu: int = 0) -> Shape:
+    return Shape(cpu, 0, 1, milli)
+
+
+def test_arrivals_fill_up_with_clones_and_leave_out_what_is_too_much() -> None:
+    few, many = pods(share(500)), pods(*[share(500)] * 9)
+    assert len(arrivals(few, 2000, 42, 130)) == 6
+    assert len(arrivals(many, 2000, 42, 130)) == 6
+    assert arrivals(few, 2000, 42, 130).tolist() == arrivals(few, 2000, 42, 130).tolist()
+
+
+def test_fgd_prefers_the_node_whose_idle_milli_nobody_could_use() -> None:
+    """A target of whole devices cannot use what is left of a shared one, so the next share goes there."""
+    fleet = Fleet(nodes(1, 1))
+    shapes = (share(300), Shape(0, 0, 1, 1000))
+    online = Online(fleet, shapes, Fgd(fleet, shapes, shapes, np.array([0.2, 0.8])))
+    fleet.place(1, shapes[0], 0)
+    assert online.arrive(0)
+    assert fleet.device_milli[:, 0].tolist() == [1000, 400]
+
+
+def best_by_hand(devices: int, sizes: tuple[int, ...]) -> int:
+    """The most milli of these shares that so many devices hold."""
+    best = 0
+    for places in itertools.product(range(devices + 1), repeat=len(sizes)):
+        loads = [
+            sum(size for size, place in zip(sizes, places, strict=True) if place == device) for device in range(devices)
+        ]
+        if max(loads) <= 1000:
+            best = max(best, sum(loads))
+    return best
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    devices=st.integers(1, 2),
+    sizes=st.lists(st.sampled_from([160, 320, 470, 550, 810, 1000]), min_size=1, max_size=6).map(tuple),
+)
+def test_the_floor_is_never_above_what_can_be_reached(devices: int, sizes: tuple[int, ...]) -> None:
+    listed = pods(*[share(size) if size < 1000 else Shape(0, 0, 1, 1000) for size in sizes])
+    found = floor(nodes(devices), listed.shapes, listed.counts().tolist())
+    reached = 100 - 100 * best_by_hand(devices, sizes) / (devices * 1000)
+    assert found.unallocated_percent <= reached + 1e-6
+    assert found.unallocated_percent >= found.pattern_only_percent - 1e-6
+
+
+def test_the_floor_of_shares_that_stand_alone() -> None:
+    """Nothing fits beside 810; CPU for one pod only makes the floor higher still."""
+    listed = pods(*[share(810, cpu=1000)] * 4)
+    assert floor(nodes(2), listed.shapes, [4]).unallocated_percent == pytest.approx(19, abs=1e-3)
+    assert floor(nodes(2, cpu=1000), listed.shapes, [4]).unallocated_percent == pytest.approx(59.5, abs=1e-3)
+
+
+@pytest.mark.parametrize("tier", ["T1", "T2", "T3", "T4"])
+def test_ours_packs_a_list_that_fits_exactly(tier: str) -> None:
+    listed = pods(*[share(470), share(530), share(320), share(680), Shape(0, 0, 2, 1000)] * 3)
+    arriving = arrivals(listed, 12_000, 7, 100).tolist()
+    points = run(
+        contender("ours", tier, nodes(4, 4, 4), listed, 0.95),
+        listed.shapes,
+        arriving,
+        12_000,
+        window=5,
+        until_percent=100,
+    )
+    assert points[-1].arrived_percent == 100
+    assert points[-1].unallocated_percent < 20
+
+
+def test_a_missed_bar_is_said() -> None:
+    def row(algorithm: str, unallocated: float, served: float) -> Row:
+        point = Point(100, unallocated, 0.0, {"gpu-1": served})
+        return Row("some", algorithm, "T1", 1, 42, point, 0.0, floor_percent=3.0)
+
+    fine = [row("ours", 3.5, 96.0), row("fgd", 5.0, 96.4), row("bestfit", 7.0, 90.0)]
+    assert misses(fine) == []
+    worse = [row("ours", 5.5, 95.0), row("fgd", 5.0, 96.4), row("bestfit", 7.0, 90.0)]
+    assert [sentence.split(":")[0] for sentence in misses(worse)] == ["missed"] * 3
