@@ -26,7 +26,8 @@ from scheduler.solver.stock import Rest
 
 Amounts = NDArray[np.float64]
 
-_ROOM_WEIGHT = 1.0
+_ROOM_WEIGHT = 2.0
+"""At 1 fewer pods of eight devices are served than by fragmentation gradient descent."""
 _PRESSURE_WEIGHT = 2.0
 _ROOMS_MAX = 16
 """Shapes of several devices that are looked at, the heaviest first."""
