@@ -19,7 +19,7 @@ class Admission:
     def __init__(self, store: Store, policy: Policy) -> None:
         self._store = store
         self._policy = policy
-        self._known: dict[tuple[str, Shape], tuple[Node, bool]] = {}
+        self._known: dict[tuple[str, Shape], tuple[Node, str, bool]] = {}
 
     def admits(self, name: str, shape: Shape) -> bool:
         """Whether the node exists and no filter refuses the shape on it; what others take there is not looked at."""
@@ -28,12 +28,13 @@ class Admission:
             self._known.pop((name, shape), None)
             return False
         known = self._known.get((name, shape))
-        if known is None or known[0] is not node:
-            names = tuple(self._store.columns.names)
+        flavor = self._store.flavor_on(name)
+        if known is None or known[0] is not node or known[1] != flavor:
+            names, flavors = tuple(self._store.columns.names), tuple(self._store.flavors.values())
             capacity = self._store.columns.widened(self._store.columns.row(node.allocatable))
-            mask, _ = eligible(shape, NodeTable.of((node,)), capacity.reshape(1, -1), names, self._policy)
-            known = self._known[(name, shape)] = (node, bool(np.all(mask)))
-        return known[1] and self._storage_admits(node, shape)
+            mask, _ = eligible(shape, NodeTable.of((node,), flavors), capacity.reshape(1, -1), names, self._policy)
+            known = self._known[(name, shape)] = (node, flavor, bool(np.all(mask)))
+        return known[2] and self._storage_admits(node, shape)
 
     def _storage_admits(self, node: Node, shape: Shape) -> bool:
         """Storage and its use change by the moment: nothing is remembered."""

@@ -7,7 +7,7 @@ from scheduler.core.store import Charge, Store, newer
 from scheduler.model.effects import Bind
 from scheduler.model.events import Failed
 from scheduler.model.policy import Patience
-from scheduler.model.work import GangKey, Pod
+from scheduler.model.work import GangKey, Pod, group_key
 
 
 class Binder:
@@ -25,7 +25,17 @@ class Binder:
 
     def assume(self, pod: Pod, node: str, devices: Uses, gang: GangKey | None, queue: str, member: str) -> None:
         """Count a pod on a node that it will be bound to, with these parts of its devices."""
-        charge = Charge(node, pod.shape, queue, gang, member, takes_room=True, label_set=pod.label_set, devices=devices)
+        charge = Charge(
+            node,
+            pod.shape,
+            queue,
+            gang,
+            member,
+            takes_room=True,
+            label_set=pod.label_set,
+            devices=devices,
+            firm=self._is_firm(pod),
+        )
         self._assumed[pod.uid] = charge
         self._store.charge(pod.uid, charge)
 
@@ -66,8 +76,14 @@ class Binder:
                 label_set=pod.label_set,
                 leaving=pod.leaving,
                 devices=pod.devices,
+                firm=self._is_firm(pod),
             )
         return self._assumed.get(pod.uid)
+
+    def _is_firm(self, pod: Pod) -> bool:
+        """Whether a pod, or the gang that it is of, is not preemptible."""
+        group = self._store.groups.get(group_key(pod.namespace, pod.group)) if pod.group else None
+        return not pod.preemptible if group is None else not group.preemptible
 
     def forget(self, uid: str) -> None:
         """The pod is gone, or all that was assumed is void: it counts nowhere."""

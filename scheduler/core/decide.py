@@ -15,18 +15,21 @@ import msgspec
 import numpy as np
 
 from scheduler.core.contest import contest
+from scheduler.core.devices import after_uses
 from scheduler.core.draft import Draft
 from scheduler.core.drive import Deciding
 from scheduler.core.reasons import Reasons
 from scheduler.core.shares import QueueTree, admission_trouble, shares, tree_troubles
+from scheduler.core.store import taken_by
 from scheduler.core.volume_pieces import Counted, counted
 from scheduler.core.volume_words import of_the_cluster, volume_troubles
 from scheduler.core.window import Ask, ranked, window
-from scheduler.model.cluster import Snapshot
+from scheduler.model.cluster import NodeTable, Snapshot
+from scheduler.model.devices import slots_of
 from scheduler.model.neighbours import Neighbours
 from scheduler.model.plan import Cause, Plan, Refusal, SolveEnd, Verdict
 from scheduler.model.policy import Policy, SolverBudget
-from scheduler.model.resources import Matrix, vector
+from scheduler.model.resources import GPU, Matrix, vector
 from scheduler.model.shape import Shape
 from scheduler.model.volumes import VolumeFacts
 from scheduler.model.work import Gang, GangKey
@@ -36,7 +39,7 @@ from scheduler.solver.expand import Unexpandable, expand
 from scheduler.solver.filters import Eligibility, eligible, seen, with_coming, within_plan, within_storage
 from scheduler.solver.fleet import Fleet
 from scheduler.solver.greedy import place as place_greedily
-from scheduler.solver.problem import QueueRoom
+from scheduler.solver.problem import QueueRoom, QuotaLine
 from scheduler.solver.turns import in_turn
 
 AGE_STEPS = 1000
@@ -228,13 +231,26 @@ def _build(
 ) -> Built:
     gangs = [ask.gang for ask in asks]
     tree = QueueTree(snapshot.queues, snapshot.resources)
-    entitled = shares(tree, snapshot.use)
+    entitled = shares(tree, snapshot.use_by)
     order = {name: index for index, name in enumerate(sorted(entitled))}
-    rooms = tuple(QueueRoom(order.get(entitled[name].parent, -1), entitled[name].room) for name in sorted(entitled))
+    flavors = snapshot.nodes.flavors
+    firm = any(not gang.preemptible for gang in gangs)
+    rooms = tuple(
+        QueueRoom(
+            order.get(share.parent, -1),
+            share.room,
+            tuple(
+                QuotaLine(line.room, flavors.index(line.flavor) if line.flavor else -1, line.firm)
+                for line in share.lines
+                if (firm or not line.firm) and line.flavor in ("", *flavors)
+            ),
+        )
+        for _, share in sorted(entitled.items())
+    )
     names = tuple(sorted(entitled))
     if volumes is not None:
         rooms, names = volumes.rooms(rooms, names)
-    worth = {shape: _worth(shape, policy) for shape in found}
+    worth = {shape: _worth(shape, policy, snapshot.nodes) for shape in found}
     count = len(gangs)
     age = {gang.key: (AGE_STEPS - 1) * (count - rank) // count for rank, gang in enumerate(gangs)}
     values = {
@@ -271,25 +287,37 @@ def _standing(snapshot: Snapshot, volumes: Counted | None, draft: Draft) -> tupl
     pieces: dict[int, Matrix] = {}
     pods: list[tuple[int, int, Shape]] = []
     free, use = snapshot.free.copy(), {queue: total.copy() for queue, total in snapshot.use.items()}
+    use_by = {key: total.copy() for key, total in snapshot.use_by.items()}
+    devices = None if snapshot.devices is None else snapshot.devices.copy()
     for ask, own in draft.handed:
         shapes = {member.name: member.shape for member in ask.gang.members}
         for place in own:
-            wide = vector(shapes[place.member].requests, names)
-            row = wide[:width]
             for each in place.nodes:
                 index = snapshot.nodes.rows[each.node]
-                free[index] -= row * each.count
-                use[ask.gang.queue] = use.get(ask.gang.queue, 0) + row * each.count
+                wide = vector(taken_by(shapes[place.member], each.devices), names) * each.count
+                row = wide[:width]
+                free[index] -= row
+                use[ask.gang.queue] = use.get(ask.gang.queue, 0) + row
+                key = (ask.gang.queue, snapshot.nodes.flavor(index), not ask.gang.preemptible)
+                use_by[key] = use_by.get(key, np.zeros_like(row)) + row
                 if shapes[place.member].relations is not None or shapes[place.member].matched:
                     pods.append((index, each.count, shapes[place.member]))
-                pieces[index] = pieces.get(index, 0) + wide[width:] * each.count
+                pieces[index] = pieces.get(index, 0) + wide[width:]
+                if devices is not None:
+                    whole = dict(shapes[place.member].requests).get(GPU, 0) * each.count
+                    kind = snapshot.nodes.device_kinds()[index]
+                    devices[index] = after_uses(devices[index], each.devices * each.count, whole, slots_of(kind))
     neighbours = snapshot.neighbours.joined(pods, len(snapshot.nodes))
-    return replace(snapshot, free=free, use=use, neighbours=neighbours), None if volumes is None else volumes.without(
-        pieces
-    )
+    standing = replace(snapshot, free=free, use=use, use_by=use_by, neighbours=neighbours, devices=devices)
+    return standing, None if volumes is None else volumes.without(pieces)
 
 
-def _worth(shape: Shape, policy: Policy) -> int:
-    """What one placed pod is worth: its amount of the policy's value resource; without any, a little by its CPU."""
+def _worth(shape: Shape, policy: Policy, nodes: NodeTable) -> int:
+    """What one placed pod is worth: its amount of the policy's value resource; without any, a little by its CPU. Parts
+    of GPUs are worth what they take where they take least."""
     requests = dict(shape.requests)
-    return requests.get(policy.value_resource, 0) + requests.get("cpu", 0) // 64 + 1
+    parts = 0
+    if shape.devices is not None and policy.value_resource == GPU:
+        taken = [kind.milli(shape.devices) for kind in dict.fromkeys(nodes.device_kinds())]
+        parts = shape.devices.count * min((milli for milli in taken if milli), default=0)
+    return requests.get(policy.value_resource, 0) + parts + requests.get("cpu", 0) // 64 + 1

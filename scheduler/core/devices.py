@@ -67,23 +67,37 @@ class DeviceBook:
         return states
 
 
+def after_uses(states: Matrix, uses: Iterable[DeviceUse], whole: int, slots: int) -> Matrix:
+    """The states [D] of one node after pods took these parts and so many thousandths of whole devices."""
+    after = states.tolist()
+    for use in uses:
+        _take(after, use, slots)
+    for index in reversed(range(len(after))):
+        if whole > 0 and after[index] == DEVICE_MILLI:
+            after[index], whole = 0, whole - DEVICE_MILLI
+    return np.array(after, dtype=np.int64)
+
+
 def device_states(count: int, uses: Iterable[DeviceUse], slots: int = SEVENTHS.slots) -> list[int]:
     """The states of ``count`` devices on which others hold these uses. A number that the node does not have takes
     nothing here; what contradicts itself takes the device whole."""
     states = [DEVICE_MILLI] * count
     for use in uses:
-        if use.index >= count:
-            continue
-        before = states[use.index]
-        if not use.profile:
-            states[use.index] = max(0, before - use.milli) if before <= DEVICE_MILLI else 0
-        elif before == DEVICE_MILLI or before > DEVICE_MILLI:
-            bits = slot_bits(use, slots)
-            taken = before - CUT if before > DEVICE_MILLI else 0
-            states[use.index] = 0 if taken & bits else CUT + (taken | bits)
-        else:
-            states[use.index] = 0
+        if use.index < count:
+            _take(states, use, slots)
     return states
+
+
+def _take(states: list[int], use: DeviceUse, slots: int) -> None:
+    before = states[use.index]
+    if not use.profile:
+        states[use.index] = max(0, before - use.milli) if before <= DEVICE_MILLI else 0
+    elif before >= DEVICE_MILLI:
+        bits = slot_bits(use, slots)
+        taken = before - CUT if before > DEVICE_MILLI else 0
+        states[use.index] = 0 if taken & bits else CUT + (taken | bits)
+    else:
+        states[use.index] = 0
 
 
 def slot_bits(use: DeviceUse, slots: int) -> int:

@@ -18,6 +18,7 @@ _FILTERS = {
     "volume-binding": "where its volume claims cannot be bound",
     "volume-zone": "in another zone than its volumes",
     "gpu-share": "whose GPUs cannot be had in such parts",
+    "flavor": "of a flavor that it does not accept",
     "resources": "too small for one pod",
     "host-ports": "with a host port that is taken",
     "pod-affinity": "without the pods it must be near",
@@ -70,6 +71,9 @@ _TEMPLATES = {
     ("queue", "QueueDrain"): "queue {where} is draining and admits nothing new",
     ("queue-limit", "Limit"): "needs {needed} {resource}; queue {where} may take {offered} more within its limit",
     ("queue-limit", "OverLimit"): "needs {needed} {resource}; queue {where} may take {offered} more within its limit",
+    ("queue-limit", "OverGuarantee"): (
+        "needs {needed} {resource} and is not preemptible; queue {where} guarantees {offered} more for such work"
+    ),
     ("queue-limit", "NotTogether"): "{offered} of its {needed} pods fit at once within the limit of queue {where}",
     ("filters", "NoEligibleNode"): "none of {where} may take its pods: {refused}",
     ("capacity", "NotEnough"): "needs {needed} {resource}; all nodes it may use have {offered} free{pods}",
@@ -80,6 +84,10 @@ _TEMPLATES = {
     ("pod-affinity", "NotTogether"): "its {needed} pods fit, but not near the pods that their affinity requires",
     ("pod-anti-affinity", "NotTogether"): "its {needed} pods fit, but not as far apart as their anti-affinity requires",
     ("topology-spread", "NotTogether"): "its {needed} pods fit, but not spread as their constraints require",
+    ("devices", "NoSuchDevice"): "node {where} has no GPU {needed}",
+    ("devices", "DeviceFull"): "{where} has {offered} of a GPU free; {needed} are needed",
+    ("devices", "SliceTaken"): "the MIG slice on {where} is taken",
+    ("devices", "NoIdleDevice"): "node {where} has {offered} whole GPUs free; {needed} are needed",
     ("required-topology", "NotEnough"): (
         "needs {needed} {resource} in one {level}; the best {level}, {domain}, has {offered} free"
     ),

@@ -187,7 +187,9 @@ class Gangs:
             self.recharge(key)
         record = state.committing or state.record
         queue = self.queue_of(key)
-        self._store.reserve(key, record, queue, state.resolved.shapes, state.resolved.labels)
+        self._store.reserve(
+            key, record, queue, state.resolved.shapes, state.resolved.labels, firm=not group.preemptible
+        )
         if record is None and state.resolved.volumes:
             self._claims.unseat(state.resolved, state.loose)
         if state.flight is not None or state.retry_at_seconds > now_seconds:
@@ -513,7 +515,9 @@ class Gangs:
         self._settle(key, state)
         self._voice.drop(key)
         assert state.resolved is not None
-        self._store.reserve(key, record, queue, state.resolved.shapes, state.resolved.labels)
+        self._store.reserve(
+            key, record, queue, state.resolved.shapes, state.resolved.labels, firm=not group.preemptible
+        )
         if state.resolved.volumes:  # from now on their volumes are in use on the recorded nodes
             pods = self._store.members_of.get(key, {})
             self._claims.seat(state.resolved, pods, self._unbound(state, pods), self._store.open_spots(key))

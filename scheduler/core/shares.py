@@ -1,8 +1,7 @@
 """Who is entitled to what: plain integer arithmetic on the queue tree, explainable by hand.
 
-`shares(tree, use)` is the whole interface. Today's only case is a limit per queue (an ancestor's limit binds its whole
-subtree), with priority and then age as the order of service; guarantees, borrowing and fair share come into the same
-function.
+`shares(tree, use)` is the whole interface. Limits bind per queue and flavor (an ancestor's binds its whole subtree),
+and a guarantee binds what is not preemptible. Who may borrow how much is `scheduler.core.ledger`.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
-import numpy as np
 
+from scheduler.model.cluster import UseKey
 from scheduler.model.plan import Refusal
 from scheduler.model.queue import Queue
 from scheduler.model.resources import Matrix
@@ -26,38 +25,75 @@ class QueueTree(msgspec.Struct, frozen=True):
     resources: tuple[str, ...]
 
 
+class Line(msgspec.Struct, frozen=True):
+    """A further bound: what a queue may still take on nodes of one flavor (empty: all), or of work that is not
+    preemptible; columns and units as in `Share`."""
+
+    flavor: str
+    firm: bool
+    room: tuple[int, ...]
+
+
 class Share(msgspec.Struct, frozen=True):
     """What one queue may still take, per resource column in smallest units (-1: unlimited), and its parent's name.
 
     The parent is empty at the top and wherever it cannot be followed: it does not exist, or leads into a cycle. So
-    whoever walks up the shares arrives.
+    whoever walks up the shares arrives. ``lines`` are the bounds of quotas that name a flavor, and the guarantees as
+    bounds of what is not preemptible: where one is stated, such work never exceeds it.
     """
 
     parent: str
     room: tuple[int, ...]
     limit: tuple[int, ...]
+    lines: tuple[Line, ...] = ()
 
 
-def shares(tree: QueueTree, use: Mapping[str, Matrix]) -> dict[str, Share]:
+def shares(tree: QueueTree, use: Mapping[UseKey, Matrix]) -> dict[str, Share]:
     """The share of every queue, from its limit and its subtree's use. ``use`` is per leaf, columns as in the tree."""
-    totals = {name: np.zeros(len(tree.resources), dtype=np.int64) for name in tree.queues}
-    for name, amount in use.items():
+    used: dict[UseKey, Matrix] = {}
+    for (name, flavor, firm), amount in use.items():
         for ancestor in _line(tree.queues, name):
-            totals[ancestor] = totals[ancestor] + amount[: len(tree.resources)]
+            for key in {(ancestor, each, only) for each in ("", flavor) for only in {False, firm}}:
+                used[key] = used.get(key, 0) + amount[: len(tree.resources)]
     found = {}
     for name, queue in tree.queues.items():
-        limit = [UNLIMITED] * len(tree.resources)
-        for quota in queue.quotas:
-            if quota.limit is not None and not quota.flavor and quota.resource in tree.resources:
-                limit[tree.resources.index(quota.resource)] = quota.limit
-        room = tuple(
-            UNLIMITED if bound == UNLIMITED else max(0, bound - int(used))
-            for bound, used in zip(limit, totals[name], strict=True)
-        )
+        limit = _bounds(tree, queue, "", "limit")
+        flavors = sorted({quota.flavor for quota in queue.quotas if quota.flavor})
+        lines = [
+            Line(flavor, False, _left(_bounds(tree, queue, flavor, "limit"), used.get((name, flavor, False))))
+            for flavor in flavors
+        ]
+        lines += [
+            Line(flavor, True, _left(_bounds(tree, queue, flavor, "guaranteed"), used.get((name, flavor, True))))
+            for flavor in ("", *flavors)
+        ]
         cyclic = tree.queues[_line(tree.queues, name)[-1]].parent in tree.queues
-        parent = queue.parent if queue.parent in tree.queues and not cyclic else ""
-        found[name] = Share(parent, room, tuple(limit))
+        found[name] = Share(
+            queue.parent if queue.parent in tree.queues and not cyclic else "",
+            _left(limit, used.get((name, "", False))),
+            limit,
+            tuple(line for line in lines if any(room != UNLIMITED for room in line.room)),
+        )
     return found
+
+
+def _bounds(tree: QueueTree, queue: Queue, flavor: str, which: str) -> tuple[int, ...]:
+    """The limits, or guarantees, that a queue states for a flavor."""
+    bounds = [UNLIMITED] * len(tree.resources)
+    for quota in queue.quotas:
+        amount = quota.limit if which == "limit" else quota.guaranteed
+        if amount is not None and quota.flavor == flavor and quota.resource in tree.resources:
+            bounds[tree.resources.index(quota.resource)] = amount
+    return tuple(bounds)
+
+
+def _left(bounds: tuple[int, ...], used: Matrix | None) -> tuple[int, ...]:
+    if used is None:
+        return bounds
+    return tuple(
+        UNLIMITED if bound == UNLIMITED else max(0, bound - int(amount))
+        for bound, amount in zip(bounds, used, strict=True)
+    )
 
 
 def _line(queues: Mapping[str, Queue], name: str) -> list[str]:

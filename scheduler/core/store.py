@@ -14,9 +14,11 @@ import numpy as np
 
 from scheduler.core.census import Census
 from scheduler.core.devices import DeviceBook, Uses
+from scheduler.core.queue_use import QueueUse
 from scheduler.core.volumes import VolumeBook
 from scheduler.model.cluster import Node, NodeTable, Snapshot
 from scheduler.model.devices import DEVICE_MILLI, device_kind, slots_of
+from scheduler.model.flavor import Flavor, flavor_of
 from scheduler.model.neighbours import NOBODY, Neighbours
 from scheduler.model.queue import Queue
 from scheduler.model.relations import LabelSet
@@ -44,6 +46,8 @@ class Charge(msgspec.Struct, frozen=True):
     label_set: LabelSet | None = None
     leaving: bool = False
     devices: Uses = ()
+    firm: bool = False
+    """Not preemptible."""
 
 
 @dataclass(slots=True)
@@ -52,6 +56,7 @@ class GangBook:
 
     record: Assignment | None = None
     queue: str = ""
+    firm: bool = False
     shapes: dict[str, Shape] = field(default_factory=dict)
     labels: dict[str, LabelSet] = field(default_factory=dict)
     wanted: Counter[Spot] = field(default_factory=Counter)
@@ -118,9 +123,8 @@ class Store:
         self._slots: dict[str, int] = {}
         self._slot_names: list[str] = []
         self._used: Matrix = np.zeros((64, 4), dtype=np.int64)
-        self._use: dict[str, Matrix] = {}
-        self._below: dict[str, Matrix] = {}
-        self._lines: dict[str, tuple[str, ...]] = {}
+        self.flavors: dict[str, Flavor] = {}
+        self._queue_use = QueueUse(self.queues, self.columns.widened)
         self.census = Census()
         self._devices = DeviceBook()
         self._table: NodeTable | None = None
@@ -135,6 +139,7 @@ class Store:
         """Whether anything that matters for placement changed."""
         if self.nodes.get(node.name) == node:
             return False
+        flavor = self.flavor_on(node.name)
         known = node.name in self.nodes
         self.nodes[node.name] = node
         self._slot(node.name)
@@ -142,6 +147,8 @@ class Store:
             self._changed[node.name] = node
         else:
             self._table = None
+        if self.flavor_on(node.name) != flavor:
+            self._recount()
         self.version += 1
         return True
 
@@ -153,7 +160,7 @@ class Store:
     def table(self) -> NodeTable:
         """The fleet's static columns: patched where nodes changed, made anew when nodes came or went."""
         if self._table is None:
-            self._table = NodeTable.of(tuple(self.nodes.values()))
+            self._table = NodeTable.of(tuple(self.nodes.values()), tuple(self.flavors.values()))
             self._table_slots = np.array([self._slot(node.name) for node in self._table.nodes], dtype=np.intp)
             self._capacity = None
         elif self._changed:
@@ -297,6 +304,7 @@ class Store:
                 charge.label_set,
                 leaving=charge.leaving,
                 devices=charge.devices,
+                firm=charge.firm,
             )
         if charge.gang is not None:
             book = self.book(charge.gang)
@@ -309,7 +317,7 @@ class Store:
         """What a record still reserves on a spot grew or shrank because of one of its pods."""
         shape = book.shapes.get(charge.member, charge.shape)
         labels = book.labels.get(charge.member)
-        self._add(charge.node, book.queue, shape, times, labels, devices=charge.devices)
+        self._add(charge.node, book.queue, shape, times, labels, devices=charge.devices, firm=book.firm)
 
     def _add(
         self,
@@ -321,6 +329,7 @@ class Store:
         *,
         leaving: bool = False,
         devices: Uses = (),
+        firm: bool = False,
     ) -> None:
         if not times:
             return
@@ -334,47 +343,56 @@ class Store:
         self.census.count(slot, shape, label_set, times, leaving=leaving)
         if devices:
             self._devices.count(slot, devices, times)
-        if queue:
-            self._sum(self._use, queue, row)
-            for ancestor in self._line(queue):
-                self._sum(self._below, ancestor, row)
-
-    def _sum(self, totals: dict[str, Matrix], queue: str, row: Matrix) -> None:
-        """Adds a row to a queue's total, in place where its columns are the same."""
-        total = totals.get(queue)
-        if total is None:
-            totals[queue] = row.copy()
-        elif len(total) == len(row):
-            total += row
-        else:
-            totals[queue] = self.columns.widened(total) + row
+        self._use(node, queue, shape, times, devices, firm=firm)
 
     def fallback_queue(self, namespace: str) -> str:
         """The queue of work that names none: the namespace's default, else `default` if there is one, else none."""
         return self.default_queue_of.get(namespace) or ("default" if "default" in self.queues else "")
 
-    def use_below(self, queue: str, column: int) -> int:
-        """What a queue and everything below it use of one resource."""
-        total = self._below.get(queue)
-        return int(total[column]) if total is not None and column < len(total) else 0
+    def use_below(self, queue: str, column: int, flavor: str = "", *, firm: bool = False) -> int:
+        """What a queue and everything below it use of one resource (`QueueUse.below`)."""
+        return self._queue_use.below(queue, column, flavor, firm=firm)
 
     def requeue(self) -> None:
         """The tree of queues changed: add up its totals anew."""
-        self._lines.clear()
-        self._below.clear()
-        for queue, total in self._use.items():
-            for ancestor in self._line(queue):
-                self._sum(self._below, ancestor, self.columns.widened(total))
+        self._queue_use.requeue()
 
-    def _line(self, queue: str) -> tuple[str, ...]:
-        """A queue and its ancestors, as far as they exist; a cycle ends the line."""
-        line = self._lines.get(queue)
-        if line is None:
-            found = [queue]
-            while found[-1] in self.queues and self.queues[found[-1]].parent not in ("", *found):
-                found.append(self.queues[found[-1]].parent)
-            line = self._lines[queue] = tuple(found)
-        return line
+    def see_flavor(self, flavor: Flavor) -> bool:
+        """Whether it is another one than before."""
+        if self.flavors.get(flavor.name) == flavor:
+            return False
+        self.flavors[flavor.name] = flavor
+        self._recount()
+        return True
+
+    def lose_flavor(self, name: str) -> None:
+        if self.flavors.pop(name, None) is not None:
+            self._recount()
+
+    def flavor_on(self, node: str) -> str:
+        """The flavor that a node counts as (empty: none)."""
+        if not self.flavors or node not in self.nodes:
+            return ""
+        return flavor_of(self.nodes[node].labels, self.flavors.values())
+
+    def _recount(self) -> None:
+        """Nodes count as other flavors: what queues use is added up anew, pod by pod and record by record."""
+        self._table = None
+        self._queue_use.clear()
+        for charge in self.charges.values():
+            if charge.takes_room:
+                self._use(charge.node, charge.queue, charge.shape, 1, charge.devices, firm=charge.firm)
+        for book in self.books.values():
+            for spot in book.wanted:
+                shape = book.shapes.get(spot[0])
+                if shape is not None:
+                    self._use(spot[1], book.queue, shape, _residual(book, spot), spot[2], firm=book.firm)
+        self.version += 1
+
+    def _use(self, node: str, queue: str, shape: Shape, times: int, devices: Uses, *, firm: bool) -> None:
+        if queue and times:
+            row = self.columns.widened(self.columns.row(taken_by(shape, devices)))
+            self._queue_use.add(queue, self.flavor_on(node), firm, times * row)
 
     # -- records ---------------------------------------------------------------------------------------------------
 
@@ -391,6 +409,8 @@ class Store:
         queue: str,
         shapes: dict[str, Shape],
         labels: dict[str, LabelSet] | None = None,
+        *,
+        firm: bool = False,
     ) -> None:
         """Let a gang's record (None: none) reserve what its pods have not taken, instead of what it reserved before.
 
@@ -402,12 +422,13 @@ class Store:
             if record is None:
                 return
             book = self.book(key)
-        if (book.record, book.queue, book.shapes, book.labels) == (record, queue, shapes, labels):
+        if (book.record, book.queue, book.firm, book.shapes, book.labels) == (record, queue, firm, shapes, labels):
             return
         self._reserve_all(book, -1)
         if record != book.record:
             _turn_page(book, record)
-        book.record, book.queue, book.shapes, book.labels = record, queue, dict(shapes), dict(labels)
+        book.record, book.queue, book.firm = record, queue, firm
+        book.shapes, book.labels = dict(shapes), dict(labels)
         book.wanted = spots(record.places) if record is not None else Counter()
         self._reserve_all(book, 1)
         if record is None and not book.taken.total():
@@ -419,7 +440,9 @@ class Store:
             shape = book.shapes.get(spot[0])
             if shape is not None:
                 labels = book.labels.get(spot[0])
-                self._add(spot[1], book.queue, shape, sign * _residual(book, spot), labels, devices=spot[2])
+                self._add(
+                    spot[1], book.queue, shape, sign * _residual(book, spot), labels, devices=spot[2], firm=book.firm
+                )
 
     def open_spots(self, key: GangKey) -> Counter[Spot]:
         """How many pods of each member the record still expects on each node."""
@@ -440,7 +463,8 @@ class Store:
             free=free,
             gangs=gangs,
             queues=dict(self.queues),
-            use={name: self.columns.widened(total).copy() for name, total in self._use.items()},
+            use=self._queue_use.by_queue(),
+            use_by=self._queue_use.by_key(),
             topologies=dict(self.topologies),
             neighbours=self._neighbours(gangs),
             volumes=self._facts_for(gangs),

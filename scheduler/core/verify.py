@@ -54,7 +54,7 @@ def refusal_of(store: Store, admission: Admission | None, gang: Gang, decision: 
         or _wrong_count(gang, decision)
         or _apart(store, gang, decision.places)
         or _in_bad_company(store, gang, decision)
-        or _over_limit(store, gang.queue, need)
+        or _over_limit(store, gang, need)
     )
 
 
@@ -201,17 +201,27 @@ def _topology(topologies: Mapping[str, Topology], name: str) -> Topology | None:
     return next(iter(topologies.values())) if len(topologies) == 1 else None
 
 
-def _over_limit(store: Store, queue: str, need: Mapping[str, Matrix]) -> Refusal | None:
+def _over_limit(store: Store, gang: Gang, need: Mapping[str, Matrix]) -> Refusal | None:
+    """Every queue on the way up: its limits, and where the gang is not preemptible its guarantees, each of all nodes or
+    of those of one flavor."""
     line: list[str] = []
+    queue = gang.queue
     while queue in store.queues and queue not in line:
         line.append(queue)
         for quota in store.queues[queue].quotas:
-            if quota.limit is None or quota.flavor or quota.resource not in store.columns.names:
+            if quota.resource not in store.columns.names:
                 continue
             column = store.columns.names.index(quota.resource)
-            asked = sum(int(row[column]) for row in need.values() if column < len(row))
-            room = quota.limit - store.use_below(queue, column)
-            if asked > max(0, room):
-                return Refusal("queue-limit", "Limit", asked, max(0, room), quota.resource, queue)
+            asked = sum(
+                int(row[column])
+                for node, row in need.items()
+                if column < len(row) and quota.flavor in ("", store.flavor_on(node))
+            )
+            for code, bound, firm in (("Limit", quota.limit, False), ("OverGuarantee", quota.guaranteed, True)):
+                if bound is None or (firm and gang.preemptible):
+                    continue
+                room = max(0, bound - store.use_below(queue, column, quota.flavor, firm=firm))
+                if asked > room:
+                    return Refusal("queue-limit", code, asked, room, quota.resource, queue)
         queue = store.queues[queue].parent
     return None

@@ -66,7 +66,14 @@ class Counted:
     ) -> tuple[tuple[QueueRoom, ...], tuple[str, ...]]:
         """The rooms of the queues with the new columns, below a root that bounds the cluster where anything does."""
         open_columns = tuple(-1 for _ in self.bounds)
-        wider = [msgspec.structs.replace(each, room=(*each.room, *open_columns)) for each in rooms]
+        wider = [
+            msgspec.structs.replace(
+                each,
+                room=(*each.room, *open_columns),
+                lines=tuple(msgspec.structs.replace(line, room=(*line.room, *open_columns)) for line in each.lines),
+            )
+            for each in rooms
+        ]
         if all(bound < 0 for bound in self.bounds):
             return tuple(wider), names
         root = len(rooms)

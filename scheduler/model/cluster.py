@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.model.devices import MODEL_LABEL, DeviceKind, device_kind
+from scheduler.model.flavor import Flavor, flavor_of
 from scheduler.model.neighbours import NOBODY, Neighbours
 from scheduler.model.queue import Queue
 from scheduler.model.resources import Matrix, Resources
@@ -53,15 +54,22 @@ class NodeTable:
     unschedulable: Mask
     taint_codes: Codes
     taint_sets: tuple[tuple[Taint, ...], ...]
+    flavors: tuple[str, ...] = ()
+    """Names of the kinds of nodes that are told apart, sorted."""
+    flavor_codes: Codes | None = None
+    """The index of each node's flavor (-1: none); there only when there are flavors."""
     _labels: dict[str, Column] = field(default_factory=dict, repr=False)
     _kinds: list[DeviceKind] = field(default_factory=list, repr=False)
     _domains: dict[tuple[Topology, int], Column] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, nodes: tuple[Node, ...]) -> NodeTable:
+    def of(cls, nodes: tuple[Node, ...], flavors: tuple[Flavor, ...] = ()) -> NodeTable:
         ordered = tuple(sorted(nodes, key=lambda node: node.name))
         taint_index: dict[tuple[Taint, ...], int] = {}
         codes = [taint_index.setdefault(node.taints, len(taint_index)) for node in ordered]
+        names = tuple(sorted(flavor.name for flavor in flavors))
+        index = {"": -1, **{name: number for number, name in enumerate(names)}}
+        own = [index[flavor_of(node.labels, flavors)] for node in ordered] if flavors else None
         return cls(
             nodes=ordered,
             rows={node.name: row for row, node in enumerate(ordered)},
@@ -69,14 +77,16 @@ class NodeTable:
             unschedulable=np.array([node.unschedulable for node in ordered], dtype=np.bool_),
             taint_codes=np.array(codes, dtype=np.int32),
             taint_sets=tuple(taint_index),
+            flavors=names,
+            flavor_codes=None if own is None else np.array(own, dtype=np.int32),
         )
 
     def __len__(self) -> int:
         return len(self.nodes)
 
     def patched(self, changed: Mapping[str, Node]) -> NodeTable:
-        """The table with other facts about some of its nodes. Columns are carried over; those in which a node now has a
-        value that nobody had are made anew when they are asked for."""
+        """The table with other facts about some of its nodes, each of the flavor that it was. Columns are carried over;
+        those in which a node now has a value that nobody had are made anew when they are asked for."""
         rows = {self.rows[name]: node for name, node in changed.items()}
         taint_index = {taints: code for code, taints in enumerate(self.taint_sets)}
         nodes, ready, unschedulable = list(self.nodes), self.ready.copy(), self.unschedulable.copy()
@@ -98,8 +108,23 @@ class NodeTable:
         for row, node in rows.items() if kinds else ():
             kinds[row] = device_kind(node.labels)
         return NodeTable(
-            tuple(nodes), self.rows, ready, unschedulable, taint_codes, tuple(taint_index), labels, kinds, domains
+            tuple(nodes),
+            self.rows,
+            ready,
+            unschedulable,
+            taint_codes,
+            tuple(taint_index),
+            self.flavors,
+            self.flavor_codes,
+            labels,
+            kinds,
+            domains,
         )
+
+    def flavor(self, row: int) -> str:
+        """The flavor that a node counts as; empty for none."""
+        code = -1 if self.flavor_codes is None else int(self.flavor_codes[row])
+        return self.flavors[code] if code >= 0 else ""
 
     def device_kinds(self) -> list[DeviceKind]:
         """The kind of each node's GPUs, row by row."""
@@ -162,13 +187,18 @@ class Standing(msgspec.Struct, frozen=True):
     exclusive: tuple[Held, ...] = ()
 
 
+UseKey = tuple[str, str, bool]
+"""(queue, flavor of the node or empty, whether it is not preemptible)."""
+
+
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """What a decision is made from: observed facts with our own committed places as an overlay.
 
     ``capacity`` and ``free`` are [nodes x resources] in smallest units, rows as in ``nodes``; ``free`` counts leaving
-    pods until they are gone, and every committed place. ``use`` is what each queue holds, per resource column.
-    ``standing`` are the gangs that have places; it may be empty where no gang asks for exclusive domains.
+    pods until they are gone, and every committed place. ``use`` is what each queue holds, per resource column;
+    ``use_by`` the same split by what quotas tell apart. ``standing`` are the gangs that have places; it may be empty
+    where no gang asks for exclusive domains.
     """
 
     version: int
@@ -179,6 +209,7 @@ class Snapshot:
     gangs: tuple[Gang, ...]
     queues: Mapping[str, Queue]
     use: Mapping[str, Matrix]
+    use_by: Mapping[UseKey, Matrix]
     topologies: Mapping[str, Topology]
     neighbours: Neighbours = NOBODY
     devices: Matrix | None = None

@@ -68,6 +68,7 @@ class Policy(msgspec.Struct, frozen=True):
         "node-affinity",
         "gpu-model",
         "gpu-share",
+        "flavor",
         "declared-features",
         "volume-restrictions",
         "volume-limits",
@@ -90,8 +91,9 @@ class Policy(msgspec.Struct, frozen=True):
         "pod-affinity",
         "pod-anti-affinity",
         "topology-spread",
+        "one-flavor",
     )
-    goals: tuple[str, ...] = ("served-value", "preferred-topology", "balance", "packing")
+    goals: tuple[str, ...] = ("served-value", "preferred-flavor", "preferred-topology", "balance", "packing")
     node_score: str = "pack"
     device_score: str = "pack"
     value_resource: str = "nvidia.com/gpu"

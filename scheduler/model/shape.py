@@ -97,7 +97,7 @@ class Shape(msgspec.Struct, frozen=True):
 
     ``requests`` follow the formula of kube-scheduler (pods: 1 included). ``node_affinity`` is None when nothing is
     required. ``gpu_models`` are the accepted values of the node's GPU model label (empty: any). ``devices`` is what it
-    asks of GPUs besides whole ones, which are in ``requests``.
+    asks of GPUs besides whole ones, which are in ``requests``. ``flavors`` are those that its gang accepts (none: any).
     ``unmodelled`` names what the pod asks for and this scheduler does not decide on: such a pod is refused loudly.
     ``features`` are what the node must declare (status.declaredFeatures). ``volumes`` is known for waiting pods only.
     """
@@ -108,6 +108,7 @@ class Shape(msgspec.Struct, frozen=True):
     tolerations: tuple[Toleration, ...] = ()
     gpu_models: tuple[str, ...] = ()
     devices: DeviceAsk | None = None
+    flavors: tuple[str, ...] = ()
     unmodelled: tuple[str, ...] = ()
     relations: Relations | None = None
     """What it asks of the pods around it; None for nothing, as most pods do."""

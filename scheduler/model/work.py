@@ -7,6 +7,7 @@ from typing import NewType
 import msgspec
 
 from scheduler.model.devices import DeviceUse
+from scheduler.model.flavor import FlavorChoice
 from scheduler.model.relations import LabelSet
 from scheduler.model.shape import Shape
 from scheduler.model.topology import TopologyAsk
@@ -214,6 +215,7 @@ class Gang(msgspec.Struct, frozen=True):
     branches: tuple[Branch, ...]
     preemptible: bool = True
     single: bool = False
+    flavors: tuple[FlavorChoice, ...] = ()
     held: tuple[Place, ...] = ()
     held_branches: tuple[int, ...] = ()
     leader: str = ""

@@ -177,13 +177,15 @@ def _count(world: _World, gang: str, verb: str, expected: int, found: int) -> It
 
 def _where(world: _World, subject: str, wanted: Mapping[str, int] | tuple[str, ...]) -> Iterator[Difference]:
     pods = _pods(world, subject)
+    if any(Places.names_device(place) for place in wanted):
+        pods = world.changes.devices(subject)
     if not pods:
         yield Difference(subject, f"pods on {', '.join(wanted)}", "none placed" + world.why(subject.partition("/")[0]))
         return
     inside: Counter[str] = Counter()
     covered: set[str] = set()
     for place in wanted:
-        nodes = world.places.nodes_of(place)
+        nodes = frozenset((place,)) if Places.names_device(place) else world.places.nodes_of(place)
         covered |= nodes
         inside[place] = sum(count for node, count in pods.items() if node in nodes)
     outside = {node: count for node, count in pods.items() if node not in covered}

@@ -7,11 +7,22 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 from scheduler.model.cluster import GPU_MODEL_LABEL, Node
+from scheduler.model.devices import MEMORY_LABEL, MIG_LABEL
+from scheduler.model.flavor import Flavor
 from scheduler.model.queue import Queue, Quota
 from scheduler.model.resources import CPU, GPU, MEMORY, PODS, amount, from_quantities
 from scheduler.model.topology import Level, Topology, Torus
 from scheduler.scenario.scenario import Scenario
-from scheduler.scenario.world import AMPLE, COMMON_LEVELS, HOST_LABEL, HOST_LEVEL, NodeForm, QueueForm, TorusForm
+from scheduler.scenario.world import (
+    AMPLE,
+    COMMON_LEVELS,
+    HOST_LABEL,
+    HOST_LEVEL,
+    FlavorForm,
+    NodeForm,
+    QueueForm,
+    TorusForm,
+)
 
 DEFAULT_QUEUE = "default"
 DEFAULT_TOPOLOGY = "default"
@@ -54,6 +65,7 @@ def nodes(scenario: Scenario) -> tuple[Node, ...]:
 
 
 def _nodes(form: NodeForm, labels_of_levels: Mapping[str, str]) -> Iterable[Node]:
+    cut = form.mig if isinstance(form.mig, dict) else {}
     allocatable = from_quantities(
         {
             GPU: form.gpu,
@@ -61,12 +73,17 @@ def _nodes(form: NodeForm, labels_of_levels: Mapping[str, str]) -> Iterable[Node
             MEMORY: form.memory or AMPLE[MEMORY],
             PODS: form.pods or AMPLE[PODS],
             **form.resources,
+            **{f"nvidia.com/mig-{profile}": str(count) for profile, count in cut.items()},
         }
     )
     for name, labels in form.expanded():
         translated = {labels_of_levels.get(key, key): value for key, value in labels.items()}
         if form.model:
             translated[GPU_MODEL_LABEL] = form.model
+        if form.gpu_memory:
+            translated[MEMORY_LABEL] = str(amount(MEMORY, form.gpu_memory) // 2**20)
+        if form.mig == "dynamic":
+            translated[MIG_LABEL] = "dynamic"
         yield Node(
             name=name,
             labels=translated,
@@ -77,13 +94,22 @@ def _nodes(form: NodeForm, labels_of_levels: Mapping[str, str]) -> Iterable[Node
         )
 
 
+def flavors(scenario: Scenario) -> tuple[Flavor, ...]:
+    return tuple(Flavor(form.name, tuple(sorted(flavor_labels(form).items()))) for form in scenario.flavors)
+
+
+def flavor_labels(form: FlavorForm) -> dict[str, str]:
+    """The labels of a flavor's nodes; a model is one of them."""
+    return {**form.node_selector, **({GPU_MODEL_LABEL: form.model} if form.model else {})}
+
+
 def _capacity_nodes(scenario: Scenario) -> tuple[Node, ...]:
     capacity = scenario.capacity if scenario.capacity is not None else guarantees(scenario.queues)
-    flavors = {form.name: form for form in scenario.flavors}
+    known = {form.name: form for form in scenario.flavors}
     made: list[Node] = []
     for flavor, amounts in (capacity or {"": {}}).items():
         name = f"{CAPACITY_NODE}-{flavor}" if flavor else CAPACITY_NODE
-        labels = {HOST_LABEL: name, **(flavors[flavor].node_selector if flavor in flavors else {})}
+        labels = {HOST_LABEL: name, **(flavor_labels(known[flavor]) if flavor in known else {})}
         ample = {CPU: AMPLE[CPU], MEMORY: AMPLE[MEMORY], PODS: "1M"}
         made.append(Node(name=name, labels=labels, allocatable=from_quantities({**ample, **amounts})))
     return tuple(made)

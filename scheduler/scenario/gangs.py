@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from scheduler.model.cluster import Held, Standing
-from scheduler.model.resources import CPU, GPU, MEMORY, PODS, from_quantities
+from scheduler.model.devices import DEVICE_MILLI, DeviceAsk
+from scheduler.model.flavor import FlavorChoice
+from scheduler.model.resources import CPU, GPU, MEMORY, PODS, amount, from_quantities
 from scheduler.model.selector import Requirement
 from scheduler.model.shape import NodeTerm, Shape
 from scheduler.model.topology import Slice, TopologyAsk
@@ -29,7 +31,8 @@ SECONDS_BETWEEN_ARRIVALS = 0.001
 
 @dataclass(frozen=True)
 class MemberPlan:
-    """A member: ``on`` counts its running pods by node, the rest of ``pods`` waits."""
+    """A member: ``on`` counts its running pods by node, the rest of ``pods`` waits. ``named`` are those of which the
+    file says the devices: (node, numbers, pods)."""
 
     name: str
     shape: Shape
@@ -37,6 +40,7 @@ class MemberPlan:
     minimum: int
     branch: int
     on: Mapping[str, int]
+    named: tuple[tuple[str, tuple[int, ...], int], ...] = ()
 
     @property
     def running(self) -> int:
@@ -130,6 +134,7 @@ class GangPlan:
             branches=branches,
             preemptible=self.preemptible,
             held=self.held(),
+            flavors=tuple(FlavorChoice(choice.name, choice.preference) for choice in self.form.flavors),
             held_branches=tuple(member.branch for member in self.members if member.on),
             leader=self.form.leader,
         )
@@ -240,29 +245,44 @@ def _members(
 ) -> Iterable[MemberPlan]:
     if not form.members and not any(sub.pods for sub in subgroups):
         pods = form.pods if form.pods is not None else max(1, sum(form.on.values()))
-        yield MemberPlan(ONLY_MEMBER, shape(form, form), pods, 0, 0, _filled(form.on, chosen))
+        yield MemberPlan(ONLY_MEMBER, shape(form, form), pods, 0, 0, *_filled(form.on, chosen))
     for member in form.members:
         branch = tree.member_branch.get(member.name, tree.index[member.subgroup])
         yield MemberPlan(
-            member.name, shape(member, form), member.pods, member.min or 0, branch, _filled(member.on, chosen)
+            member.name, shape(member, form), member.pods, member.min or 0, branch, *_filled(member.on, chosen)
         )
     for sub in subgroups:
         if sub.pods:
-            yield MemberPlan(sub.name, shape(sub, form), sub.pods, 0, tree.index[sub.name], _filled(sub.on, chosen))
+            yield MemberPlan(sub.name, shape(sub, form), sub.pods, 0, tree.index[sub.name], *_filled(sub.on, chosen))
 
 
-def _filled(on: Mapping[str, int], chosen: tuple[str, ...]) -> dict[str, int]:
+def _filled(
+    on: Mapping[str, int], chosen: tuple[str, ...]
+) -> tuple[dict[str, int], tuple[tuple[str, tuple[int, ...], int], ...]]:
+    """Pods by node, and those of which the devices are named: ``n0/g1``, ``n0/g0+g1``."""
     found: dict[str, int] = {}
+    named = []
     for place, count in on.items():
-        node = fill(place, chosen).partition("/")[0]
+        node, _, devices = fill(place, chosen).partition("/")
         found[node] = found.get(node, 0) + count
-    return found
+        if devices:
+            named.append((node, device_numbers(devices), count))
+    return found, tuple(named)
+
+
+def device_numbers(text: str) -> tuple[int, ...]:
+    """``g0+g1`` as numbers; ValueError for anything else."""
+    parts = text.split("+")
+    if not all(part[:1] == "g" and part[1:].isdecimal() for part in parts):
+        raise ValueError(f"{text!r} names no devices (examples: n0/g1, n0/g0+g1)")
+    return tuple(int(part[1:]) for part in parts)
 
 
 def shape(part: PodForm, gang: GangForm) -> Shape:
     """What a pod of a part asks for, taking from its gang what it does not state."""
+    devices = _device_ask(part, gang)
     requests = {
-        GPU: _first(part.gpu, gang.gpu, "0"),
+        GPU: "0" if devices else _first(part.gpu, gang.gpu, "0"),
         CPU: _first(part.cpu, gang.cpu, "0"),
         MEMORY: _first(part.memory, gang.memory, "0"),
         PODS: "1",
@@ -275,7 +295,8 @@ def shape(part: PodForm, gang: GangForm) -> Shape:
         node_affinity=None if affinity is None else tuple(_term(each) for each in affinity),
         tolerations=_first(part.tolerations, gang.tolerations, ()),
         gpu_models=_first(part.model, gang.model, ()),
-        unmodelled=tuple(sorted({*_unmodelled_part(part), *_unmodelled_part(gang), *_unmodelled_gang(gang)})),
+        devices=devices,
+        flavors=tuple(choice.name for choice in gang.flavors),
     )
 
 
@@ -283,14 +304,18 @@ def _term(labels: Mapping[str, tuple[str, ...]]) -> NodeTerm:
     return NodeTerm(tuple(Requirement(key, "In", values) for key, values in sorted(labels.items())))
 
 
-def _unmodelled_part(part: PodForm) -> Iterable[str]:
-    """Asks that are parsed and that no rule decides on yet: such a pod is refused loudly, never placed wrongly."""
-    named = {"gpu-milli": part.gpu_milli, "gpu-memory": part.gpu_memory, "mig-profile": part.mig_profile}
-    return (name for name, value in named.items() if value is not None)
-
-
-def _unmodelled_gang(gang: GangForm) -> Iterable[str]:
-    return ("flavors",) if gang.flavors else ()
+def _device_ask(part: PodForm, gang: GangForm) -> DeviceAsk | None:
+    """What a pod asks of parts of devices; less than one GPU is a share of one."""
+    owner = part if part.asks_for_gpus else gang
+    count = owner.gpu_count or 1
+    if owner.gpu_milli is not None:
+        return DeviceAsk(count, milli=owner.gpu_milli)
+    if owner.gpu_memory is not None:
+        return DeviceAsk(count, memory_mib=-(-amount(MEMORY, owner.gpu_memory) // 2**20))
+    if owner.mig_profile is not None:
+        return DeviceAsk(count, profile=owner.mig_profile)
+    milli = amount(GPU, owner.gpu or "0")
+    return DeviceAsk(count, milli=milli) if milli % DEVICE_MILLI else None
 
 
 def topology_ask(form: TopologyAskForm | None) -> TopologyAsk | None:

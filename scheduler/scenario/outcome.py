@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from scheduler.core.devices import Uses
 from scheduler.model.plan import Plan
 from scheduler.model.work import GangKey, Place
 from scheduler.scenario.gangs import GangPlan
 
-Spots = Counter[tuple[str, str]]
-"""Pods by (member, node)."""
+Spots = Counter[tuple[str, str, Uses]]
+"""Pods by (member, node, parts of its devices)."""
 
 
 def pod_uid(gang: str, member: str, number: int) -> str:
@@ -46,9 +47,17 @@ class Changes:
         wanted = None if members is None else set(members)
         found: Counter[str] = Counter()
         for spots in (self.placed.get(gang), self.moved.get(gang)):
-            for (member, node), count in (spots or Counter()).items():
+            for (member, node, _), count in (spots or Counter()).items():
                 if wanted is None or member in wanted:
                     found[node] += count
+        return found
+
+    def devices(self, gang: str) -> Counter[str]:
+        """Pods of a gang by device (``n0/g1``): a pod with parts of several counts on each."""
+        found: Counter[str] = Counter()
+        for (_, node, uses), count in (self.placed.get(gang) or Counter()).items():
+            for use in uses:
+                found[f"{node}/g{use.index}"] += count
         return found
 
 
@@ -56,5 +65,5 @@ def _spots(places: Iterable[Place]) -> Spots:
     found: Spots = Counter()
     for place in places:
         for each in place.nodes:
-            found[(place.member, each.node)] += each.count
+            found[(place.member, each.node, each.devices)] += each.count
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from scheduler.scenario import fleet
 from scheduler.scenario.problems import suggest
 from scheduler.scenario.scenario import Scenario
 from scheduler.scenario.world import HOST_LEVEL
+
+_DEVICE = re.compile(r"/g\d+$")
 
 
 class PlaceError(ValueError):
@@ -44,8 +47,14 @@ class Places:
     def levels(self) -> set[str]:
         return set(self.domain_of)
 
+    @staticmethod
+    def names_device(place: str) -> bool:
+        """Whether a place is a device of a node (``n0/g1``)."""
+        return _DEVICE.search(place) is not None
+
     def nodes_of(self, place: str) -> frozenset[str]:
         """The nodes that a place names. Raises `PlaceError`."""
+        place = _DEVICE.sub("", place)
         if place in self.domain_of[HOST_LEVEL]:
             return frozenset((place,))
         found = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from scheduler.model.cluster import NodeTable
 from scheduler.model.resources import quantity_text
 from scheduler.model.topology import Topology
 from scheduler.scenario import fleet
@@ -12,11 +13,13 @@ from scheduler.scenario.expectation import ExpectForm
 from scheduler.scenario.form import short_resource
 from scheduler.scenario.gangs import GangPlan, gangs
 from scheduler.scenario.names import expand, names
+from scheduler.scenario.parts import Parts
 from scheduler.scenario.places import PlaceError, Places
 from scheduler.scenario.problems import Fault, suggest
 from scheduler.scenario.scenario import Scenario
 from scheduler.scenario.work import GangForm, TopologyAskForm
 from scheduler.scenario.world import BUILT_IN_CLASSES, COMMON_LEVELS, NodeForm
+from scheduler.solver.device_scores import DEVICE_SCORES
 from scheduler.solver.node_scores import NODE_SCORES
 from scheduler.solver.terms.table import FILTERS, GOALS, RULES
 
@@ -40,6 +43,7 @@ def _policy(scenario: Scenario) -> Iterator[Fault]:
         ("rules", form.rules, RULES),
         ("goals", form.goals, GOALS),
         ("nodeScore", score, NODE_SCORES),
+        ("deviceScore", () if form.device_score is None else (form.device_score,), DEVICE_SCORES),
     ):
         for word in words or ():
             if word not in known:
@@ -206,7 +210,7 @@ def _running(scenario: Scenario) -> Iterator[Fault]:
             for node_name, count in member.on.items():
                 if node_name not in nodes:
                     yield Fault((*where, "on"), f"node {node_name!r} is not defined", suggest(node_name, nodes))
-                    continue
+                    return
                 for resource, value in member.shape.requests:
                     used[node_name][resource] += count * value
                     capacity = dict(nodes[node_name].allocatable).get(resource, 0)
@@ -215,6 +219,16 @@ def _running(scenario: Scenario) -> Iterator[Fault]:
                         fault = f"{plan.name} does not fit on {node_name}, which has {has}"
                         yield Fault((*where, "on"), fault, "correct the places, or the node")
                         return
+    yield from _devices(scenario, plans)
+
+
+def _devices(scenario: Scenario, plans: Sequence[GangPlan]) -> Iterator[Fault]:
+    """Running pods with parts of devices need devices that have room for them."""
+    if any(member.shape.devices is not None for plan in plans for member in plan.members):
+        try:
+            Parts(NodeTable.of(fleet.nodes(scenario))).take(plans)
+        except ValueError as error:
+            yield Fault(("gangs",), str(error), "correct the places, or the node")
 
 
 def _steps(scenario: Scenario) -> Iterator[Fault]:

@@ -72,7 +72,7 @@ def choose_policy(form: PolicyForm, find: FindPolicy = only_default) -> ChosenPo
         policy, label = fallback, f"default ({form.profile} is not written yet)"
     switches = {
         name: value
-        for name in ("filters", "rules", "goals", "node_score", "value_resource")
+        for name in ("filters", "rules", "goals", "node_score", "device_score", "value_resource")
         if (value := getattr(form, name)) is not None
     }
     if switches:

@@ -30,6 +30,7 @@ class PolicyForm(Form):
     rules: tuple[str, ...] | None = None
     goals: tuple[str, ...] | None = None
     node_score: str | None = None
+    device_score: str | None = None
     value_resource: str | None = None
     after_loss: Literal["mayFallBelow", "mayNot"] | None = None
     reclaim_rule: Literal["default", "kueue-fair", "kai"] | None = None

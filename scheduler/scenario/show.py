@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scheduler.core.explain import message, sentence
+from scheduler.core.store import taken_by
 from scheduler.model.plan import Decision, Refusal, SolveEnd, Verdict
 from scheduler.model.resources import GPU, quantity_text
 from scheduler.model.work import Place
@@ -108,8 +109,15 @@ def _count(places: Iterable[Place]) -> int:
 
 
 def _gpus(plan: GangPlan, places: Iterable[Place]) -> str:
-    per_pod = {member.name: dict(member.shape.requests).get(GPU, 0) for member in plan.members}
-    return quantity_text(GPU, sum(per_pod[place.member] * _count((place,)) for place in places))
+    shapes = {member.name: member.shape for member in plan.members}
+    return quantity_text(
+        GPU,
+        sum(
+            dict(taken_by(shapes[place.member], each.devices)).get(GPU, 0) * each.count
+            for place in places
+            for each in place.nodes
+        ),
+    )
 
 
 def _where(places: Sequence[Place]) -> str:

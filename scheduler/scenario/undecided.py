@@ -25,8 +25,6 @@ def undecided(scenario: Scenario) -> Iterator[Undecided]:
             yield Undecided(plan.name, f"{', '.join(asks)} not decided on yet")
     for queue in scenario.queues:
         rules = {
-            "quota per flavor": bool(scenario.gangs)
-            and any(flavor for row in (queue.guaranteed, queue.limit, queue.lendable) for flavor in row),
             "order StrictFIFO": queue.order == "StrictFIFO",
             "limits of gangs and pods": queue.limits != LimitsForm(),
         }

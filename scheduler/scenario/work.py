@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from scheduler.model.mig import is_profile
+from scheduler.model.resources import parse_quantity
 from scheduler.scenario.form import Amounts, Count, Form, Name, Named, Names, Quantity, Seconds, fault
 from scheduler.scenario.world import Labels, TolerationForm
 
@@ -50,7 +52,8 @@ class PodForm(Form):
     """What one pod asks of its node. A part of a gang takes from the gang what it does not state itself."""
 
     gpu: Quantity | None = None
-    gpu_milli: Count | None = None
+    gpu_count: Annotated[int, Field(ge=1, le=64)] | None = None
+    gpu_milli: Annotated[int, Field(ge=1, le=1000)] | None = None
     gpu_memory: Quantity | None = None
     mig_profile: str | None = None
     cpu: Quantity | None = None
@@ -61,6 +64,27 @@ class PodForm(Form):
     affinity: tuple[dict[str, Names], ...] | None = None
     """Alternatives; each names labels and the values it accepts."""
     tolerations: tuple[TolerationForm, ...] | None = None
+
+    @property
+    def asks_for_gpus(self) -> bool:
+        return any(each is not None for each in (self.gpu, self.gpu_milli, self.gpu_memory, self.mig_profile))
+
+    @model_validator(mode="after")
+    def _one_kind_of_gpu(self) -> PodForm:
+        kinds = {
+            "gpu": self.gpu,
+            "gpuMilli": self.gpu_milli,
+            "gpuMemory": self.gpu_memory,
+            "migProfile": self.mig_profile,
+        }
+        stated = [key for key, value in kinds.items() if value is not None]
+        if len(stated) > 1:
+            raise fault(f"asks for {' and '.join(stated)}", "a pod asks for GPUs in one way")
+        if self.gpu is not None and parse_quantity(self.gpu) > 1 and parse_quantity(self.gpu).denominator > 1:
+            raise fault(f"asks for {self.gpu} GPUs", "shares of several GPUs are gpuMilli and gpuCount")
+        if self.mig_profile is not None and not is_profile(self.mig_profile):
+            raise fault(f"{self.mig_profile!r} is not a MIG profile", "write 1g.10gb or the like")
+        return self
 
 
 class MemberForm(PodForm):

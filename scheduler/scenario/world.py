@@ -95,7 +95,8 @@ class NodeForm(Form):
     gpu: Quantity = "0"
     model: str = ""
     gpu_memory: Quantity | None = None
-    mig: dict[str, Count] = Field(default_factory=dict)
+    mig: dict[str, Count] | Literal["dynamic"] = Field(default_factory=dict)
+    """MIG slices that its devices are cut into, by profile; ``dynamic``: they are cut as work asks for it."""
     cpu: Quantity | None = None
     memory: Quantity | None = None
     pods: Quantity | None = None

@@ -104,9 +104,11 @@ def _always(_part: Attempt) -> bool:
 class GangPlacer:
     """Places gangs of one problem; holds what is the same for all of them."""
 
-    def __init__(self, problem: Problem, score: NodeScore) -> None:
+    def __init__(self, problem: Problem, score: NodeScore, among: Mask | None = None) -> None:
+        """``among`` [C]: only these classes are used (None: all)."""
         self._problem = problem
         self._score = score
+        self._among = among
         self._eligible: dict[bytes, Mask] = {}
         self._spreads = problem.node_score == "spread"
         self._by_scarcity = by_scarcity(problem.resources)
@@ -119,7 +121,8 @@ class GangPlacer:
     def eligible(self, member: MemberAsk) -> Mask:
         mask = self._eligible.get(member.eligible)
         if mask is None:
-            mask = self._eligible[member.eligible] = self._problem.eligible(member)
+            mask = self._problem.eligible(member)
+            mask = self._eligible[member.eligible] = mask if self._among is None else mask & self._among
         return mask
 
     def may_use(self, attempt: Attempt, gang: GangAsk, index: int) -> Mask:

@@ -19,7 +19,7 @@ from scheduler.model.shape import Shape
 from scheduler.solver.blocking_slices import too_few_slices
 from scheduler.solver.build import Built
 from scheduler.solver.fits import fits_on
-from scheduler.solver.problem import GangAsk, Problem, plain, unshaped
+from scheduler.solver.problem import GangAsk, Problem, QuotaLine, plain, unshaped
 from scheduler.solver.relate import restrict
 from scheduler.solver.scarcity import by_scarcity
 from scheduler.solver.tree import children, members_below, minima_below, path_up
@@ -82,12 +82,17 @@ class _Room:
         """[nodes] pods of a member of a gang that each node holds; 0 where it may not go."""
         request, shape = self.built.problem.gangs[index].members[member].request, self._shape(index, member)
         if self._is_closed(index, member):
-            return np.where(self.built.mask(index, member), fits_on(self.built.free, request), 0)
+            return np.where(self.built.mask(index, member), self._fits_on(request, shape), 0)
         found = self._fits.get((request, shape))
         if found is None:
-            found = np.where(self.built.masks[shape], fits_on(self.built.free, request), 0)
-            self._fits[request, shape] = found
+            found = self._fits[request, shape] = np.where(self.built.masks[shape], self._fits_on(request, shape), 0)
         return found
+
+    def _fits_on(self, request: tuple[int, ...], shape: Shape) -> NDArray[np.int64]:
+        fits = fits_on(self.built.free, request)
+        if shape.devices is None or self.built.devices is None:
+            return fits
+        return np.minimum(fits, self.built.devices.fits(shape.devices))
 
     def free_in(self, index: int, members: Sequence[int], domains: Domains, level: int) -> Matrix:
         """[domains x R] what is free on the nodes that any of these members may use; ``level`` names whole columns of
@@ -117,20 +122,65 @@ class _Room:
 
 
 def _queue_bounds(built: Built, index: int) -> list[Refusal]:
-    """Every queue on the way up whose room is below what the gang takes at its minima."""
+    """Every queue on the way up whose room is below what the gang takes at its minima. Where nodes count as flavors the
+    gang is bound when it is in every flavor that it could use."""
     problem, gang = built.problem, built.problem.gangs[index]
-    total = _needs(gang, 0).total
-    queue = gang.queue if "queue-limit" in problem.rules else -1
+    if gang.queue < 0 or "queue-limit" not in problem.rules:
+        return []
+    usable = _usable_classes(problem, gang)
+    flavors = np.full(len(usable), -1) if problem.class_flavor is None else problem.class_flavor[usable]
+    reasons: dict[Refusal, None] = {}
+    for flavor in np.unique(flavors).tolist() or [-1]:
+        total = _least_charge(problem, gang, usable[flavors == flavor])
+        found = _exceeded(built, gang, flavor, total)
+        if not found:
+            return []
+        reasons |= dict.fromkeys(found)
+    return list(reasons)
+
+
+def _exceeded(built: Built, gang: GangAsk, flavor: int, total: tuple[int, ...]) -> list[Refusal]:
+    problem = built.problem
     reasons = []
+    queue = gang.queue
     while queue >= 0:
         name = built.queue_names[queue] if built.queue_names else str(queue)
-        for resource, (amount, room) in enumerate(zip(total, problem.queues[queue].room, strict=True)):
-            if amount > 0 and 0 <= room < amount:
-                reasons.append(
-                    Refusal("queue-limit", "OverLimit", amount, room, problem.resources[resource], where=name)
-                )
+        for line in (QuotaLine(problem.queues[queue].room), *problem.queues[queue].lines):
+            if line.flavor not in (-1, flavor) or (line.firm and not gang.firm):
+                continue
+            code = "OverGuarantee" if line.firm else "OverLimit"
+            for resource, (amount, room) in enumerate(zip(total, line.room, strict=True)):
+                if amount > 0 and 0 <= room < amount:
+                    reasons.append(Refusal("queue-limit", code, amount, room, problem.resources[resource], where=name))
         queue = problem.queues[queue].parent
     return reasons
+
+
+def _usable_classes(problem: Problem, gang: GangAsk) -> NDArray[np.int64]:
+    """The classes that a pod of the gang could use now."""
+    usable = np.zeros(problem.class_count, dtype=np.bool_)
+    for member in gang.members:
+        usable |= problem.eligible(member) & (problem.parts_fit(member) > 0)
+    return np.flatnonzero(usable)
+
+
+def _least_charge(problem: Problem, gang: GangAsk, classes: NDArray[np.int64]) -> tuple[int, ...]:
+    """What the gang takes of its queue at its minima, parts of devices on the nodes where they count least."""
+    needs = _needs(gang, 0)
+    charges = {
+        member: tuple(min(column) for column in zip(*charges, strict=True))
+        if gang.members[member].devices is not None
+        and (charges := [problem.charge(gang.members[member], each) for each in classes.tolist()])
+        else gang.members[member].request
+        for member in needs.members
+    }
+    width = len(gang.members[0].request)
+    open_pods = [min((charge[resource] for charge in charges.values()), default=0) for resource in range(width)]
+    return tuple(
+        open_pods[resource] * needs.open_pods
+        + sum(charges[member][resource] * need for member, need in needs.certain.items())
+        for resource in range(width)
+    )
 
 
 def _space_bounds(room: _Room, index: int, counts: CountsOfShape) -> list[Refusal]:

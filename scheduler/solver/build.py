@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from scheduler.model.cluster import Mask, NodeTable, Standing
-from scheduler.model.devices import DEVICE_MILLI, DeviceKind
+from scheduler.model.devices import DEVICE_MILLI, DeviceAsk, DeviceKind
 from scheduler.model.neighbours import NOBODY, Neighbours
 from scheduler.model.plan import Refusal
 from scheduler.model.policy import Policy
@@ -19,7 +19,7 @@ from scheduler.model.topology import Topology
 from scheduler.model.work import Gang, GangKey
 from scheduler.solver.classes import Demand, NodeClasses, Rows, node_classes
 from scheduler.solver.device_worth import PRICE
-from scheduler.solver.devices import ClassDevices, idle_devices, sorted_states
+from scheduler.solver.devices import ClassDevices, fits, idle_devices, sorted_states
 from scheduler.solver.exclusive import Closed, closed_nodes
 from scheduler.solver.levels import Levels, level_asks
 from scheduler.solver.one_per_node import one_per_node
@@ -31,6 +31,7 @@ from scheduler.solver.problem import (
     MemberAsk,
     Problem,
     QueueRoom,
+    QuotaLine,
 )
 from scheduler.solver.relate import level_columns, relate
 from scheduler.solver.scarcity import by_scarcity, packing_columns
@@ -63,6 +64,11 @@ class BuiltDevices:
         """The devices of classes, by one node of each."""
         states = np.take_along_axis(self.states[rows], self.order[rows], axis=1)
         return ClassDevices(states, self.memory_mib[rows], self.layout[rows])
+
+    def fits(self, ask: DeviceAsk) -> Matrix:
+        """[N] how many pods of an ask the devices of each node hold."""
+        nodes = ClassDevices(self.states, self.memory_mib, self.layout)
+        return fits(self.states.T, np.arange(len(self.states)), nodes.need(ask))
 
     def kind(self, row: int) -> DeviceKind:
         return DeviceKind(int(self.memory_mib[row]), int(self.layout[row]))
@@ -153,6 +159,12 @@ def build(
     if any(shape.devices is not None for shape in _shapes(kept)):
         assert devices is not None, "somebody asks for parts of devices, and their states are not given"
         parts = BuiltDevices.of(devices, nodes)
+    told_apart = bool(nodes.flavors) and (
+        any(gang.flavors for gang in kept) or any(line.flavor >= 0 for queue in queue_rooms for line in queue.lines)
+    )
+    apart = [] if parts is None else [parts.apart]
+    if told_apart and nodes.flavor_codes is not None:
+        apart.append(nodes.flavor_codes[:, None].astype(np.int64))
     requests = {
         shape: request + alone.request(shape) for shape, request in _requests(kept, own_names, resources).items()
     }
@@ -162,12 +174,24 @@ def build(
         domains,
         by_scarcity(names),
         packing_columns(names),
-        None if parts is None else parts.apart,
+        np.concatenate(apart, axis=1) if apart else None,
     )
     if parts is not None:  # whoever takes a part of a device counts those left whole, so here nothing is rounded
         classes.free[:, names.index(GPU)] = free_seen[classes.first_rows, names.index(GPU)]
     gang_asks = _gang_asks(
-        kept, branches, requests, masks, classes, closed, policy, tiers, values, bonuses or {}, queue_of_gang or {}
+        kept,
+        branches,
+        requests,
+        masks,
+        classes,
+        closed,
+        policy,
+        tiers,
+        values,
+        bonuses or {},
+        queue_of_gang or {},
+        nodes.flavors,
+        firm=any(line.firm for queue in queue_rooms for line in queue.lines),
     )
     asked = {relation.kind for relation in related.relations}
     problem = Problem(
@@ -180,7 +204,16 @@ def build(
         gangs=gang_asks,
         queues=tuple(
             QueueRoom(
-                parent=queue.parent, room=tuple(queue.room[column] for column in columns) + (-1,) * len(alone.names)
+                parent=queue.parent,
+                room=tuple(queue.room[column] for column in columns) + (-1,) * len(alone.names),
+                lines=tuple(
+                    QuotaLine(
+                        tuple(line.room[column] for column in columns) + (-1,) * len(alone.names),
+                        line.flavor,
+                        line.firm,
+                    )
+                    for line in queue.lines
+                ),
             )
             for queue in queue_rooms
         ),
@@ -192,6 +225,8 @@ def build(
         device_score=policy.device_score,
         mix=_mix(gang_asks) if PRICE in (policy.node_score, policy.device_score) else (),
         relations=tuple(related.relations),
+        flavors=nodes.flavors if told_apart else (),
+        class_flavor=nodes.flavor_codes[classes.first_rows] if told_apart and nodes.flavor_codes is not None else None,
     )
     return Built(
         problem=problem,
@@ -267,6 +302,15 @@ def _demands(
     return demands
 
 
+def _flavor_costs(gang: Gang, flavors: tuple[str, ...]) -> tuple[int, ...]:
+    """What each flavor costs a gang that accepts some: how far its preference is below the highest."""
+    if not gang.flavors:
+        return ()
+    preference = {choice.name: choice.preference for choice in gang.flavors}
+    highest = max(preference.values())
+    return tuple(highest - preference[name] if name in preference else -1 for name in flavors)
+
+
 def _gang_asks(
     gangs: Sequence[Gang],
     branches: Sequence[tuple[BranchAsk, ...]],
@@ -279,7 +323,11 @@ def _gang_asks(
     values: Mapping[GangKey, tuple[int, ...]] | None,
     bonuses: Mapping[GangKey, int],
     queue_of_gang: Mapping[GangKey, int],
+    flavors: tuple[str, ...],
+    *,
+    firm: bool,
 ) -> tuple[GangAsk, ...]:
+    """``firm``: whether any queue bounds what is not preemptible; else it is all the same."""
     first_rows = classes.first_rows
     eligible = {shape: np.packbits(masks[shape][first_rows]).tobytes() for shape in requests}
     worth = {shape: dict(shape.requests).get(policy.value_resource, 0) or 1 for shape in requests}
@@ -308,6 +356,8 @@ def _gang_asks(
                 tier=tiers[gang.key] if tiers else tier_of_priority[gang.priority],
                 queue=queue_of_gang.get(gang.key, -1),
                 bundle=gang.single,
+                firm=firm and not gang.preemptible,
+                flavors=_flavor_costs(gang, flavors),
                 bonus=bonuses.get(gang.key, 0),
                 leader=next((at for at, member in enumerate(gang.members) if member.name == gang.leader), -1),
             )

@@ -7,8 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.model.devices import DeviceAsk
 from scheduler.solver.problem import GangAsk, Incumbent, MemberAsk, Problem
 from scheduler.solver.tree import members_below, minima_below
+
+Kept = tuple[tuple[int, ...], DeviceAsk | None, bytes]
+"""(request, parts of devices, eligible classes): members that agree in these have room for as many pods."""
 
 Uppers = NDArray[np.int64]
 """[C] the most pods of a member per class; 0: no variable."""
@@ -16,7 +20,7 @@ Uppers = NDArray[np.int64]
 
 def candidates(problem: Problem) -> list[list[Uppers]]:
     """Per gang and member. A gang that fits nowhere even alone has zeros everywhere."""
-    known: dict[tuple[tuple[int, ...], bytes], Uppers] = {}
+    known: dict[Kept, Uppers] = {}
     return [_of_gang(problem, gang, known) for gang in problem.gangs]
 
 
@@ -61,7 +65,7 @@ def _variables(problem: Problem, gang: GangAsk, uppers: list[Uppers]) -> int:
     return number
 
 
-def _of_gang(problem: Problem, gang: GangAsk, known: dict[tuple[tuple[int, ...], bytes], Uppers]) -> list[Uppers]:
+def _of_gang(problem: Problem, gang: GangAsk, known: dict[Kept, Uppers]) -> list[Uppers]:
     uppers = [np.minimum(_room(problem, member, known), member.count) for member in gang.members]
     if "gang-minimum" not in problem.rules:
         return uppers
@@ -74,13 +78,14 @@ def _of_gang(problem: Problem, gang: GangAsk, known: dict[tuple[tuple[int, ...],
     return uppers
 
 
-def _room(problem: Problem, member: MemberAsk, known: dict[tuple[tuple[int, ...], bytes], Uppers]) -> Uppers:
-    key = (member.request, member.eligible)
+def _room(problem: Problem, member: MemberAsk, known: dict[Kept, Uppers]) -> Uppers:
+    key = (member.request, member.devices, member.eligible)
     if key not in known:
         fits = np.full(problem.class_count, np.iinfo(np.int32).max, dtype=np.int64)
         for resource, amount in enumerate(member.request):
             if amount > 0:
                 fits = np.minimum(fits, problem.class_free[:, resource] // amount)
+        fits = np.minimum(fits, problem.parts_fit(member))
         known[key] = (problem.eligible(member) * fits * problem.class_nodes).astype(np.int64)
     return known[key]
 

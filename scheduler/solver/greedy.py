@@ -12,12 +12,13 @@ from collections.abc import Container, Iterable, Sequence
 import numpy as np
 
 from scheduler.solver.assign import ClassNodes, assign
-from scheduler.solver.attempt import Attempt, GangPlacer, Step
+from scheduler.solver.attempt import Attempt, Step
 from scheduler.solver.check import scores
 from scheduler.solver.devices import Held
 from scheduler.solver.exclusive import ExclusiveDomains
 from scheduler.solver.group_keys import GroupKey
 from scheduler.solver.node_scores import node_score
+from scheduler.solver.placers import Placers
 from scheduler.solver.problem import GangAsk, Incumbent, Problem, Put
 from scheduler.solver.rooms import Rooms
 from scheduler.solver.stock import Stock
@@ -73,7 +74,7 @@ class _Greedy:
         self._stock = Stock.of(problem)
         self._rooms = Rooms(problem)
         self._tally = Tally(problem) if problem.active else None
-        self._placer = GangPlacer(problem, node_score(problem))
+        self._placers = Placers(problem, node_score(problem))
         self._exclusive = ExclusiveDomains(problem)
         self._spots: Spots = {}
         self._held: HeldSpots = {}
@@ -85,11 +86,9 @@ class _Greedy:
         attempt = self._placed.get(index) or self._attempt(index)
         attempt.open = self._exclusive.open(index)
         if gang.bundle:
-            member = gang.members[0]
             attempt.present.add(0)
-            self._placer.settle(attempt, gang, 0)
-            self._placer.add(attempt, gang, 0, min(member.count, self._rooms.most(gang.queue, member.request)))
-        elif not self._placer.minima(attempt, gang, lambda part: self._rooms.holds(gang.queue, _total(gang, part))):
+            self._placers.add(attempt, gang, 0, gang.members[0].count, self._rooms)
+        elif not self._placers.minima(attempt, gang, self._rooms):
             return
         self._placed[index] = attempt
         self._record(index, gang, attempt)
@@ -113,7 +112,7 @@ class _Greedy:
             for each in assigned:
                 keys[each.node] = self._adopt_spot(here[each.ask], each.pods, keys[each.node])
         for index in sorted({put.gang for put in puts}):
-            self._placer.resume(self._placed[index], self._problem.gangs[index])
+            self._placers.resume(self._placed[index], self._problem.gangs[index])
             self._record(index, self._problem.gangs[index], self._placed[index])
         return True
 
@@ -167,11 +166,11 @@ class _Greedy:
         for index in growing:
             gang, part = self._problem.gangs[index], self._placed[index].on(stock)
             for member, more in _growth(gang, part, pods).items():
-                request = gang.members[member].request
-                self._placer.settle(part, gang, member)
-                if rooms.most(gang.queue, request) < more or self._placer.add(part, gang, member, more) < more:
+                known = len(part.steps)
+                if self._placers.add(part, gang, member, more, rooms) < more:
                     return False
-                rooms.charge(gang.queue, request, more)
+                for step in part.steps[known:]:
+                    rooms.charge(gang, gang.members[member], step.key[0], step.nodes * step.each)
             parts[index] = part
         for index, part in parts.items():
             self._placed[index].keep(part, self._problem.gangs[index])
@@ -183,16 +182,15 @@ class _Greedy:
         gang, attempt = self._problem.gangs[index], self._placed[index]
         attempt.open = self._exclusive.open(index)
         for member in surplus.order():
-            room = self._rooms.most(gang.queue, gang.members[member].request)
-            self._placer.settle(attempt, gang, member)
-            step = self._placer.step(gang, member)
-            added = self._placer.add(attempt, gang, member, min(max(step, 1 if surplus.shared else most), room))
+            step = self._placers.step(gang, member)
+            wanted = max(step, 1 if surplus.shared else most)
+            added = self._placers.add(attempt, gang, member, wanted, self._rooms)
             if added:
                 surplus.note(member, added)
                 self._record(index, gang, attempt)
                 return added
             surplus.close(member)
-        if self._placer.enter(attempt, gang, lambda part: self._rooms.holds(gang.queue, _total(gang, part))):
+        if self._placers.enter(attempt, gang, self._rooms):
             added = sum(step.nodes * step.each for step in attempt.steps)
             surplus.reopen()
             self._record(index, gang, attempt)
@@ -202,7 +200,7 @@ class _Greedy:
     def _record(self, index: int, gang: GangAsk, attempt: Attempt) -> None:
         """Charges the queue for the steps since the last time, and notes their nodes."""
         for step in attempt.steps:
-            self._rooms.charge(gang.queue, gang.members[step.member].request, step.nodes * step.each)
+            self._rooms.charge(gang, gang.members[step.member], step.key[0], step.nodes * step.each)
             self._exclusive.note(index, step.member, step.key[0])
             spots = self._spots.setdefault((index, step.member, step.key[0]), {})
             for node in step.spots:
@@ -286,12 +284,3 @@ def _growth(gang: GangAsk, attempt: Attempt, pods: int) -> dict[int, int]:
             shares[index] += more
             pods -= more
     return {index: share for index, share in shares.items() if share > 0}
-
-
-def _total(gang: GangAsk, attempt: Attempt) -> list[int]:
-    """What the steps of an attempt take together, per resource."""
-    total = [0] * len(gang.members[0].request)
-    for step in attempt.steps:
-        for resource, amount in enumerate(gang.members[step.member].request):
-            total[resource] += amount * step.nodes * step.each
-    return total

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from scheduler.model.devices import DeviceAsk
 from scheduler.model.plan import TierScore
-from scheduler.model.resources import Matrix
-from scheduler.solver.devices import ClassDevices, Held
+from scheduler.model.resources import GPU, Matrix
+from scheduler.solver.devices import ClassDevices, Held, fits
 
 Counts = NDArray[np.int32]
 
@@ -215,6 +215,24 @@ class Problem:
     @property
     def class_count(self) -> int:
         return len(self.class_nodes)
+
+    def charge(self, member: MemberAsk, node_class: int) -> tuple[int, ...]:
+        """What one pod of a member counts for its queue on a class: its request, and parts of devices as GPUs."""
+        if member.devices is None or self.devices is None:
+            return member.request
+        gpu = self.resources.index(GPU)
+        parts = member.devices.count * int(self.devices.need(member.devices).milli[node_class])
+        return (*member.request[:gpu], member.request[gpu] + parts, *member.request[gpu + 1 :])
+
+    def parts_fit(self, member: MemberAsk) -> NDArray[np.int64]:
+        """[C] how many pods of a member the devices of one node hold; without end where it asks for no parts."""
+        if member.devices is None or self.devices is None:
+            return np.full(self.class_count, np.iinfo(np.int32).max, dtype=np.int64)
+        return fits(self.devices.states.T, np.arange(self.class_count), self.devices.need(member.devices))
+
+    def flavor_of(self, node_class: int) -> int:
+        """The flavor that the nodes of a class count as; -1 for none."""
+        return -1 if self.class_flavor is None else int(self.class_flavor[node_class])
 
     def eligible(self, member: MemberAsk) -> NDArray[np.bool_]:
         """The flags of a member as an array over classes."""

@@ -1,48 +1,116 @@
-"""What queues may still take while greedy places: a limit at a queue binds everything below it."""
+"""What queues may still take while greedy places: a line at a queue binds everything below it that it counts."""
 
 from __future__ import annotations
 
-from scheduler.solver.problem import Problem
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from scheduler.model.cluster import Mask
+from scheduler.solver.problem import GangAsk, MemberAsk, Problem
 
 _BOUNDLESS = 2**62
 
+Taken = tuple[MemberAsk, int, int]
+"""(member, node class, pods)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """Node classes on which a pod of any member counts the same for its queue: ``classes`` [C], and any one of them
+    (-1: there are none)."""
+
+    classes: Mask
+    example: int
+
+
+def kinds(problem: Problem) -> list[Kind]:
+    """Classes by flavor, and by what parts of their devices count as; one kind where neither matters."""
+    columns = [] if problem.class_flavor is None else [problem.class_flavor]
+    if problem.devices is not None and any(_by_device(member) for gang in problem.gangs for member in gang.members):
+        columns += [problem.devices.memory_mib, problem.devices.layout]
+    everywhere = np.ones(problem.class_count, dtype=np.bool_)
+    if not columns or not problem.class_count:
+        return [Kind(everywhere, 0 if problem.class_count else -1)]
+    distinct, kind_of = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+    masks = [kind_of.ravel() == kind for kind in range(len(distinct))]
+    return [Kind(mask, int(np.flatnonzero(mask)[0])) for mask in masks]
+
+
+def _by_device(member: MemberAsk) -> bool:
+    return member.devices is not None and not member.devices.milli
+
+
+@dataclass
+class _Line:
+    room: list[int]
+    flavor: int
+    firm: bool
+
 
 class Rooms:
-    """The room left per queue and resource; -1 is unlimited."""
+    """The room left per line of each queue; -1 is unlimited."""
 
-    def __init__(self, problem: Problem, room: list[list[int]] | None = None) -> None:
+    def __init__(self, problem: Problem) -> None:
         self._problem = problem
         self._binding = "queue-limit" in problem.rules
-        self._room = room or [list(queue.room) for queue in problem.queues]
+        self._lines = [
+            [_Line(list(queue.room), -1, False)]
+            + [_Line(list(line.room), line.flavor, line.firm) for line in queue.lines]
+            for queue in problem.queues
+        ]
         self._path = [_path(problem, queue) for queue in range(len(problem.queues))]
 
     def copy(self) -> Rooms:
         """The same room, to try on."""
-        return Rooms(self._problem, [list(room) for room in self._room])
+        other = Rooms(self._problem)
+        other._lines = [[_Line(list(line.room), line.flavor, line.firm) for line in lines] for lines in self._lines]
+        return other
 
-    def most(self, queue: int, request: tuple[int, ...]) -> int:
-        """How many pods of a request still fit into a queue and everything above it."""
+    def most(self, gang: GangAsk, member: MemberAsk, node_class: int) -> int:
+        """How many more pods of a member the queue of its gang, and everything above it, takes on a class."""
         most = _BOUNDLESS
-        if queue < 0 or not self._binding:
-            return most
-        for each in self._path[queue]:
-            for room, amount in zip(self._room[each], request, strict=True):
+        request = self._problem.charge(member, node_class)
+        for line in self._counting(gang, node_class):
+            for room, amount in zip(line.room, request, strict=True):
                 if amount > 0 and room >= 0:
                     most = min(most, room // amount)
         return most
 
-    def holds(self, queue: int, amounts: list[int]) -> bool:
-        """Whether a sum of requests fits."""
-        return self.most(queue, tuple(amounts)) >= 1
+    def holds(self, gang: GangAsk, taken: Iterable[Taken]) -> bool:
+        """Whether all of this fits together."""
+        if gang.queue < 0 or not self._binding:
+            return True
+        totals: dict[int, tuple[_Line, list[int]]] = {}
+        for member, node_class, pods in taken:
+            request = self._problem.charge(member, node_class)
+            for line in self._counting(gang, node_class):
+                total = totals.setdefault(id(line), (line, [0] * len(request)))[1]
+                for resource, amount in enumerate(request):
+                    total[resource] += amount * pods
+        return all(
+            amount <= room or room < 0 or not amount
+            for line, total in totals.values()
+            for room, amount in zip(line.room, total, strict=True)
+        )
 
-    def charge(self, queue: int, request: tuple[int, ...], count: int) -> None:
-        if queue < 0 or not self._binding:
-            return
-        for each in self._path[queue]:
-            room = self._room[each]
+    def charge(self, gang: GangAsk, member: MemberAsk, node_class: int, pods: int) -> None:
+        request = self._problem.charge(member, node_class)
+        for line in self._counting(gang, node_class):
             for resource, amount in enumerate(request):
-                if amount > 0 and room[resource] >= 0:
-                    room[resource] -= amount * count
+                if amount > 0 and line.room[resource] >= 0:
+                    line.room[resource] -= amount * pods
+
+    def _counting(self, gang: GangAsk, node_class: int) -> Iterator[_Line]:
+        """The lines that count a pod of this gang on this class."""
+        if gang.queue < 0 or not self._binding:
+            return
+        flavor = self._problem.flavor_of(node_class)
+        for queue in self._path[gang.queue]:
+            for line in self._lines[queue]:
+                if line.flavor in (-1, flavor) and (gang.firm or not line.firm):
+                    yield line
 
 
 def _path(problem: Problem, queue: int) -> list[int]:

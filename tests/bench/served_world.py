@@ -78,6 +78,7 @@ def snapshot(load: Load) -> Snapshot:
         gangs=_waiting(load, free_gpus, chance),
         queues={"team": Queue("team")},
         use={},
+        use_by={},
         topologies={FABRIC.name: FABRIC},
     )
 

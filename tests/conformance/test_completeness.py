@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 SHARED = Path(os.environ.get("MUSTER_SHARED", HERE.parents[1].parent / "shared"))
 SERIES = [
     ("kai.md", "kai", "AL"),
+    ("kai.md", "kai", "FR"),
     ("kai.md", "kai", "FS"),
     ("kai.md", "kai", "RC"),
     ("kai.md", "kai", "TO"),

@@ -38,6 +38,7 @@ class World(msgspec.Struct, frozen=True):
             gangs=self.gangs,
             queues={queue.name: queue for queue in self.queues},
             use={queue.name: np.zeros(len(RESOURCES), dtype=np.int64) for queue in self.queues},
+            use_by={},
             topologies={TOPOLOGY.name: TOPOLOGY},
         )
 

@@ -19,6 +19,7 @@ PLUGINS: Mapping[str, str] = {
     "node-affinity": "NodeAffinity",
     "gpu-model": "(Muster's own)",
     "gpu-share": "(Muster's own)",
+    "flavor": "(Muster's own)",
     "resources": "NodeResourcesFit",
     ROOM: "NodeResourcesFit",
     "host-ports": "NodePorts",

@@ -16,6 +16,7 @@ from scheduler.solver.terms import (
     capacity,
     declared_features,
     exclusive_domains,
+    flavor,
     gang_minimum,
     gpu_model,
     gpu_share,
@@ -26,6 +27,7 @@ from scheduler.solver.terms import (
     packing,
     pod_affinity,
     pod_anti_affinity,
+    preferred_flavor,
     preferred_topology,
     queue_limit,
     ready,
@@ -82,6 +84,7 @@ FILTERS: Mapping[str, Filter] = {
     "gpu-model": gpu_model.refuse,
     "declared-features": declared_features.refuse,
     "gpu-share": gpu_share.refuse,
+    "flavor": flavor.refuse,
     "resources": resources.refuse,
 }
 
@@ -111,10 +114,12 @@ RULES: Mapping[str, Rule] = {
     pod_affinity.NAME: Rule(pod_affinity.post, pod_affinity.broken),
     pod_anti_affinity.NAME: Rule(pod_anti_affinity.post, pod_anti_affinity.broken),
     topology_spread.NAME: Rule(topology_spread.post, topology_spread.broken),
+    flavor.NAME: Rule(flavor.post, flavor.broken),
 }
 
 GOALS: Mapping[str, Goal] = {
     served_value.NAME: Goal(served_value.post, served_value.costs),
+    preferred_flavor.NAME: Goal(preferred_flavor.post, preferred_flavor.costs),
     preferred_topology.NAME: Goal(preferred_topology.post, preferred_topology.costs),
     balance.NAME: Goal(balance.post, balance.costs),
     packing.NAME: Goal(packing.post, packing.costs),

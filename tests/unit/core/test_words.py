@@ -33,13 +33,15 @@ def test_room_is_limit_less_use_of_the_whole_subtree() -> None:
         "a": Queue("a", parent="root", quotas=(Quota(GPU, limit=8000),)),
         "b": Queue("b", parent="root"),
     }
-    found = shares(QueueTree(tree, RESOURCES), {"a": use(0, 3000), "b": use(0, 4000)})
+    found = shares(QueueTree(tree, RESOURCES), {("a", "", False): use(0, 3000), ("b", "", False): use(0, 4000)})
     assert {name: share.room for name, share in found.items()} == {"root": (-1, 3000), "a": (-1, 5000), "b": (-1, -1)}
     assert found["a"].parent == "root"
 
 
 def test_room_is_never_below_nothing() -> None:
-    found = shares(QueueTree({"a": Queue("a", quotas=(Quota(GPU, limit=1000),))}, RESOURCES), {"a": use(0, 3000)})
+    found = shares(
+        QueueTree({"a": Queue("a", quotas=(Quota(GPU, limit=1000),))}, RESOURCES), {("a", "", False): use(0, 3000)}
+    )
     assert found["a"].room == (-1, 0)
 
 

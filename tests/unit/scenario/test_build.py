@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scheduler.model.devices import DeviceAsk
 from scheduler.model.resources import CPU, GPU
 from scheduler.model.work import Branch, NodeCount, Place
 from scheduler.scenario.build import to_snapshot
@@ -117,8 +118,18 @@ def test_classes_give_priority_and_preemptibility_unless_the_gang_does(tmp_path:
     assert [(gang.priority, gang.preemptible) for gang in snapshot.gangs] == [(100, False), (49, True), (100, True)]
 
 
-def test_asks_that_no_rule_decides_on_are_named_on_the_shape(tmp_path: Path) -> None:
-    snapshot = to_snapshot(
-        scenario(tmp_path, "id: x/1\nnodes: {n0: 1}\ngangs: [{name: a, gpuMilli: 500, gpuMemory: 5}]")
-    )
-    assert snapshot.gangs[0].members[0].shape.unmodelled == ("gpu-memory", "gpu-milli")
+def test_parts_of_devices_stand_where_the_file_says(tmp_path: Path) -> None:
+    text = """
+id: x/1
+nodes: {n0: {gpu: 4, gpuMemory: 80Gi}}
+gangs:
+- {name: a, gpuMilli: 300, on: n0/g1}
+- {name: b, gpu: 0.5, on: [n0, n0]}
+- {name: c, gpu: 1, on: n0}
+- {name: d, gpuMemory: 20Gi, gpuCount: 2}
+"""
+    snapshot = to_snapshot(scenario(tmp_path, text))
+    assert snapshot.devices is not None
+    assert snapshot.devices.tolist() == [[0, 700, 1000, 0]]  # whole devices are taken from the other end
+    assert snapshot.use["default"][snapshot.resources.index("nvidia.com/gpu")] == 2300
+    assert snapshot.gangs[0].members[0].shape.devices == DeviceAsk(2, memory_mib=20480)
