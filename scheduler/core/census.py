@@ -58,21 +58,36 @@ class Census:
                 _add(self._ports, port, slot, times)
 
     def _count_labels(self, slot: Slot, label_set: LabelSet, times: int, *, leaving: bool) -> None:
-        _add(self._leaving if leaving else self._staying, label_set, slot, times)
-        namespace = self._known.setdefault(label_set.namespace, {})
-        stands = label_set in self._staying or label_set in self._leaving
-        if stands and label_set not in namespace:
-            namespace[label_set] = None
-            for key, value in label_set.labels if self._indexes else ():
-                index = self._indexes.get((label_set.namespace, key))
-                if index is not None:
-                    index.setdefault(value, {})[label_set] = None
-        elif not stands and label_set in namespace:
-            del namespace[label_set]
-            for key, value in label_set.labels if self._indexes else ():
-                index = self._indexes.get((label_set.namespace, key))
-                if index is not None:
-                    del index[value][label_set]
+        counts, others = (self._leaving, self._staying) if leaving else (self._staying, self._leaving)
+        here = counts.get(label_set)
+        if here is None:
+            here = counts[label_set] = Counter()
+            if label_set not in others:
+                self._learn(label_set)
+        here[slot] += times
+        if not here[slot]:
+            del here[slot]
+            if not here:
+                del counts[label_set]
+                if label_set not in others:
+                    self._forget(label_set)
+
+    def _learn(self, label_set: LabelSet) -> None:
+        self._known.setdefault(label_set.namespace, {})[label_set] = None
+        for key, value in label_set.labels if self._indexes else ():
+            index = self._indexes.get((label_set.namespace, key))
+            if index is not None:
+                index.setdefault(value, {})[label_set] = None
+
+    def _forget(self, label_set: LabelSet) -> None:
+        known = self._known[label_set.namespace]
+        del known[label_set]
+        if not known:
+            del self._known[label_set.namespace]
+        for key, value in label_set.labels if self._indexes else ():
+            index = self._indexes.get((label_set.namespace, key))
+            if index is not None:
+                del index[value][label_set]
 
     # -- what is asked ---------------------------------------------------------------------------------------------
 

@@ -386,6 +386,7 @@ class Engine:
         """Verify and apply the next part of the plan; a refused decision waits for the next cycle."""
         effects: list[Effect] = []
         left = PODS_PER_STEP
+        some = bool(self._decisions)
         while self._decisions and left > 0:
             decision = self._decisions.popleft()
             uid = decision.gang.removeprefix("pod/")
@@ -410,7 +411,16 @@ class Engine:
                 asked = self._gangs.accept(gang, decision, self._plan.made_from, now_seconds, self._epoch)
                 self._accepted += len(asked)
                 effects += asked
+        if some and not self._decisions and self._accepted and self._others_help():
+            self._stirred = True
         return effects
+
+    def _others_help(self) -> bool:
+        """Whether something waits that others make room for by being placed: those it must be near, or that level a
+        spread."""
+        waiting = (gang for gangs in (self._singles, self._gangs.pending) for gang in gangs.values())
+        asks = (member.shape.relations for gang in waiting for member in gang.members)
+        return any(each is not None and (each.affinity is not None or bool(each.spread)) for each in asks)
 
     def _bind_single(self, uid: str, gang: Gang, decision: Decision, now_seconds: float) -> list[Effect]:
         del self._singles[uid]

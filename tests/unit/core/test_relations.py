@@ -215,3 +215,10 @@ def test_a_template_that_asks_something_of_other_pods_promises_nothing() -> None
     assert [each.name for each in world.performed(ef.Commit)] == ["plain"]
     world.see(*many(2, gang="asking", **apart("zone", "web")))
     assert len(zones(world)) == 2
+
+
+def test_who_must_be_near_later_work_is_decided_on_again_when_that_is_placed() -> None:
+    world = bench(*ZONES)
+    world.see(*many(2, "web", **near("zone", "db")), *many(1, "db"))
+    assert len(places(world)) == 3
+    assert len(zones(world)) == 1

@@ -41,6 +41,8 @@ def test_a_node_that_is_not_ready_counts_as_tainted() -> None:
     assert refused("ready", PLAIN, *nodes) == ["b"]
     patient = Toleration("node.kubernetes.io/not-ready", "Exists")
     assert refused("ready", shape(tolerations=(patient,)), *nodes) == []
+    gone = Taint("node.kubernetes.io/unreachable", "", "NoSchedule")
+    assert refused("ready", PLAIN, node("c", ready=False, taints=(gone,))) == [], "its taint decides who may stay"
     late = Toleration("node.kubernetes.io/not-ready", "Exists", effect="NoExecute")
     assert refused("ready", shape(tolerations=(late,)), *nodes) == ["b"]
 
