@@ -2,8 +2,8 @@
 
 The solver's time comes in two parts. After the first, short one, what greedy and the solver agree on is handed out:
 what two plans made in different ways have in common, a better one rarely changes. What they place differently is what
-the plan still turns on; there the improvement goes on, with everything handed out as it stands, and new work may cut it
-short.
+the plan still turns on. Where the solver has found nothing better by then, and has not proven that there is nothing,
+the older half is handed out. With that as it stands the improvement of the rest goes on, and new work may cut it short.
 """
 
 from __future__ import annotations
@@ -43,14 +43,17 @@ def contest(
     band = "contested" if settled else "all"
     first = _first(budget) if separable(rest.problem) else budget
     others, end = yield from improved(rest, start, first, variables_max, band)
-    if others is None:
-        return end
     contested = draft.open
-    agreed = [index for index, same in zip(contested, _alike(rest, start.puts, others), strict=True) if same]
-    draft.put(contested, others)
-    if end.end == "optimal" or first is budget or not agreed:
+    if others is None:
+        placed = [index for index in contested if draft.places([index])[0]]
+        firm = placed[: (len(placed) + 1) // 2]
+    else:
+        firm = [index for index, same in zip(contested, _alike(rest, start.puts, others), strict=True) if same]
+        draft.put(contested, others)
+        placed = [index for index in contested if draft.places([index])[0]]
+    if first is budget or _is_final(end) or not firm or len(firm) == len(placed):
         return end
-    yield Plan(version, draft.hand_out(agreed), final=False)
+    yield Plan(version, draft.hand_out(firm), final=False)
     rest = rebuild([draft.asks[index] for index in draft.open])
     puts = contract(rest, draft.places(draft.open))
     assert puts is not None, "what was placed has no place in the problem that is left"
@@ -61,6 +64,13 @@ def contest(
     if others is not None:
         draft.put(draft.open, others)
     return end
+
+
+def _is_final(end: SolveEnd) -> bool:
+    """Whether more time would bring no more value: it is proven, or nobody is there to search."""
+    served = [score for score in end.scores if score.tier.startswith("served-value")]
+    proven = bool(served) and all(score.bound is not None and score.bound <= score.value for score in served)
+    return proven or end.end in ("optimal", "failed", "skipped")
 
 
 def _first(budget: SolverBudget) -> SolverBudget:

@@ -20,16 +20,17 @@ def improved(
     """The places of a better plan for a whole problem (None: the start stays), and how the solve ended."""
     result = yield _request(built, start, budget, variables_max, patient=patient)
     assert result is not None, "a solve is answered with its result"
-    found = _better(built, start, result)
+    floor = start.scores
+    found = _better(built, floor, result)
     if isinstance(found, Unexpandable):
         # The counts of one class do not fit onto its nodes: take that class apart and solve once more.
         built = split(built, found.node_class)
         start = place(built.problem)
         result = yield _request(built, start, budget, variables_max, patient=patient)
         assert result is not None, "a solve is answered with its result"
-        found = _better(built, start, result)
+        found = _better(built, floor, result)
     if found is None or isinstance(found, Unexpandable):
-        return None, SolveEnd(band, result.end, _bounded(start.scores, result), result.variables)
+        return None, SolveEnd(band, result.end, _bounded(floor, result), result.variables)
     reached, places = found
     return places, SolveEnd(band, result.end, _bounded(reached, result), result.variables, used="solver")
 
@@ -43,13 +44,14 @@ def _request(
 
 
 def _better(
-    built: Built, start: Incumbent, result: SolveResult
+    built: Built, floor: tuple[TierScore, ...], result: SolveResult
 ) -> tuple[tuple[TierScore, ...], Places] | Unexpandable | None:
-    """The solver's plan where it keeps every rule and beats greedy's; what it claims to reach is computed again."""
+    """The solver's plan where it keeps every rule and beats what is there; what it claims to reach is computed
+    again."""
     if result.incumbent is None or broken(built.problem, result.incumbent.puts):
         return None
     reached = scores(built.problem, result.incumbent.puts)
-    if not better(reached, start.scores):
+    if not better(reached, floor):
         return None
     places = expand(built, result.incumbent.puts)
     return places if isinstance(places, Unexpandable) else (reached, places)

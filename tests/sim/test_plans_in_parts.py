@@ -16,13 +16,13 @@ from scheduler.sim.run import Simulation, improved_by_solver
 from scheduler.solver.problem import SolveRequest, SolveResult
 from tests.sim.test_random_worlds import ROUGH
 from tests.sim.worlds import assert_at_rest, racks
+from tests.unit.solver.small import unproven
 
 POLICY = msgspec.structs.replace(Policy(), budget=SolverBudget(wall_seconds=2.0, first_seconds=0.4))
 
 
 def restless(request: SolveRequest) -> SolveResult:
-    found = improved_by_solver(msgspec.structs.replace(request, work=0.05))
-    return msgspec.structs.replace(found, end="feasible")
+    return unproven(improved_by_solver(msgspec.structs.replace(request, work=0.05)))
 
 
 def crowded(seed: int) -> Simulation:

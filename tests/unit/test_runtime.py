@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import msgspec
 import pytest
 
 from scheduler.core.engine import Engine
@@ -20,7 +19,7 @@ from scheduler.runtime import Runtime, Solve
 from scheduler.solver.problem import SolveRequest, SolveResult
 from tests.unit.core.test_decide import CROWDED, gang, of_model
 from tests.unit.core.world import RACKS, node
-from tests.unit.solver.small import solved
+from tests.unit.solver.small import solved, unproven
 
 
 class Recorder:
@@ -94,7 +93,7 @@ async def test_new_work_ends_the_improvement_of_what_is_left() -> None:
             await enough.wait()
             cut.set()
             return SolveResult(None, "deadline")
-        return msgspec.structs.replace(solved(request), end="feasible")
+        return unproven(solved(request))
 
     async with running(solve, *CROWDED) as (runtime, recorder):
         await until(lambda: recorder.committed == ["first"])

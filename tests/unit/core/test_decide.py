@@ -16,7 +16,7 @@ from scheduler.model.shape import Shape
 from scheduler.model.work import GangKey, Pod, PodGroup, group_key
 from scheduler.solver.problem import SolveRequest, SolveResult
 from tests.unit.core.world import RACKS, group, node, pod, shape
-from tests.unit.solver.small import solved
+from tests.unit.solver.small import solved, unproven
 
 POLICY = Policy()
 
@@ -151,7 +151,7 @@ def unfolded(budget: SolverBudget) -> tuple[list[Plan], list[SolveRequest]]:
 
     def answer(request: SolveRequest) -> SolveResult:
         asked.append(request)
-        return msgspec.structs.replace(solved(request), end="feasible")
+        return unproven(solved(request))
 
     return parts(decide(snapshot(*CROWDED), POLICY, 0.0, budget), answer), asked
 
@@ -166,6 +166,31 @@ def test_what_both_plans_agree_on_is_handed_out_and_the_rest_goes_on() -> None:
     assert sum(put.count for put in later.start.puts) == 1
     assert later.problem.class_free[:, later.problem.resources.index("nvidia.com/gpu")].tolist() == [8000]
     assert plans[-1].verdicts[key("small")].by == (key("large"),)
+
+
+def test_where_nothing_better_was_found_the_older_half_is_handed_out() -> None:
+    asked: list[SolveRequest] = []
+
+    def fruitless(request: SolveRequest) -> SolveResult:
+        asked.append(request)
+        return SolveResult(None, "feasible")
+
+    work = [each for number in range(5) for each in gang(f"g{number}", 2, created_seconds=float(number))]
+    seen = snapshot(node("a"), *work)
+    plans = parts(decide(seen, POLICY, 0.0, POLICY.budget), fruitless)
+    assert [placed(plan) for plan in plans] == [["g0", "g1"], ["g2", "g3"]]
+    assert [len(request.problem.gangs) for request in asked] == [5, 3]
+    assert [request.patient for request in asked] == [False, True]
+
+
+def test_a_plan_that_is_proven_to_serve_the_most_is_handed_out_at_once() -> None:
+    """Though other goals may still gain."""
+
+    def answer(request: SolveRequest) -> SolveResult:
+        return msgspec.structs.replace(solved(request), end="feasible")
+
+    (plan,) = parts(decide(snapshot(*CROWDED), POLICY, 0.0, POLICY.budget), answer)
+    assert placed(plan) == ["first", "large"]
 
 
 def test_an_answer_that_must_not_depend_on_time_comes_in_one_piece() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 import numpy as np
 
 from scheduler.core.drive import greedy_only
@@ -147,6 +148,15 @@ def solved(request: SolveRequest) -> SolveResult:
     """The solver's last word, in this process."""
     *_, last = solve(request)
     return last
+
+
+def unproven(result: SolveResult) -> SolveResult:
+    """The same answer from a solver that ran out of time."""
+    found = result.incumbent
+    if found is not None:
+        scores = tuple(msgspec.structs.replace(score, bound=None) for score in found.scores)
+        found = msgspec.structs.replace(found, scores=scores)
+    return msgspec.structs.replace(result, incumbent=found, end="feasible")
 
 
 def diagnosis(
