@@ -67,7 +67,7 @@ def ask_affinity(scene: Scene, pod: Document) -> Traits:
     if way < 0.35:
         key = scene.pick((*LABELS, *LABELS, HOSTNAME))
         value = scene.node_name() if key == HOSTNAME else scene.pick(LABELS[key])
-        spec["nodeSelector"] = {key: value}
+        spec.setdefault("nodeSelector", {})[key] = value
         traits.add("nodeSelector")
     if way > 0.25:
         terms = [_term(scene, traits) for _ in range(scene.pick((1, 1, 2, 3)))]

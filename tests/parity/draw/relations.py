@@ -47,13 +47,13 @@ def ask_spread(scene: Scene, pod: Document) -> Traits:
     traits: Traits = set()
     own = pod["metadata"]["labels"]
     constraints: list[dict[str, Any]] = []
-    for key in scene.some(SPREAD_KEYS, 1, 2):
+    for key in scene.some(SPREAD_KEYS, 1, 3):
         if any(each["topologyKey"] == key for each in constraints):
             continue
         hard = scene.hit(0.9)
         constraint: dict[str, Any] = {
             "topologyKey": key,
-            "maxSkew": scene.pick((1, 1, 2, 3)),
+            "maxSkew": scene.pick((1, 1, 1, 2, 3)),
             "whenUnsatisfiable": "DoNotSchedule" if hard else "ScheduleAnyway",
         }
         traits.add("spread" if hard else "soft spread")
@@ -65,14 +65,24 @@ def ask_spread(scene: Scene, pod: Document) -> Traits:
             constraint["minDomains"] = scene.pick((2, 3, 5))
             traits.add("minDomains")
         for policy in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
-            if scene.hit(0.3):
+            if scene.hit(0.4):
                 constraint[policy] = scene.pick(("Honor", "Ignore"))
                 traits.add(f"{policy} {constraint[policy]}")
         constraints.append(constraint)
     pod["spec"]["topologySpreadConstraints"] = constraints
+    if scene.hit(0.4):
+        _narrow(scene, pod)
     if len(constraints) > 1:
         traits.add("two spreads")
     return traits
+
+
+def _narrow(scene: Scene, pod: Document) -> None:
+    """Few nodes for a pod by its labels or its tolerations: whether the others count is a matter of the policies."""
+    if scene.hit(0.6):
+        pod["spec"].setdefault("nodeSelector", {})["example.com/pool"] = scene.pick(("train", "serve"))
+    else:
+        pod["spec"].setdefault("tolerations", []).append({"key": "example.com/dedicated", "operator": "Exists"})
 
 
 def _match_label_keys(scene: Scene, traits: Traits, ask: dict[str, Any], field: str, trait: str) -> None:
@@ -138,12 +148,20 @@ def _term(scene: Scene, pod: Document, traits: Traits) -> dict[str, Any]:
 
 
 def _first_of_its_kind(scene: Scene, pod: Document) -> None:
-    """It wants to be near pods like itself, and there are none: it may go wherever the topology key is."""
+    """It wants to be near pods like itself, and there are none: it may go wherever the topology key is. A pod like it
+    that stands where the key is not does not count."""
     own = {"kind": f"only-{name_of(pod)}"}
     pod["metadata"]["labels"] |= own
-    terms = [{"topologyKey": scene.pick(AFFINITY_KEYS), "labelSelector": {"matchLabels": own}}]
+    key = scene.pick(AFFINITY_KEYS)
+    terms = [{"topologyKey": key, "labelSelector": {"matchLabels": own}}]
     if scene.hit(0.3):
         terms.append({"topologyKey": scene.pick(AFFINITY_KEYS), "labelSelector": {"matchLabels": own}})
+    elif scene.hit(0.5):
+        nowhere = {name_of(node) for node in scene.nodes if key not in node["metadata"]["labels"]}
+        for other in scene.running:
+            same_namespace = other["metadata"]["namespace"] == pod["metadata"]["namespace"]
+            if same_namespace and other["spec"]["nodeName"] in nowhere:
+                other["metadata"]["labels"] |= own
     affinity = pod["spec"].setdefault("affinity", {})
     affinity["podAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": terms}
 

@@ -12,7 +12,7 @@ CPUS = ("50m", "100m", "250m", "0.5", "1", "1500m", "2")
 MEMORIES = ("64Mi", "128M", "256Mi", "1Gi", "1e9", "2Gi", "1500000Ki")
 GPU = "example.com/gpu"
 BOXES = "example.com/boxes"
-RUNTIME_CLASSES = {"boxed": {"cpu": "500m", "memory": "512Mi"}, "thin": {"cpu": "10m"}}
+RUNTIME_CLASSES = {"boxed": {"cpu": "2", "memory": "2Gi"}, "thin": {"cpu": "10m"}}
 
 
 def equip(scene: Scene) -> None:
@@ -159,8 +159,11 @@ def _unknown(scene: Scene, spec: dict[str, Any]) -> str:
 
 
 def resized(scene: Scene, pod: Document) -> None:
-    """What a kubelet reports while a running pod is resized: allocated and actual amounts beside those specified."""
+    """What a kubelet reports while a running pod is resized: allocated and actual amounts beside those specified,
+    which half of the time are large."""
     spec = pod["spec"]
+    if "resources" not in spec and scene.hit(0.5):
+        spec["containers"][0]["resources"] = {"requests": {"cpu": scene.pick(("2", "3"))}}
     pod["status"]["containerStatuses"] = [_reported(scene, each) for each in spec["containers"]]
     if "initContainers" in spec:
         pod["status"]["initContainerStatuses"] = [_reported(scene, each) for each in spec["initContainers"]]

@@ -77,7 +77,7 @@ def _place(scene: Scene) -> dict[str, Any]:
     """One term of a volume's node affinity; rarely one with a field, which kube-scheduler leaves out."""
     names = [name_of(each) for each in scene.nodes]
     way = scene.chance.random()
-    if way < 0.05:
+    if way < 0.12:
         term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [scene.pick(names)]}]}
         if scene.hit(0.5):
             term["matchExpressions"] = [{"key": ZONE, "operator": "In", "values": scene.some(ZONES, 1, 2)}]
@@ -174,7 +174,7 @@ def equip_bound(scene: Scene) -> None:
             bind(own, volume_)
             if trait == "zoned":
                 _zone(scene, volume_)
-            if trait in ("lost", "no-volume"):
+            if trait == "no-volume":
                 own["spec"]["volumeName"] = "nobody-has"
             if trait == "lost":
                 own["status"] = {"phase": "Lost"}
@@ -186,16 +186,18 @@ def equip_bound(scene: Scene) -> None:
 
 def _zone(scene: Scene, volume_: Document) -> None:
     """Labels that say where a volume is, in the form of today and of long ago."""
-    values = "__".join((*scene.some(ZONES, 1, 2), "", "x") if scene.hit(0.1) else scene.some(ZONES, 1, 2))
+    values = "__".join((*scene.some(ZONES, 1, 2), "", "x") if scene.hit(0.25) else scene.some(ZONES, 1, 2))
     old = "failure-domain.beta.kubernetes.io/"
-    labels = {scene.pick((ZONE, ZONE, f"{old}zone")): values}
+    labels = {scene.pick((ZONE, f"{old}zone")): values}
     if scene.hit(0.3):
         labels[scene.pick((REGION, f"{old}region"))] = "region-1"
     volume_["metadata"]["labels"] = labels
 
 
 def ask_bound(scene: Scene, pod: Document) -> Traits:
-    trait = scene.pick(("bound", "bound", "zoned", "zoned", "missing", "ephemeral", *BOUND_TRAITS, *BOUND_TRAITS))
+    trait = scene.pick(
+        ("bound", "bound", "zoned", "zoned", "missing", "ephemeral", "ephemeral", *BOUND_TRAITS, *BOUND_TRAITS)
+    )
     if trait == "missing":
         use(pod, "nobody-has")
         return {"claim missing"}
@@ -241,7 +243,9 @@ def equip_waiting(scene: Scene) -> None:
     for namespace in NAMESPACES:
         for trait in (*WAITING_TRAITS, "static", "static", "capacity"):
             name = f"{trait}-{len(scene.objects)}"
-            kind = {"selected": "dynamic", "nowhere": "static", "promised": "static"}.get(trait, trait)
+            kind = {"nowhere": "static", "promised": "static"}.get(trait, trait)
+            if trait == "selected":
+                kind = scene.pick(("dynamic", "topologies", "capacity", "static"))
             own = claim(namespace, name, kind, resources={"requests": {"storage": scene.pick(("1Gi", "5Gi", "20Gi"))}})
             spec = own["spec"]
             if trait == "static":
@@ -265,7 +269,7 @@ def _narrow(scene: Scene, spec: dict[str, Any]) -> None:
         )
     if scene.hit(0.15):
         spec["volumeMode"] = "Block"
-    if scene.hit(0.2):
+    if scene.hit(0.35):
         spec["accessModes"] = ["ReadWriteMany"]
     if scene.hit(0.1):
         spec["volumeAttributesClassName"] = "gold"
@@ -291,7 +295,7 @@ def _add_static(scene: Scene, namespace: str = "", promised_to: str = "") -> Non
         document["spec"]["claimRef"] = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **owner}
     if scene.hit(0.1):
         document["spec"]["volumeAttributesClassName"] = "gold"
-    if scene.hit(0.08):
+    if scene.hit(0.2):
         document["metadata"]["finalizers"] = [HOLD]
         scene.leaving.add(("", name_of(document)))
     scene.objects.append(document)
@@ -369,9 +373,17 @@ def ask_one_pod(scene: Scene, pod: Document) -> Traits:
 
 
 def ask_disk(scene: Scene, pod: Document) -> Traits:
-    kind = scene.pick(("gcePersistentDisk", "awsElasticBlockStore", "iscsi", "rbd"))
-    number = scene.pick((1, 2))
-    read_only = scene.hit(0.5)
+    """Two of the four kinds, from a few disks of each."""
+    kinds = scene.some(("gcePersistentDisk", "awsElasticBlockStore", "iscsi", "rbd"), 2, 2)
+    volumes = pod["spec"].setdefault("volumes", [])
+    for kind in kinds:
+        volumes.append({"name": f"v{len(volumes)}", kind: _disk(scene, kind)})
+    return set(kinds)
+
+
+def _disk(scene: Scene, kind: str) -> dict[str, Any]:
+    number = scene.pick((1, 1, 2))
+    read_only = scene.hit(0.6)
     sources: dict[str, Any] = {
         "gcePersistentDisk": {"pdName": f"disk-{number}", "readOnly": read_only},
         "awsElasticBlockStore": {"volumeID": f"vol-{number}"},
@@ -379,14 +391,12 @@ def ask_disk(scene: Scene, pod: Document) -> Traits:
         | {"readOnly": read_only},
         "rbd": {
             "monitors": scene.some(("10.0.0.1:6789", "10.0.0.2:6789", "10.0.0.3:6789"), 1, 2),
-            "image": f"image-{number}",
-            "pool": scene.pick(("rbd", "rbd", "fast")),
+            "image": "image",
+            "pool": scene.pick(("rbd", "fast")),
             "readOnly": read_only,
         },
     }
-    volumes = pod["spec"].setdefault("volumes", [])
-    volumes.append({"name": f"v{len(volumes)}", kind: sources[kind]})
-    return {kind}
+    return dict(sources[kind])
 
 
 # -- how many volumes of a driver a node takes ---------------------------------------------------------------------
