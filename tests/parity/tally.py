@@ -52,8 +52,8 @@ RULE_OF_PLUGIN: Mapping[str, str] = {
 """The family of rules that makes a plugin refuse something."""
 
 PODS_PER_TRAIT = 400
-"""Every trait has to be drawn, and every plugin to be the only one against some node, for at least one in so many
-pods: the floor under which a run has compared too little."""
+"""Every trait has to be drawn, and every plugin to be the only one against some node, for at least one pod and one in
+so many: the floor under which a run has compared too little."""
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class Tally:
 
     def missing(self, rules: Iterable[str]) -> list[str]:
         """What was exercised too little for the result to mean anything, in words."""
-        floor = self.pods // PODS_PER_TRAIT
+        floor = max(1, self.pods // PODS_PER_TRAIT)
         chosen = set(rules)
         wanted = [trait for rule in chosen for trait in RULES[rule].traits]
         plugins = [plugin for plugin, rule in RULE_OF_PLUGIN.items() if rule in chosen]

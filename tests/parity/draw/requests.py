@@ -54,7 +54,7 @@ def equip(scene: Scene) -> None:
 def ask(scene: Scene, pod: Document) -> Traits:
     """One or two ways of asking, on top of one container with a small request."""
     ways = (_more, _big, _init, _sidecars, _overhead, _pod_level, _limits, _extended, _hugepages, _storage, _unknown)
-    weights = (2, 3, 2, 4, 2, 3, 2, 3, 1, 2, 0.3)
+    weights = (2, 3, 2, 4, 2, 3, 2, 3, 2, 2, 1)
     traits: Traits = set()
     chosen = dict.fromkeys(scene.chance.choices(ways, weights, k=scene.pick((1, 1, 2))))
     for way in sorted(chosen, key=lambda way: way is _pod_level):
