@@ -137,6 +137,7 @@ def replay(nodes: NodeTable, work: Sequence[Job], solve_with: Solve, budget: Sol
             gangs=tuple(_gang(job) for job in waiting.values()),
             queues={"team": Queue("team")},
             use={},
+            use_by={},
             topologies={FABRIC.name: FABRIC},
         )
         for decision in run(decide(snapshot, Policy(), now, budget), solve_with).decisions:
