@@ -36,7 +36,8 @@ from tests.bench.cycle_bed import report as report_memory
 from tests.bench.cycle_world import Fleet
 from tests.bench.measure import columns, machine, usage, write_json
 
-STAGES = ("events", "snapshot", "build", "greedy", "solve", "explain", "commit")
+STAGES = ("events", "snapshot", "build", "greedy", "solve", "explain", "commit", "afterwards")
+"""In the order of a decision; what follows the first committed effect (improvement, reasons) is ``afterwards``."""
 SOLVE_MARGIN_SECONDS = 0.3
 
 
@@ -96,7 +97,7 @@ class Driver:
         def mark(stage: str) -> None:
             nonlocal marked
             if found is not None:
-                found.add(stage, perf_counter() - marked)
+                found.add("afterwards" if found.first_commit_seconds else stage, perf_counter() - marked)
             marked = perf_counter()
 
         if found is not None:
@@ -111,7 +112,9 @@ class Driver:
                 asked = deciding.send(answer)
                 answer = None
                 if isinstance(asked, Plan):
+                    mark("solve")
                     effects += self._apply(asked, found)
+                    marked = perf_counter()
                 else:
                     answer = await self._solve(asked, None)
         except StopIteration as end:
