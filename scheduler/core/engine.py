@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 
 from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
@@ -14,6 +15,7 @@ from scheduler.core.preparing import Preparer
 from scheduler.core.resolve import single_gang
 from scheduler.core.shares import tree_troubles
 from scheduler.core.single_claims import SingleClaims
+from scheduler.core.standing import standing
 from scheduler.core.store import Store
 from scheduler.core.verify import refusal_of
 from scheduler.core.verify_volumes import volume_refusal
@@ -93,7 +95,8 @@ class Engine:
 
     def snapshot(self) -> Snapshot:
         """The picture that the decision asked for is made from."""
-        return self.store.snapshot((*self._gangs.pending.values(), *self._singles.values()))
+        picture = self.store.snapshot((*self._gangs.pending.values(), *self._singles.values()))
+        return replace(picture, standing=standing(self.store))
 
     @property
     def waiting(self) -> tuple[int, int]:

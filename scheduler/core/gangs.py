@@ -12,6 +12,7 @@ from scheduler.core.devices import Uses
 from scheduler.core.gang_claims import NOBODY, GangClaims, Seats
 from scheduler.core.gang_state import GangState, GroupWrite, needs_time
 from scheduler.core.lifecycle import Phase, allowed
+from scheduler.core.ranks import turns
 from scheduler.core.resolve import Resolved, gang_of, promises, resolve, whole
 from scheduler.core.status import as_written, group_status, says_the_same, warning_about
 from scheduler.core.store import Spot, Store, by_member, newer, places_of, spots
@@ -324,18 +325,20 @@ class Gangs:
             for (member, node, devices), count in open_spots.items():
                 places_for.setdefault(member, []).extend([(node, devices)] * count)
             reserved = seats.reserved(state.resolved, places_for)
-            for uid in sorted(state.loose, key=lambda each: pods[each].name):
-                pod = pods[uid]
-                places = places_for.get(state.resolved.member_of.get(uid, ""), [])
-                if uid in state.resolved.volumes:
-                    places = [reserved[uid]] if uid in seats.ready else []
-                usable = [place for place in places if self._admission.holds(place[0], pod.shape, pod.label_set)][:1]
-                if not usable or pod.gated or self._binder.pending(pod):
+            for pod, wanted in turns(self._store, group, state.resolved.member_of, [pods[uid] for uid in state.loose]):
+                member = state.resolved.member_of.get(pod.uid, "")
+                places = places_for.get(member, [])
+                if pod.uid in state.resolved.volumes:
+                    places = [reserved[pod.uid]] if pod.uid in seats.ready else []
+                near = [place for place in places if place[0] == wanted] if wanted is not None else []
+                usable = (
+                    place for place in (*near, *places) if self._admission.holds(place[0], pod.shape, pod.label_set)
+                )
+                if pod.gated or self._binder.pending(pod) or (place := next(usable, None)) is None:
                     continue
-                places.remove(usable[0])
-                del state.loose[uid]
-                member = state.resolved.member_of[uid]
-                effects.append(self._binder.bind(pod, *usable[0], key, queue, member, grouped=True))
+                places.remove(place)
+                del state.loose[pod.uid]
+                effects.append(self._binder.bind(pod, *place, key, queue, member, grouped=True))
         self._advance(key, state, self._phase_with_record(key, state, pods))
         return effects
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from scheduler.core.gang_tree import branch_name, branches_of, least_pods, member_minimum
 from scheduler.model.plan import Cause, Refusal, Verdict
 from scheduler.model.relations import LabelSet
 from scheduler.model.resources import quantity_text
@@ -90,18 +91,18 @@ def resolve(group: PodGroup, pods: Iterable[Pod], known: Mapping[str, str] | Non
         if pod.uid in member_of:
             by_member.setdefault(member_of[pod.uid], {})[pod.label_set] = None
     label_sets = {member: tuple(found) for member, found in by_member.items()}
-    return Resolved(shapes, member_of, tuple(mismatches), _minimum(group, expected), expected, label_sets=label_sets)
+    minimum = _minimum(group, expected, Counter(member_of.values()))
+    return Resolved(shapes, member_of, tuple(mismatches), minimum, expected, label_sets=label_sets)
 
 
-def _minimum(group: PodGroup, expected: int) -> int:
+def _minimum(group: PodGroup, expected: int, pods: Mapping[str, int]) -> int:
+    if group.sub_groups and group.min_member is None:
+        return least_pods(group, pods)
     if group.min_member is not None and group.min_member > 0:
         return group.min_member
-    stated = [spec.minimum if spec.minimum is not None else spec.count for spec in group.members]
-    if group.min_member is None and any(each is not None for each in stated):
-        return sum(each or 0 for each in stated)
-    if group.min_member is None and group.min_sub_group is None:
-        branch_minima = [each.min_member for each in group.sub_groups if each.min_member]
-        return max(expected, 1) if not branch_minima else sum(branch_minima)
+    if group.min_member is None:
+        stated = [spec.minimum if spec.minimum is not None else spec.count for spec in group.members]
+        return sum(each or 0 for each in stated) if any(each is not None for each in stated) else max(expected, 1)
     return 1
 
 
@@ -199,26 +200,25 @@ def _gang(
     pods: Mapping[str, Pod],
 ) -> Gang:
     placed = {place.member: sum(each.count for each in place.nodes) for place in held}
-    branches = [
-        Branch("", -1, max(0, resolved.minimum - sum(placed.values())), group.min_sub_group or 0, group.topology)
-    ]
-    index = {"": 0}
-    for sub in group.sub_groups:
-        index[sub.name] = len(index)
     stated = {spec.name: spec for spec in group.members}
-    for sub in group.sub_groups:
-        own = sum(count for name, count in placed.items() if _branch_name(name, stated, index) == sub.name)
-        minimum = max(0, (sub.min_member or 0) - own)
-        branches.append(Branch(sub.name, index.get(sub.parent, 0), minimum, sub.min_sub_group or 0, sub.topology))
+    tree = branches_of(group, Counter(resolved.member_of.values()))
+    index = {branch.name: number for number, branch in enumerate(tree)}
+    minima = [resolved.minimum, *(branch.minimum for branch in tree[1:])]
+    for name, count in placed.items():
+        minima[index[branch_name(group, name)]] -= count if branch_name(group, name) else 0
+    minima[0] -= sum(placed.values())
+    branches = [
+        msgspec.structs.replace(branch, minimum=max(0, least)) for branch, least in zip(tree, minima, strict=True)
+    ]
     members = []
     for name, shape in sorted(resolved.shapes.items()):
         count = missing.get(name, 0)
         if not count:
             continue
         spec = stated.get(name)
-        least = _least(group, spec)
+        least = member_minimum(group, spec)
         least = min(count, max(0, least - placed.get(name, 0)))
-        branch = index[_branch_name(name, stated, index)]
+        branch = index[branch_name(group, name)]
         member = Member(name, shape, count, least, branch, resolved.label_sets.get(name, ()))
         members += parted(member, resolved, pods)
     return Gang(
@@ -231,6 +231,15 @@ def _gang(
         branches=tuple(branches),
         preemptible=group.preemptible,
         held=held,
+        held_branches=tuple(index[branch_name(group, place.member)] for place in held),
+        leader=_leader(group, resolved),
+    )
+
+
+def _leader(group: PodGroup, resolved: Resolved) -> str:
+    """The member that leads; pods of a subgroup without declared members are one by its name."""
+    return next(
+        (name for name in resolved.shapes if group.leader and group.leader in (name, name.rsplit("-", 1)[0])), ""
     )
 
 
@@ -266,22 +275,3 @@ def whole(places: Iterable[Place]) -> tuple[Place, ...]:
 
 def _may_wait(pod: Pod) -> bool:
     return not (pod.node or pod.gated or pod.finished)
-
-
-def _least(group: PodGroup, spec: MemberSpec | None) -> int:
-    """Pods of one member that must be there: its minCount; where nothing else says how many are enough, its count."""
-    if spec is None:
-        return 0
-    if spec.minimum is not None:
-        return spec.minimum
-    return spec.count or 0 if group.min_member is None and not group.sub_groups else 0
-
-
-def _branch_name(member: str, stated: Mapping[str, MemberSpec], index: Mapping[str, int]) -> str:
-    """The branch a member belongs to: its declared subgroup, else the subgroup of its own name, else the root."""
-    spec = stated.get(member)
-    if spec is not None:
-        name = spec.sub_group or spec.name
-        return name if name in index else ""
-    name = member.rsplit("-", 1)[0]
-    return name if name in index else ""

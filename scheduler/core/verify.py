@@ -14,6 +14,7 @@ from scheduler.core.admission import Admission
 from scheduler.core.company import Guest, concerned, refusal_of_guests
 from scheduler.core.devices import Uses, slot_bits
 from scheduler.core.store import Store, spots, taken_by
+from scheduler.core.verify_places import misplaced
 from scheduler.model.devices import (
     CUT,
     DEVICE_MILLI,
@@ -25,8 +26,7 @@ from scheduler.model.devices import (
 )
 from scheduler.model.plan import Decision, Refusal
 from scheduler.model.resources import GPU, Matrix
-from scheduler.model.topology import Topology
-from scheduler.model.work import Gang, Place
+from scheduler.model.work import Gang
 
 
 def refusal_of(store: Store, admission: Admission | None, gang: Gang, decision: Decision) -> Refusal | None:
@@ -52,7 +52,7 @@ def refusal_of(store: Store, admission: Admission | None, gang: Gang, decision: 
         _no_room(store, need)
         or _no_device(store, need, parts)
         or _wrong_count(gang, decision)
-        or _apart(store, gang, decision.places)
+        or misplaced(store, gang, decision.places)
         or _in_bad_company(store, gang, decision)
         or _over_limit(store, gang, need)
     )
@@ -159,46 +159,6 @@ def _branches(gang: Gang, placed: Mapping[str, int]) -> tuple[list[int], list[bo
             pods[branch.parent] += pods[number]
             children[branch.parent] += whole[number]
     return pods, whole
-
-
-def _apart(store: Store, gang: Gang, places: tuple[Place, ...]) -> Refusal | None:
-    """Whether each branch keeps the topology that it requires, the places that the gang holds included."""
-    if gang.single:
-        return None
-    branch_of = {member.name: member.branch for member in gang.members}
-    for number, branch in enumerate(gang.branches):
-        ask = branch.topology
-        if ask is None or not ask.required:
-            continue
-        inside = [place for place in places if number in _line(gang, branch_of[place.member])]
-        held = gang.held if number == 0 else ()
-        topology = _topology(store.topologies, ask.topology)
-        depth = None if topology is None else topology.depth_of(ask.required)
-        if topology is None or depth is None:
-            return Refusal("required-topology", "UnknownLevel", where=ask.required)
-        labels = [level.node_label for level in topology.levels[: depth + 1]]
-        domains = {_domain(store, each.node, labels) for place in (*inside, *held) for each in place.nodes}
-        if len(domains) > 1:
-            return Refusal("required-topology", "Apart", 1, len(domains), where=ask.required)
-    return None
-
-
-def _line(gang: Gang, branch: int) -> list[int]:
-    line = [branch]
-    while gang.branches[line[-1]].parent >= 0:
-        line.append(gang.branches[line[-1]].parent)
-    return line
-
-
-def _domain(store: Store, name: str, labels: list[str]) -> tuple[str | None, ...] | None:
-    node = store.nodes.get(name)
-    return None if node is None else tuple(node.labels.get(label) for label in labels)
-
-
-def _topology(topologies: Mapping[str, Topology], name: str) -> Topology | None:
-    if name:
-        return topologies.get(name)
-    return next(iter(topologies.values())) if len(topologies) == 1 else None
 
 
 def _over_limit(store: Store, gang: Gang, need: Mapping[str, Matrix]) -> Refusal | None:

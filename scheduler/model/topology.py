@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import product
+from math import prod
 
 import msgspec
 
@@ -73,6 +74,12 @@ class Topology(msgspec.Struct, frozen=True):
             if level in (each.name, each.node_label):
                 return depth
         return next((depth for depth, name in enumerate(self.level_names) if name == level), None)
+
+    def box_of(self, nodes: int) -> int | None:
+        """The depth of the first shape with so many nodes; None: there is none, or no torus."""
+        boxes = self.torus.boxes if self.torus else ()
+        fitting = (number for number, shape in enumerate(boxes) if prod(shape) == nodes)
+        return next((len(self.levels) + number for number in fitting), None)
 
     def is_shape(self, depth: int) -> bool:
         """Whether a level is the boxes of a shape: it is then neither above nor below any other level."""

@@ -154,6 +154,9 @@ class PodGroup(msgspec.Struct, frozen=True):
     topology: TopologyAsk | None = None
     preemptible: bool = True
     suspend: bool = False
+    leader: str = ""
+    rank_label: str = ""
+    """The pod label that holds the rank where places go by rank; empty: they go by the names of pods."""
     unmodelled: tuple[str, ...] = ()
     phase: str = ""
     epoch: int = 0

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from scheduler.model.cluster import NodeTable
 from scheduler.model.resources import quantity_text
-from scheduler.model.topology import Topology
+from scheduler.model.topology import TORUS, Topology
 from scheduler.scenario import fleet
 from scheduler.scenario.expectation import ExpectForm
 from scheduler.scenario.form import short_resource
@@ -55,7 +55,7 @@ def _policy(scenario: Scenario) -> Iterator[Fault]:
 
 def _fleet(scenario: Scenario) -> Iterator[Fault]:
     seen: dict[str, int] = {}
-    levels = {level.name for topology in fleet.topologies(scenario).values() for level in topology.levels}
+    levels = {name for topology in fleet.topologies(scenario).values() for name in topology.level_names}
     for index, form in enumerate(scenario.nodes):
         for name, _ in form.expanded():
             if seen.setdefault(name, index) != index:
@@ -185,8 +185,8 @@ def _levels(ask: TopologyAskForm, topology: Topology, place: Location) -> Iterat
     named = [("required", ask.required), ("preferred", ask.preferred), ("exclusive", ask.exclusive)]
     named += [("slices", each.required) for each in ask.slices]
     for key, level in named:
-        if level and topology.depth_of(level) is None:
-            known = [each.name for each in topology.levels]
+        if level and topology.depth_of(level) is None and not (level == TORUS and topology.torus is not None):
+            known = topology.level_names
             yield Fault((*place, key), f"level {level!r} is not in topology {topology.name!r}", suggest(level, known))
 
 

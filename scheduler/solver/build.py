@@ -144,8 +144,7 @@ def build(
             kept.append(gang)
             branches.append(asks)
 
-    exclusive = any(ask.exclusive >= 0 for asks in branches for ask in asks)
-    closed = closed_nodes(kept, branches, standing, nodes, levels) if standing or exclusive else {}
+    closed = closed_nodes(kept, branches, standing, nodes, levels)
     columns = _columns(kept, resources)
     alone = one_per_node(kept, nodes, neighbours)
     related = relate(kept, nodes, neighbours, alone.apart, len(levels.names))

@@ -58,7 +58,8 @@ def _variables(problem: Problem, gang: GangAsk, uppers: list[Uppers]) -> int:
     """Counts, a flag per branch, and a flag per domain where one is chosen or counted."""
     number = len(gang.branches) + sum(int(np.count_nonzero(upper)) for upper in uppers)
     for branch, ask in enumerate(gang.branches):
-        levels = [level for level in (ask.required, ask.preferred) if level >= 0]
+        levels = {level for level in (ask.required, *ask.near, *ask.balance) if level >= 0}
+        levels |= {layer.level for layer in ask.slices}
         if levels:
             used = np.any([uppers[member] > 0 for member in members_below(gang, branch)], axis=0)
             number += sum(len(np.unique(problem.class_domain[used, level])) for level in levels)

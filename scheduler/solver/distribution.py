@@ -81,6 +81,10 @@ class DomainTree:
         at = int(self._room[0].argmax())
         return at, int(self._room[0][at])
 
+    def room_of(self, cell: int) -> int:
+        """The pods that a cell holds in whole slices."""
+        return int(self._room[-1][cell])
+
     def place_of(self, cell: int) -> NDArray[np.bool_]:
         """[places] inside a cell."""
         return np.asarray(self._domain[-1] == cell)

@@ -28,7 +28,8 @@ def closed_nodes(
     levels: Levels,
 ) -> Closed:
     """What standing gangs close: domains that they hold, to every gang; domains that they use, to whoever asks for them
-    exclusively. Every level that somebody holds becomes a column, so that no node class is closed in part."""
+    exclusively, and so are nodes in no domain. Every level that somebody holds becomes a column, so that no node class
+    is closed in part."""
     held: list[tuple[Standing, Codes, Mask]] = []
     for each in standing:
         for exclusive in each.exclusive:
@@ -41,6 +42,8 @@ def closed_nodes(
                 levels.column(topology, depth)
                 codes, _ = nodes.domain_column(topology, depth)
                 held.append((each, codes, _inside(codes, nodes, exclusive.nodes)))
+    if not held and all(ask.exclusive < 0 for asks in branches for ask in asks):
+        return {}
     domains = levels.domains
     closed: dict[tuple[GangKey, int], Mask] = {}
     for gang, asks in zip(gangs, branches, strict=True):
@@ -54,8 +57,9 @@ def closed_nodes(
                     codes = domains[:, asks[branch].exclusive]
                     used = [_inside(codes, nodes, each.nodes) for each in standing if each.gang != gang.key]
                     masks += [*used, codes < 0]
-            if masks:
-                closed[gang.key, member] = np.any(masks, axis=0)
+            shut = np.any(masks, axis=0) if masks else np.zeros(len(nodes), dtype=np.bool_)
+            if shut.any():
+                closed[gang.key, member] = shut
     return closed
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from scheduler.model.cluster import NodeTable
 from scheduler.model.plan import Refusal
-from scheduler.model.topology import TORUS, Topology, TopologyAsk
+from scheduler.model.topology import TORUS, Topology, TopologyAsk, Torus
 from scheduler.model.work import Gang
 from scheduler.solver.problem import BranchAsk, Counts, SliceAsk
 
@@ -139,24 +139,27 @@ class _Reading:
             balance=columns[-2:] if wish.balance else (),
         )
 
-    def _depth(self, topology: Topology, level: str) -> int:
+    def _depth(self, topology: Topology, level: str, pods: int = 0) -> int:
+        """The depth of a level; of the torus that of the shape for so many pods (0: all of the branch)."""
         depth = topology.depth_of(level)
         if depth is None and level == TORUS and topology.torus is not None:
-            return self._box(topology)
+            return self._box(topology, topology.torus, pods or self._pods())
         if depth is None:
             raise UnknownAskError("UnknownLevel", f"{topology.name} {level}")
         return depth
 
-    def _box(self, topology: Topology) -> int:
-        """The first shape with as many nodes as the branch has pods."""
-        assert topology.torus is not None
+    def _box(self, topology: Topology, torus: Torus, pods: int) -> int:
+        depth = topology.box_of(pods)
+        if depth is None:
+            volumes = sorted({prod(shape) for shape in torus.boxes})
+            raise UnknownAskError("NoShape", f"{topology.name} {', '.join(map(str, volumes))}", pods)
+        return depth
+
+    def _pods(self) -> int:
+        """All pods of the branch, those that it holds included."""
         below = [member for member in self.gang.members if self.branch in self.gang.line(member.branch)]
         held = sum(spot.count for place in self.gang.held_below(self.branch) for spot in place.nodes)
-        pods = sum(member.count for member in below) + held
-        volumes = [prod(shape) for shape in topology.torus.boxes]
-        if pods not in volumes:
-            raise UnknownAskError("NoShape", f"{topology.name} {', '.join(map(str, sorted(set(volumes))))}", pods)
-        return len(topology.levels) + volumes.index(pods)
+        return sum(member.count for member in below) + held
 
     def _required(self, topology: Topology) -> int:
         """The depth that is required, -1 for none. What is above requires must not be finer."""
@@ -174,7 +177,7 @@ class _Reading:
         """(size, depth) of each layer, coarse to fine; each fits into the one before and into what is required."""
         layers: list[tuple[int, int]] = []
         for each in self.wish.slices:
-            depth = self._depth(topology, each.required)
+            depth = self._depth(topology, each.required, each.size)
             name = topology.level_names[depth]
             if _is_above(topology, depth, required):
                 raise UnknownAskError("WiderThanRequired", f"{name} {topology.level_names[required]}")

@@ -1,11 +1,12 @@
-"""Greedy's way with slices: whole ones into the domains that hold them, unlike pods as if all were like the largest.
+"""Greedy's way with slices: whole ones into the domains that hold them, few of them, along the layers.
 
-That is exact for interchangeable pods; for unlike ones it may miss a placement that the solver finds.
+Exact for interchangeable pods; for unlike ones, which are tried as if all were like the largest and then domain by
+domain, it may miss a placement that the solver finds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -137,61 +138,125 @@ class Slicer:
     ) -> bool:
         """The given pods per member: what is owed to slices in part, then whole slices."""
         ask = gang.branches[branch]
-        left = {index: count for index, count in pods.items() if count}
-        mask = self._allowed(attempt, gang, list(left))
-        if mask is None:
-            return not left
+        left = dict(pods)
         layers = layers_of(ask, slices=True, near=self._near)
         for (number, domain), count in owed.items():
-            inside = mask & (self._problem.class_domain[:, ask.slices[number].level] == domain)
+            inside = self._problem.class_domain[:, ask.slices[number].level] == domain
             finer = layers_of(ask, slices=True, near=False)[number + 1 :] or (Layer(ask.slices[number].level),)
             taken = _first(left, count)
             if not self._pour(attempt, gang, taken, finer, inside):
                 return False
             left = {index: has - taken.get(index, 0) for index, has in left.items()}
-        return self._pour(attempt, gang, left, layers, mask)
+        return self._pour(attempt, gang, left, layers, np.ones(self._problem.class_count, dtype=np.bool_))
 
     def _pour(
-        self,
-        attempt: Attempt,
-        gang: GangAsk,
-        pods: Mapping[int, int],
-        layers: tuple[Layer, ...],
-        mask: Mask,
+        self, attempt: Attempt, gang: GangAsk, pods: Mapping[int, int], layers: tuple[Layer, ...], mask: Mask
     ) -> bool:
         """So many pods per member in whole slices of some layers; nothing when they do not fit."""
         left = {index: count for index, count in pods.items() if count}
+        if not left:
+            return True
+        return self._pour_alike(attempt, gang, left, layers, mask) or (
+            len(left) > 1 and self._pour_unlike(attempt, gang, left, layers, mask)
+        )
+
+    def _pour_alike(
+        self, attempt: Attempt, gang: GangAsk, left: dict[int, int], layers: tuple[Layer, ...], mask: Mask
+    ) -> bool:
+        """As if every pod were as large as the largest, and could go only where all may: then any mix fits."""
         total = sum(left.values())
-        slots = attempt.stock.live(mask)
-        if not total or not len(slots):
-            return not total
         largest = _largest([gang.members[index] for index in left])
-        if largest is None:
+        slots = attempt.stock.live(self._common(attempt, gang, left) & mask)
+        if largest is None or not len(slots):
             return False
-        stock = attempt.stock
-        tree = self._placer.domain_tree(stock, slots, layers, largest, mask)
+        tree = self._placer.domain_tree(attempt.stock, slots, layers, largest, mask)
         if tree.most() < total:
             return False
         cells = [
-            (self._placer.classes_in(stock, slots, tree, cell), load)
+            (self._placer.classes_in(attempt.stock, slots, tree, cell), load)
             for cell, load in tree.hand_out(total, self._placer.touched(attempt, slots))
         ]
-        order = sorted(left, key=lambda index: [-gang.members[index].request[column] for column in self._by_scarcity])
-        everywhere = np.ones(self._problem.class_count, dtype=np.bool_)
-        part = attempt if attempt.tally is None else attempt.within(stock.live(everywhere))
+        part, rest = attempt.within(attempt.stock.live(mask)), dict(left)
         for inside, load in cells:
-            for index in order:
-                here = min(load, left[index])
-                placed = self._placer.pour(part, gang, index, inside & mask, here) if here else 0
-                if placed < here:
-                    assert part is not attempt, "a domain held less than its room"
-                    return False  # other pods leave it less
-                left[index] -= here
-                load -= here
-                part.taken[index] = part.taken.get(index, 0) + here
-        if part is not attempt:
-            attempt.keep(part, gang)
+            if self._pour_mixed(part, gang, rest, inside, load) < load:
+                return False  # pods that look at other pods do not all fit where each of them would
+        attempt.keep(part, gang)
         return True
+
+    def _pour_unlike(
+        self, attempt: Attempt, gang: GangAsk, left: dict[int, int], layers: tuple[Layer, ...], mask: Mask
+    ) -> bool:
+        """Domain after domain as full as it gets, the roomiest first, then so many pods less as are no whole slice."""
+        part, rest = attempt.within(attempt.stock.live(mask)), dict(left)
+        sliced = tuple(layer for layer in layers if layer.size > 1)
+        self._fill_domains(part, gang, rest, sliced, mask, sum(rest.values()))
+        if any(rest.values()):
+            return False
+        attempt.keep(part, gang)
+        return True
+
+    def _fill_domains(
+        self, attempt: Attempt, gang: GangAsk, left: dict[int, int], layers: tuple[Layer, ...], mask: Mask, most: int
+    ) -> int:
+        """Up to ``most`` of the pods that are ``left``, in whole slices of the first layer; answers how many. A domain
+        that was passed over may have its turn once others have taken what it could not hold."""
+        if not layers:
+            return self._pour_mixed(attempt, gang, left, mask, most)
+        placed, before = 0, -1
+        while placed > before and placed < most:
+            before = placed
+            for inside in self._roomiest(attempt, gang, left, layers[0].column, mask):
+                placed += self._fill_domain(attempt, gang, left, layers, inside, most - placed)
+        return placed
+
+    def _fill_domain(
+        self, attempt: Attempt, gang: GangAsk, left: dict[int, int], layers: tuple[Layer, ...], inside: Mask, most: int
+    ) -> int:
+        """As many as fit into one domain, then no more than whole slices of them."""
+        for _ in range(2):
+            part, rest = attempt.within(attempt.stock.live(inside)), dict(left)
+            count = self._fill_domains(part, gang, rest, layers[1:], inside, most)
+            most = count - count % layers[0].size
+            if count == most:
+                attempt.keep(part, gang)
+                left.update(rest)
+                return count
+        return 0
+
+    def _roomiest(
+        self, attempt: Attempt, gang: GangAsk, left: Mapping[int, int], column: int, mask: Mask
+    ) -> list[Mask]:
+        """The domains of a level, those where most of the pods fit one by one first."""
+        codes = self._problem.class_domain[:, column]
+        room = np.zeros(int(codes.max(initial=-1)) + 1, dtype=np.int64)
+        for index, count in left.items():
+            own = mask & self._placer.may_use(attempt, gang, index) & (codes >= 0)
+            slots = attempt.stock.live(own)
+            tree = self._placer.domain_tree(attempt.stock, slots, (Layer(column),), gang.members[index], own)
+            for cell, domain in enumerate(np.unique(codes[attempt.stock.node_class[slots]]).tolist()):
+                room[domain] += min(tree.room_of(cell), count)
+        order = np.argsort(-room, kind="stable")
+        return [mask & (codes == domain) for domain in order.tolist() if room[domain]]
+
+    def _pour_mixed(self, attempt: Attempt, gang: GangAsk, left: dict[int, int], mask: Mask, most: int) -> int:
+        """Up to ``most`` of the pods that are ``left``, the largest first."""
+        placed = 0
+        for index in sorted(left, key=lambda each: [-gang.members[each].request[at] for at in self._by_scarcity]):
+            allowed = self._placer.classes_allowed(attempt, gang, index)
+            wanted = min(left[index], most - placed)
+            here = self._placer.pour(attempt, gang, index, mask & allowed, wanted) if allowed is not None else 0
+            left[index] -= here
+            placed += here
+            attempt.taken[index] = attempt.taken.get(index, 0) + here
+        return placed
+
+    def _common(self, attempt: Attempt, gang: GangAsk, members: Iterable[int]) -> Mask:
+        """The classes where every one of the members may stand."""
+        common = np.ones(self._problem.class_count, dtype=np.bool_)
+        for index in members:
+            mask = self._placer.classes_allowed(attempt, gang, index)
+            common &= mask if mask is not None else False
+        return common
 
     def _owed(self, ask: BranchAsk) -> dict[tuple[int, int], int]:
         """(layer, domain) -> pods that complete what is held there, finer layers first; what completes a finer slice
@@ -210,16 +275,6 @@ class Slicer:
                 if rest := -(pods + finer) % layer.size:
                     owed[number, domain] = rest
         return owed
-
-    def _allowed(self, attempt: Attempt, gang: GangAsk, members: list[int]) -> Mask | None:
-        """The classes where every one of the members may stand; None when there is no member, or a domain is open."""
-        masks = [self._placer.classes_allowed(attempt, gang, index) for index in members]
-        allowed: Mask | None = None
-        for mask in masks:
-            if mask is None:
-                return None
-            allowed = mask if allowed is None else allowed & mask
-        return allowed
 
 
 def _asks_more(ask: BranchAsk) -> bool:

@@ -19,7 +19,7 @@ from scheduler.model.queue import Queue, Quota
 from scheduler.model.relations import LabelSet
 from scheduler.model.resources import amount, from_quantities
 from scheduler.model.shape import Shape, Taint
-from scheduler.model.topology import Level, Slice, Topology, TopologyAsk
+from scheduler.model.topology import Level, Slice, Topology, TopologyAsk, Torus
 from scheduler.model.work import (
     Assignment,
     Condition,
@@ -235,7 +235,6 @@ class Decoder:
         verdict = None
         if status.verdict is not None:
             verdict = VerdictRecord(status.verdict.cause, status.verdict.message, _seconds(status.verdict.since))
-        asks = (spec.topology, *(each.topology for each in spec.subGroups or ()))
         return ev.PodGroupSeen(
             PodGroup(
                 uid=meta.uid,
@@ -267,7 +266,9 @@ class Decoder:
                 topology=_ask(spec.topology),
                 preemptible=spec.preemptible,
                 suspend=spec.suspend,
-                unmodelled=_unmodelled_group(spec, asks),
+                leader=spec.leader,
+                rank_label=spec.rankOrder.label if spec.rankOrder is not None else "",
+                unmodelled=_unmodelled_group(spec),
                 phase=status.phase,
                 epoch=status.epoch,
                 scheduled=status.scheduled,
@@ -313,7 +314,7 @@ class Decoder:
         topology = msgspec.json.decode(body, type=raw.TopologyObject)
         self._version = topology.metadata.resourceVersion
         levels = tuple(Level(each.name, each.nodeLabel) for each in topology.spec.levels)
-        return ev.TopologySeen(Topology(topology.metadata.name, levels))
+        return ev.TopologySeen(Topology(topology.metadata.name, levels, _torus(topology.spec.torus)))
 
     def _read_namespace(self, body: bytes | msgspec.Raw) -> Event:
         namespace = self._named.decode(body)
@@ -365,22 +366,20 @@ def _ask(ask: raw.TopologyAskObject | None) -> TopologyAsk | None:
     return TopologyAsk(ask.name, ask.required, ask.preferred, slices, ask.exclusive, ask.balance == "Even")
 
 
-def _unmodelled_group(spec: raw.PodGroupSpec, asks: tuple[raw.TopologyAskObject | None, ...]) -> tuple[str, ...]:
+def _torus(torus: raw.TorusObject | None) -> Torus | None:
+    if torus is None:
+        return None
+    shapes = tuple(_sides(shape) for shape in torus.shapes or ())
+    return Torus(torus.coordinateLabel, _sides(torus.dimensions), shapes, torus.level)
+
+
+def _sides(text: str) -> tuple[int, ...]:
+    return tuple(int(side) for side in text.split("x"))
+
+
+def _unmodelled_group(spec: raw.PodGroupSpec) -> tuple[str, ...]:
     """What a PodGroup asks for that is in the schema and not decided on yet: such a gang is refused by name."""
-    found = []
-    if spec.leader:
-        found.append("leader")
-    if spec.flavors:
-        found.append("flavors")
-    if spec.rankOrder:
-        found.append("rankOrder")
-    for ask in asks:
-        if ask is None:
-            continue
-        found += [name for name in ("slices", "exclusive") if getattr(ask, name)]
-        if ask.balance == "Even":
-            found.append("balance: Even")
-    return tuple(f"PodGroup field {name}" for name in dict.fromkeys(found))
+    return ("PodGroup field flavors",) if spec.flavors else ()
 
 
 def _devices(annotations: Mapping[str, str]) -> tuple[DeviceUse, ...]:

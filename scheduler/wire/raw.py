@@ -298,6 +298,10 @@ class SubGroupObject(msgspec.Struct):
     topology: TopologyAskObject | None = None
 
 
+class RankOrderObject(msgspec.Struct):
+    label: str = "batch.kubernetes.io/job-completion-index"
+
+
 class PodGroupSpec(msgspec.Struct):
     queue: str = ""
     members: list[MemberObject] | None = None
@@ -308,7 +312,7 @@ class PodGroupSpec(msgspec.Struct):
     priorityClassName: str = ""
     preemptible: bool = True
     suspend: bool = False
-    rankOrder: dict[str, Any] | None = None
+    rankOrder: RankOrderObject | None = None
     leader: str = ""
     flavors: list[Any] | None = None
 
@@ -405,8 +409,16 @@ class LevelObject(msgspec.Struct):
     nodeLabel: str
 
 
+class TorusObject(msgspec.Struct):
+    coordinateLabel: str
+    dimensions: str
+    shapes: list[str] | None = None
+    level: str = ""
+
+
 class TopologySpec(msgspec.Struct):
     levels: list[LevelObject]
+    torus: TorusObject | None = None
 
 
 class TopologyObject(msgspec.Struct):

@@ -24,6 +24,16 @@ SERIES = [
 ]
 
 
+PLACES = {"koordinator/KO": ("06", "10", "12"), "slurm/SL": ("06", "09", "11", "12", "13")}
+"""Of these series the rows about places alone; the others are about quota and time."""
+
+
+@pytest.mark.parametrize("series", PLACES)
+def test_no_row_about_places_is_missing(series: str) -> None:
+    encoded = {re.sub(r"[a-z]$", "", row.scenario.id) for row in load_suite([HERE])}
+    assert {f"{series}-{number}" for number in PLACES[series]} - encoded == set()
+
+
 @pytest.mark.parametrize(("notes", "project", "series"), SERIES)
 def test_no_row_is_missing(notes: str, project: str, series: str) -> None:
     path = SHARED / "conformance" / notes

@@ -178,11 +178,11 @@ BAD_WORK = [
         "Unschedulable",
     ),
     BadWork(
-        "unsupported-field-of-a-group",
-        gang("sliced", 4, topology={"slices": [{"size": 2, "required": "rack"}]}),
+        "no-whole-slices",
+        gang("sliced", 4, topology={"slices": [{"size": 3, "required": "rack"}]}),
         "sliced",
         "Invalid",
-        "PodGroup field slices is not supported yet, so it is not placed rather than placed wrongly",
+        "its 4 pods are no whole number of slices of 3",
         "sliced-0",
         "SchedulerError",
     ),
@@ -226,7 +226,7 @@ BAD_SETTINGS = [
     BadStart(
         "policy-unknown-term",
         "{policy}:2: rules: unknown rule 'gravity'; there are: capacity, exclusive-domains, gang-minimum, leader, "
-        "queue-limit, required-topology, slices",
+        "pod-affinity, pod-anti-affinity, queue-limit, required-topology, slices, topology-spread",
         "name: term\nrules: [capacity, gravity]\n",
     ),
     BadStart(
