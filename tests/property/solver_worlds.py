@@ -115,7 +115,8 @@ shapes = st.builds(
     st.one_of(st.none(), st.none(), relations),
     st.sampled_from([0, 0, 1, 2, 3]),
 )
-asks = st.sampled_from(
+Asks = st.SearchStrategy[TopologyAsk | None]
+levelled: Asks = st.sampled_from(
     [
         None,
         None,
@@ -123,15 +124,24 @@ asks = st.sampled_from(
         TopologyAsk(required="block"),
         TopologyAsk(preferred="rack"),
         TopologyAsk(required="block", preferred="rack"),
+    ]
+)
+sliced: Asks = st.sampled_from(
+    [
         TopologyAsk(slices=(Slice(2, "rack"),)),
         TopologyAsk(required="block", slices=(Slice(2, "rack"),)),
         TopologyAsk(slices=(Slice(4, "block"), Slice(2, "rack"))),
-        TopologyAsk(required="rack", exclusive="rack"),
-        TopologyAsk(exclusive="block"),
+    ]
+)
+exclusive: Asks = st.sampled_from([TopologyAsk(required="rack", exclusive="rack"), TopologyAsk(exclusive="block")])
+balanced: Asks = st.sampled_from(
+    [
         TopologyAsk(preferred="block", balance=True),
         TopologyAsk(preferred="rack", balance=True, slices=(Slice(2, "rack"),)),
     ]
 )
+KINDS = ("flat", "flat", "pair", "tree", "bundle")
+asks: Asks = st.one_of(levelled, levelled, sliced, exclusive, balanced)
 
 
 @st.composite
@@ -141,8 +151,8 @@ def members(draw: st.DrawFn, branch: int = 0) -> Member:
 
 
 @st.composite
-def gangs(draw: st.DrawFn, number: int) -> Gang:
-    kind = draw(st.sampled_from(["flat", "flat", "pair", "tree", "bundle"]))
+def gangs(draw: st.DrawFn, number: int, asks: Asks = asks, kinds: Sequence[str] = KINDS) -> Gang:
+    kind = draw(st.sampled_from(kinds))
     if kind == "bundle":
         pods = Member("pod", draw(shapes), draw(st.integers(1, 6)), 0)
         return _gang(number, (pods,), (Branch("", -1),), draw(st.integers(0, 1)), single=True)
@@ -166,7 +176,7 @@ def gangs(draw: st.DrawFn, number: int) -> Gang:
     return msgspec.structs.replace(
         drawn,
         held=(Place("m0", tuple(NodeCount(node, count) for node, count in sorted(held.items()))),) if held else (),
-        leader=draw(st.sampled_from(["", "m1"])) if kind == "pair" else "",
+        leader=draw(st.sampled_from(["m1", ""])) if kind == "pair" else "",
     )
 
 
@@ -180,16 +190,26 @@ def _gang(
 
 
 def _understood(nodes: NodeTable, gang: Gang) -> Gang:
-    """The gang, without its topology asks where they contradict it (no whole number of slices)."""
-    if not level_asks(gang, Levels(nodes, {"fabric": TOPOLOGY}))[1]:
-        return gang
+    """The gang; without minima where they are no whole number of slices, at last without its topology asks."""
+    needy = tuple(msgspec.structs.replace(branch, minimum=0) for branch in gang.branches)
+    loose = tuple(msgspec.structs.replace(member, minimum=0) for member in gang.members)
     plain = tuple(msgspec.structs.replace(branch, topology=None) for branch in gang.branches)
+    for each in (gang, msgspec.structs.replace(gang, branches=needy, members=loose)):
+        if not level_asks(each, Levels(nodes, {"fabric": TOPOLOGY}))[1]:
+            return each
     return msgspec.structs.replace(gang, branches=plain)
 
 
 @st.composite
-def worlds(draw: st.DrawFn, nodes_max: int = 8, gangs_max: int = 6) -> World:
-    count = draw(st.integers(1, nodes_max))
+def worlds(
+    draw: st.DrawFn,
+    nodes_max: int = 8,
+    gangs_max: int = 6,
+    asks: Asks = asks,
+    kinds: Sequence[str] = KINDS,
+    nodes_min: int = 1,
+) -> World:
+    count = draw(st.integers(nodes_min, nodes_max))
     nodes = []
     for number in range(count):
         labels = {} if draw(st.integers(0, 9)) == 0 else {"block": f"b{number % 2}", "rack": f"r{number % 4}"}
@@ -207,7 +227,9 @@ def worlds(draw: st.DrawFn, nodes_max: int = 8, gangs_max: int = 6) -> World:
     for row in range(count):
         free[row, 0] -= 500 * draw(st.integers(0, 12))
         free[row, 1] -= 1000 * draw(st.sampled_from([0, 0, 0, 1, 2, 3, 4]))
-    own = tuple(_understood(table, draw(gangs(number))) for number in range(draw(st.integers(1, gangs_max))))
+    own = tuple(
+        _understood(table, draw(gangs(number, asks, kinds))) for number in range(draw(st.integers(1, gangs_max)))
+    )
     rooms = draw(
         st.sampled_from(
             [(), (QueueRoom(-1, (-1, 6000, -1)), QueueRoom(0, (-1, 3000, -1)), QueueRoom(0, (9000, -1, 7)))]

@@ -14,7 +14,7 @@ from scheduler.solver.model import PlacementModel
 from scheduler.solver.posting import Terms
 from scheduler.solver.problem import Incumbent, Problem, Put
 from scheduler.solver.terms.table import GOALS, RULES
-from tests.property.solver_worlds import World, worlds
+from tests.property.solver_worlds import Asks, World, balanced, exclusive, levelled, sliced, worlds
 
 NOTHING = Incumbent((), ())
 
@@ -24,14 +24,27 @@ Pods = tuple[int, int, int, int]
 Drawn = tuple[World, list[Pods]]
 
 
+GROUPS = ("flat", "pair", "tree")
+FOCUS: dict[str, tuple[Asks, tuple[str, ...]]] = {
+    "required-topology": (levelled, GROUPS),
+    "preferred-topology": (levelled, GROUPS),
+    "slices": (sliced, GROUPS),
+    "leader": (sliced, ("pair",)),
+    "exclusive-domains": (st.one_of(exclusive, levelled), ("flat", "pair", "bundle")),
+    "balance": (balanced, GROUPS),
+}
+"""What the gangs ask for, and of which kind they are, where a rule or goal is about that."""
+
+
 @st.composite
-def placements(draw: st.DrawFn) -> Drawn:
-    """A world and random pods in it."""
-    world = draw(worlds(nodes_max=6, gangs_max=3))
-    puts = draw(
-        st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 5), st.integers(1, 3)), max_size=6)
-    )
-    return world, puts
+def placements(draw: st.DrawFn, term: str = "") -> Drawn:
+    """A world and random pods in it; where the term is about some asks there are many of them."""
+    pods = st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 5), st.integers(1, 3))
+    if term not in FOCUS:
+        return draw(worlds(nodes_max=6, gangs_max=3)), draw(st.lists(pods, max_size=6))
+    asks, kinds = FOCUS[term]
+    world = draw(worlds(nodes_min=2, nodes_max=6, gangs_max=2, asks=asks, kinds=kinds))
+    return world, draw(st.lists(pods, min_size=1, max_size=6))
 
 
 def _puts(problem: Problem, drawn: list[Pods], *, too_many: bool = False) -> tuple[Put, ...]:
@@ -85,10 +98,10 @@ def _best(model: PlacementModel | None, terms: Terms) -> int | None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(placements())
+@given(st.data())
 @pytest.mark.parametrize("rule", [name for name in RULES if name != "capacity"])
-def test_a_rule_allows_what_its_check_allows(rule: str, placement: Drawn) -> None:
-    world, drawn = placement
+def test_a_rule_allows_what_its_check_allows(rule: str, data: st.DataObject) -> None:
+    world, drawn = data.draw(placements(rule))
     problem = world.build(rules=(rule,), goals=()).problem
     puts = _puts(problem, drawn, too_many=rule == "gang-minimum")
     allowed = _best(_model(problem, puts, _anywhere(problem)), []) is not None
@@ -112,10 +125,10 @@ def test_capacity_allows_what_stands_on_nodes_and_nothing_above_the_sums(
 
 
 @settings(max_examples=60, deadline=None)
-@given(placements())
+@given(st.data())
 @pytest.mark.parametrize("goal", list(GOALS))
-def test_a_goal_counts_what_its_cost_counts(goal: str, placement: Drawn) -> None:
-    world, drawn = placement
+def test_a_goal_counts_what_its_cost_counts(goal: str, data: st.DataObject) -> None:
+    world, drawn = data.draw(placements(goal))
     problem = world.build(rules=(), goals=(goal,)).problem
     puts = _puts(problem, drawn)
     model = _model(problem, puts, _anywhere(problem))
