@@ -27,6 +27,8 @@ class Size(msgspec.Struct, frozen=True):
     losses: int = 3
     deaths: int = 2
     server_restarts: int = 1
+    claims: float = 0.0
+    """How likely the pods of a gang have volume claims of their own, made on the node that they go to."""
 
 
 def populate(world: Simulation, seed: int, size: Size | None = None) -> None:
@@ -66,6 +68,8 @@ class _Population:
 
     def _fleet(self) -> list[str]:
         self._world.add(manifests.topology())
+        if self._size.claims:
+            self._world.add(manifests.storage_class("made", "csi.example"))
         nodes = []
         for rack in range(self._chance.whole(*self._size.racks)):
             for index in range(self._chance.whole(*self._size.nodes_per_rack)):
@@ -86,11 +90,14 @@ class _Population:
         ends = self._chance.happens(0.8)
         run_seconds = float(self._chance.whole(*self._size.run_seconds)) if ends else None
         slow_controller = self._chance.happens(0.3)
+        with_claims = self._chance.happens(self._size.claims)
 
         def create() -> None:
             self._world.add(manifests.pod_group(name, pods, minimum=minimum, gpus=gpus, queue=queue, rack=rack))
             for index in range(pods):
-                body = manifests.pod(f"{name}-{index}", group=name, gpus=gpus, run_seconds=run_seconds)
+                claims = (f"data-{name}-{index}",) if with_claims else ()
+                self._world.add(*(manifests.claim(each, "made") for each in claims))
+                body = manifests.pod(f"{name}-{index}", group=name, gpus=gpus, run_seconds=run_seconds, claims=claims)
                 delay = index * 0.7 if slow_controller else 0.0
                 self._world.clock.after(delay, lambda body=body: self._world.add(body))  # type: ignore[misc]
 

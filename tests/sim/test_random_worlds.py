@@ -31,10 +31,9 @@ ROUGH = Odds(
 )
 
 
-def finished_world(seed: int, odds: Odds) -> Simulation:
+def finished_world(seed: int, odds: Odds, size: Size = Size()) -> Simulation:  # noqa: B008 - a frozen value
     """A world that has had its time under faults, and then its time without."""
     world = Simulation(seed, odds=odds, schemas=installed_schemas())
-    size = Size()
     populate(world, seed, size)
     world.sent_survives = bool(seed % 2)
     world.start_scheduler()
@@ -51,6 +50,16 @@ def test_nothing_bad_happens_and_in_the_end_everything_that_fits_runs(seed: int,
     world.auditor.raise_if_any()
     assert complaints(world.server.objects) == []
     assert world.auditor.binds > 3, "a world in which nothing happens proves nothing"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_gangs_with_claims_live_through_the_same(seed: int) -> None:
+    """A volume ties a pod to the node where it was made, so work may wait for that node beside a free one."""
+    world = finished_world(seed, ROUGH, Size(claims=0.6))
+    world.auditor.raise_if_any()
+    free_elsewhere = [each for each in complaints(world.server.objects) if "fits and waits" not in each]
+    assert free_elsewhere == []
+    assert any(each["spec"].get("volumeName") for each in world.server.objects.all("persistentvolumeclaims"))
 
 
 def test_a_seed_tells_the_same_story_under_every_hash_seed() -> None:
