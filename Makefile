@@ -11,7 +11,7 @@ export PYTHONPATH := $(CURDIR)/kwok-clusters
 ARGS ?=
 SEEDS ?= 50
 
-.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\# .*/\1/p' Makefile)
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\# .*/\1/p' Makefile) bench-served bench-topology
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ bench-stall: $(READY) ## longest event loop stall while deciding 1,000 nodes x 1
 
 bench-cycle: $(READY) ## the whole decision cycle at 5,000 nodes, stage by stage
 	@python -m tests.bench.cycle $(ARGS)
+
+bench-served: $(READY) ## served value of 5,000 nodes x 200 gangs: greedy, ours, and the proven bound
+	@python -m tests.bench.served $(ARGS)
+
+bench-topology: $(READY) ## nearness of gangs that come and go on a real fleet: greedy and CP-SAT (needs the traces)
+	@python -m tests.bench.topology $(ARGS)
 
 bench-verdict: $(READY) ## how soon an impossible gang is told why (ARGS=--bed: on a real API server)
 	@python -m tests.bench.verdict $(ARGS)

@@ -23,6 +23,8 @@ from scheduler.solver.tally import GangTally, Standing
 from scheduler.solver.tree import children, members_below, minima_below, needs_nothing, path_up, sliced_above
 
 _PREFERRED_TRIES = 8
+_FEWEST_OF_SEVERAL = 2
+"""Domains that work touches at least which does not fit into one."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -213,14 +215,23 @@ class GangPlacer:
         return True
 
     def _near(self, attempt: Attempt, gang: GangAsk, branch: int) -> bool:
-        """Inside one domain of the finest preferred level where that is possible, else of the next, else anywhere."""
+        """Inside one domain of the finest preferred level where that is possible, else of the next, in the one where it
+        touches the fewest of the finest, else anywhere."""
         ask = gang.branches[branch]
         for level in reversed(ask.near) if self._preferred_counts and not ask.balance else ():
+            best: tuple[int, Attempt] | None = None
             for domain in self._domains(attempt, gang, branch, level)[:_PREFERRED_TRIES]:
                 part = attempt.within(self._slots_in(attempt.stock, level, domain))
-                if self._fill(part, gang, branch):
-                    attempt.keep(part, gang)
-                    return True
+                if not self._fill(part, gang, branch):
+                    continue
+                touched = len(np.unique(self._problem.class_domain[list(part.classes), ask.near[-1]]))
+                if best is None or touched < best[0]:
+                    best = touched, part
+                if level == ask.near[-1] or touched <= _FEWEST_OF_SEVERAL:
+                    break
+            if best is not None:
+                attempt.keep(best[1], gang)
+                return True
         return self._fill(attempt, gang, branch)
 
     def _fill(self, attempt: Attempt, gang: GangAsk, branch: int) -> bool:

@@ -10,7 +10,7 @@ get the same gangs at the same times, each in its own fleet, and decide at every
 Per gang and level: domains used / the fewest that held it at that moment, which for whole hosts are the largest ones;
 and / the fewest in an empty fleet. Strict nearness buys span with delay, so the waits stand beside.
 
-    python -m tests.bench.topology [--topo FILE] [--sizes FILE] [--gangs 400] [--load 1.1] [--work 0.3] [--seed 1]
+    python -m tests.bench.topology [--topo FILE] [--sizes FILE] [--gangs 800] [--load 2.0] [--work 0.1] [--seed 1]
         [--json FILE]
 """
 
@@ -196,9 +196,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--topo", type=Path, default=SHARED / "traces/lingjun-topology/topo.csv.gz")
     parser.add_argument("--sizes", type=Path, default=SHARED / "traces/philly/philly_jobs.csv.gz")
-    parser.add_argument("--gangs", type=int, default=400)
-    parser.add_argument("--load", type=float, default=1.1, help="of the fleet, what the gangs would use together")
-    parser.add_argument("--work", type=float, default=0.3, help="deterministic seconds of each solve")
+    parser.add_argument("--gangs", type=int, default=800)
+    parser.add_argument("--load", type=float, default=2.0, help="of the fleet, what the gangs would use together")
+    parser.add_argument("--work", type=float, default=0.1, help="deterministic seconds of each solve")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
