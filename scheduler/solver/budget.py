@@ -7,6 +7,8 @@ from collections.abc import Callable
 from scheduler.solver.facade import Ended, Limits
 from scheduler.solver.problem import SolveRequest
 
+_PATIENT_SECONDS = 60.0
+
 
 class Budget:
     """What is left of a request's budget: deterministic work where that is limited, else wall time."""
@@ -38,6 +40,12 @@ class Budget:
         if request.work > 0:
             return (request.work - self._work) / request.work
         return self._wall_left_seconds / request.wall_seconds if request.wall_seconds > 0 else 0.0
+
+    @property
+    def relax_seconds(self) -> float:
+        """What a linear program may take: half of what is left. Where only work counts it may take its time, so that
+        the answer does not depend on the machine."""
+        return _PATIENT_SECONDS if self._request.work > 0 else max(self._wall_left_seconds, 0.0) / 2
 
     def limits(self, share: float) -> Limits:
         """The limits of a search that may use a share of what is left."""

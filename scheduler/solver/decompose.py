@@ -28,11 +28,14 @@ from scheduler.solver.problem import Incumbent, Problem, Put, SolveRequest, Solv
 from scheduler.solver.realise import hint, realise
 from scheduler.solver.regions import Region, region
 from scheduler.solver.scarcity import by_scarcity
-from scheduler.solver.terms import exclusive_domains, preferred_topology, served_value
+from scheduler.solver.terms import preferred_topology, served_value
 
 _UNDERSTOOD_RULES = {"capacity", "queue-limit", "gang-minimum", "required-topology"}
 _OWN_RULES = {"slices", "leader"}
 """Rules about one gang's own pods: gangs that ask for them keep the places that greedy gave them."""
+_RULES_WITH_FACTS = {"exclusive-domains", "pod-affinity", "pod-anti-affinity", "topology-spread"}
+"""Rules that say nothing where nobody asks for them: `is_decomposable` sees to it that nobody does."""
+
 _UNDERSTOOD_FIELDS = {
     "resources",
     "class_nodes",
@@ -65,7 +68,7 @@ _GROUPS = range(8, 33)
 def is_decomposable(problem: Problem) -> bool:
     """Whether everything in a problem is understood here: a rule or a fact that came later makes it no."""
     return (
-        set(problem.rules) <= {*_UNDERSTOOD_RULES, *_OWN_RULES, exclusive_domains.NAME}
+        set(problem.rules) <= _UNDERSTOOD_RULES | _OWN_RULES | _RULES_WITH_FACTS
         and not any(branch.exclusive >= 0 for gang in problem.gangs for branch in gang.branches)
         and "capacity" in problem.rules
         and problem.goals[:1] == (served_value.NAME,)
@@ -137,7 +140,7 @@ class Decomposition:
         linear = self._model.linear
         for tier in self._tiers:
             objective = self._model.value(tier)
-            relaxed = relax(linear, objective, self._budget.limits(0.5).wall_seconds)
+            relaxed = relax(linear, objective, self._budget.relax_seconds)
             if relaxed is None:
                 return
             self._prove(_tier_name(tier), proven_bound(linear, objective, relaxed.prices))
@@ -282,7 +285,7 @@ class Decomposition:
         for kind, taken in zip(self._model.kinds, self._model.taken, strict=True):
             if kind.near and not kind.bundle:
                 objective[taken] = -fewest_touched(self._model, kind)
-        relaxed = relax(linear, objective, self._budget.limits(0.5).wall_seconds)
+        relaxed = relax(linear, objective, self._budget.relax_seconds)
         if relaxed is not None:
             self._prove(preferred_topology.NAME, min(0, proven_bound(linear, objective, relaxed.prices)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import assume, given, settings
 
+from scheduler.model.policy import Policy
 from scheduler.solver.budget import Budget
 from scheduler.solver.check import better, broken, scores
 from scheduler.solver.decompose import Decomposition, is_decomposable
@@ -11,6 +12,7 @@ from scheduler.solver.greedy import place
 from scheduler.solver.improve import solve
 from scheduler.solver.problem import Problem, SolveRequest, SolveResult
 from tests.property.solver_worlds import World, worlds
+from tests.unit.solver.small import built, gang, node
 
 
 def _decomposed(problem: Problem) -> list[SolveResult]:
@@ -49,3 +51,9 @@ def test_no_bound_is_below_what_one_model_of_everything_reaches(world: World) ->
             assert ours.bound >= optimum.value, ours.tier
         if ours.value != optimum.value:
             break  # later bounds hold given what the earlier tiers reached
+
+
+def test_what_the_default_policy_asks_is_understood() -> None:
+    """Else large problems would silently go back to one model of everything: a new rule is to be looked at there."""
+    case = built([node("a", 8)], [gang("g", 2, 2)], policy=Policy())
+    assert is_decomposable(case.problem)
