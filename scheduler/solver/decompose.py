@@ -30,12 +30,7 @@ from scheduler.solver.regions import Region, region
 from scheduler.solver.scarcity import by_scarcity
 from scheduler.solver.terms import preferred_topology, served_value
 
-_UNDERSTOOD_RULES = {"capacity", "queue-limit", "gang-minimum", "required-topology"}
-_OWN_RULES = {"slices", "leader"}
-"""Rules about one gang's own pods: gangs that ask for them keep the places that greedy gave them."""
-_RULES_WITH_FACTS = {"exclusive-domains", "pod-affinity", "pod-anti-affinity", "topology-spread"}
-"""Rules that say nothing where nobody asks for them: `is_decomposable` sees to it that nobody does."""
-
+_NEEDED_RULES = {"capacity", "gang-minimum"}
 _UNDERSTOOD_FIELDS = {
     "resources",
     "class_nodes",
@@ -66,11 +61,15 @@ _GROUPS = range(8, 33)
 
 
 def is_decomposable(problem: Problem) -> bool:
-    """Whether everything in a problem is understood here: a rule or a fact that came later makes it no."""
+    """Whether the facts of a problem are understood here; a part of a problem that came later makes it no, where it is
+    there at all.
+
+    Rules that are not known here can only forbid: bounds hold without them, and the plain check refuses what breaks
+    them. Gangs that ask for more than is understood keep the places that greedy gave them.
+    """
     return (
-        set(problem.rules) <= _UNDERSTOOD_RULES | _OWN_RULES | _RULES_WITH_FACTS
+        set(problem.rules) >= _NEEDED_RULES
         and not any(branch.exclusive >= 0 for gang in problem.gangs for branch in gang.branches)
-        and "capacity" in problem.rules
         and problem.goals[:1] == (served_value.NAME,)
         and not any(queue.lines for queue in problem.queues)
         and all(
