@@ -4,8 +4,8 @@
         [--seeds 42,43] [--json OUT] [--until-percent 100] [--fgd-coverage 0.95]
         [--check]
 
-Tiers: T1 one pod at a time; T2 windows placed jointly; T3 also lets pods wait for a better place, and retries; T4
-windows with moves. Files are CSV, plain or .gz. ``--check`` makes a missed bar an error.
+Tiers: T1 one pod at a time; T2 windows placed jointly; T3 windows whose unplaced pods are tried again; T4 windows
+with moves. Files are CSV, plain or .gz. ``--check`` makes a missed bar an error.
 """
 
 from __future__ import annotations
