@@ -82,6 +82,7 @@ class Policy(msgspec.Struct, frozen=True):
     )
     rules: tuple[str, ...] = (
         "capacity",
+        "devices",
         "queue-limit",
         "gang-minimum",
         "required-topology",

@@ -15,6 +15,7 @@ from scheduler.solver.terms import (
     balance,
     capacity,
     declared_features,
+    devices,
     exclusive_domains,
     flavor,
     gang_minimum,
@@ -105,6 +106,7 @@ VOLUME_FILTERS: Mapping[str, Filter] = {
 
 RULES: Mapping[str, Rule] = {
     capacity.NAME: Rule(capacity.post, capacity.broken),
+    devices.NAME: Rule(devices.post, devices.broken),
     queue_limit.NAME: Rule(queue_limit.post, queue_limit.broken),
     gang_minimum.NAME: Rule(gang_minimum.post, gang_minimum.broken),
     required_topology.NAME: Rule(required_topology.post, required_topology.broken),
