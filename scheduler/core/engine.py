@@ -188,12 +188,8 @@ class Engine:
                 store.queues.pop(name, None)
                 self._queue_conditions.pop(name, None)
                 self._queues_stirred = True
-            case ev.TopologySeen(topology):
-                self._stirred |= store.topologies.get(topology.name) != topology
-                store.topologies[topology.name] = topology
-            case ev.TopologyGone(name):
-                store.topologies.pop(name, None)
-                self._stirred = True
+            case ev.TopologySeen() | ev.TopologyGone() | ev.FlavorSeen() | ev.FlavorGone():
+                self._apply_order(event)
             case ev.NamespaceSeen(name, default_queue, labels):
                 if store.census.namespaces.get(name, ()) != labels:
                     store.census.namespaces[name] = labels
@@ -212,6 +208,22 @@ class Engine:
                 self._gangs_stirred = True
             case _:
                 self._apply_leadership(event)
+
+    def _apply_order(self, event: Event) -> None:
+        """What groups the nodes: topologies and flavors."""
+        store = self.store
+        match event:
+            case ev.TopologySeen(topology):
+                self._stirred |= store.topologies.get(topology.name) != topology
+                store.topologies[topology.name] = topology
+            case ev.TopologyGone(name):
+                store.topologies.pop(name, None)
+                self._stirred = True
+            case ev.FlavorSeen(flavor):
+                self._stirred |= store.see_flavor(flavor)
+            case ev.FlavorGone(name):
+                store.lose_flavor(name)
+                self._stirred = True
 
     def _apply_leadership(self, event: Event) -> None:
         match event:

@@ -219,6 +219,8 @@ def _gang(
         least = member_minimum(group, spec)
         least = min(count, max(0, least - placed.get(name, 0)))
         branch = index[branch_name(group, name)]
+        if group.flavors:
+            shape = msgspec.structs.replace(shape, flavors=tuple(choice.name for choice in group.flavors))
         member = Member(name, shape, count, least, branch, resolved.label_sets.get(name, ()))
         members += parted(member, resolved, pods)
     return Gang(
@@ -230,6 +232,7 @@ def _gang(
         members=tuple(members),
         branches=tuple(branches),
         preemptible=group.preemptible,
+        flavors=group.flavors,
         held=held,
         held_branches=tuple(index[branch_name(group, place.member)] for place in held),
         leader=_leader(group, resolved),

@@ -33,6 +33,7 @@ PATHS = {
     "priorityclasses": "/apis/scheduling.k8s.io/v1/priorityclasses",
     "queues": f"/apis/{names.GROUP}/{names.VERSION}/queues",
     "topologies": f"/apis/{names.GROUP}/{names.VERSION}/topologies",
+    "resourceflavors": f"/apis/{names.GROUP}/{names.VERSION}/resourceflavors",
     "podgroups": f"/apis/{names.GROUP}/{names.VERSION}/podgroups",
     "persistentvolumeclaims": "/api/v1/persistentvolumeclaims",
     "persistentvolumes": "/api/v1/persistentvolumes",
@@ -74,6 +75,8 @@ def gone_event(kind: str, key: str) -> Event:
             return ev.QueueGone(key)
         case "topologies":
             return ev.TopologyGone(key)
+        case "resourceflavors":
+            return ev.FlavorGone(key)
         case "namespaces":
             return ev.NamespaceGone(key)
         case "priorityclasses":
@@ -96,6 +99,8 @@ def _key(event: Event) -> tuple[str, bool]:
             return queue.name, False
         case ev.TopologySeen(topology):
             return topology.name, False
+        case ev.FlavorSeen(flavor):
+            return flavor.name, False
         case ev.NamespaceSeen(name) | ev.PriorityClassSeen(name):
             return name, False
         case ev.StorageSeen(_, found):
@@ -106,7 +111,7 @@ def _key(event: Event) -> tuple[str, bool]:
             return uid, True
         case ev.PodGroupGone(namespace, name):
             return f"{namespace}/{name}", True
-        case ev.NodeGone(name) | ev.QueueGone(name) | ev.TopologyGone(name):
+        case ev.NodeGone(name) | ev.QueueGone(name) | ev.TopologyGone(name) | ev.FlavorGone(name):
             return name, True
         case ev.NamespaceGone(name) | ev.PriorityClassGone(name):
             return name, True
@@ -285,7 +290,7 @@ class Watcher:
         except (msgspec.MsgspecError, KeyError, TypeError):
             said = body[:200].decode(errors="replace")
         match status:
-            case 404 if kind in ("queues", "topologies", "podgroups"):
+            case 404 if kind in ("queues", "topologies", "resourceflavors", "podgroups"):
                 return f"the CRD of {kind}.muster.dev is not installed; run: kubectl apply -k manifests ({said})"
             case 401:
                 return f"the API server does not know us; check the token or certificate ({said})"

@@ -6,6 +6,7 @@ import msgspec
 
 from scheduler.model.cluster import Node
 from scheduler.model.effects import Effect
+from scheduler.model.flavor import Flavor
 from scheduler.model.plan import Plan
 from scheduler.model.queue import Queue
 from scheduler.model.selector import Labels
@@ -52,6 +53,14 @@ class TopologySeen(msgspec.Struct, frozen=True):
 
 
 class TopologyGone(msgspec.Struct, frozen=True):
+    name: str
+
+
+class FlavorSeen(msgspec.Struct, frozen=True):
+    flavor: Flavor
+
+
+class FlavorGone(msgspec.Struct, frozen=True):
     name: str
 
 
@@ -147,6 +156,8 @@ Event = (
     | QueueGone
     | TopologySeen
     | TopologyGone
+    | FlavorSeen
+    | FlavorGone
     | NamespaceSeen
     | NamespaceGone
     | PriorityClassSeen

@@ -47,6 +47,7 @@ KINDS = (
     Kind("podgroups", "PodGroup", MUSTER, namespaced=True, custom=True, status=True),
     Kind("queues", "Queue", MUSTER, custom=True, status=True),
     Kind("topologies", "Topology", MUSTER, custom=True),
+    Kind("resourceflavors", "ResourceFlavor", MUSTER, custom=True),
 )
 
 KIND = {kind.plural: kind for kind in KINDS}

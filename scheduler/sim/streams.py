@@ -23,6 +23,7 @@ _PATHS = {
     "podgroups": "/apis/muster.dev/v1alpha1/podgroups",
     "queues": "/apis/muster.dev/v1alpha1/queues",
     "topologies": "/apis/muster.dev/v1alpha1/topologies",
+    "resourceflavors": "/apis/muster.dev/v1alpha1/resourceflavors",
     "persistentvolumeclaims": "/api/v1/persistentvolumeclaims",
     "persistentvolumes": "/api/v1/persistentvolumes",
     "storageclasses": "/apis/storage.k8s.io/v1/storageclasses",
@@ -157,6 +158,8 @@ def _gone(event: Event) -> tuple[str, Event | None]:
             return queue.name, ev.QueueGone(queue.name)
         case ev.TopologySeen(topology):
             return topology.name, ev.TopologyGone(topology.name)
+        case ev.FlavorSeen(flavor):
+            return flavor.name, ev.FlavorGone(flavor.name)
         case ev.NamespaceSeen(name):
             return name, ev.NamespaceGone(name)
         case ev.PriorityClassSeen(name, _, _):
@@ -173,6 +176,7 @@ def _gone(event: Event) -> tuple[str, Event | None]:
             ev.NodeGone(name)
             | ev.QueueGone(name)
             | ev.TopologyGone(name)
+            | ev.FlavorGone(name)
             | ev.NamespaceGone(name)
             | ev.PriorityClassGone(name)
         ):

@@ -189,7 +189,7 @@ def build(
         values,
         bonuses or {},
         queue_of_gang or {},
-        nodes.flavors,
+        nodes,
         firm=any(line.firm for queue in queue_rooms for line in queue.lines),
     )
     asked = {relation.kind for relation in related.relations}
@@ -301,13 +301,16 @@ def _demands(
     return demands
 
 
-def _flavor_costs(gang: Gang, flavors: tuple[str, ...]) -> tuple[int, ...]:
-    """What each flavor costs a gang that accepts some: how far its preference is below the highest."""
+def _flavor_costs(gang: Gang, nodes: NodeTable) -> tuple[int, ...]:
+    """What each flavor costs a gang that accepts some: how far its preference is below the highest. One that stands
+    already grows where it stands."""
     if not gang.flavors:
         return ()
     preference = {choice.name: choice.preference for choice in gang.flavors}
     highest = max(preference.values())
-    return tuple(highest - preference[name] if name in preference else -1 for name in flavors)
+    rows = [nodes.rows[each.node] for place in gang.held for each in place.nodes if each.node in nodes.rows]
+    open_to = {nodes.flavor(row) for row in rows} or set(preference)
+    return tuple(highest - preference[name] if name in preference and name in open_to else -1 for name in nodes.flavors)
 
 
 def _gang_asks(
@@ -322,7 +325,7 @@ def _gang_asks(
     values: Mapping[GangKey, tuple[int, ...]] | None,
     bonuses: Mapping[GangKey, int],
     queue_of_gang: Mapping[GangKey, int],
-    flavors: tuple[str, ...],
+    nodes: NodeTable,
     *,
     firm: bool,
 ) -> tuple[GangAsk, ...]:
@@ -356,7 +359,7 @@ def _gang_asks(
                 queue=queue_of_gang.get(gang.key, -1),
                 bundle=gang.single,
                 firm=firm and not gang.preemptible,
-                flavors=_flavor_costs(gang, flavors),
+                flavors=_flavor_costs(gang, nodes),
                 bonus=bonuses.get(gang.key, 0),
                 leader=next((at for at, member in enumerate(gang.members) if member.name == gang.leader), -1),
             )

@@ -15,6 +15,7 @@ from scheduler.model import events as ev
 from scheduler.model.cluster import Node
 from scheduler.model.devices import DeviceUse, device_use, parse_uses
 from scheduler.model.events import Event
+from scheduler.model.flavor import Flavor, FlavorChoice
 from scheduler.model.queue import Queue, Quota
 from scheduler.model.relations import LabelSet
 from scheduler.model.resources import amount, from_quantities
@@ -84,6 +85,7 @@ GONE: Mapping[str, Callable[[raw.Meta], Event]] = {
     "podgroups": lambda meta: ev.PodGroupGone(meta.namespace, meta.name),
     "queues": lambda meta: ev.QueueGone(meta.name),
     "topologies": lambda meta: ev.TopologyGone(meta.name),
+    "resourceflavors": lambda meta: ev.FlavorGone(meta.name),
     "namespaces": lambda meta: ev.NamespaceGone(meta.name),
     "priorityclasses": lambda meta: ev.PriorityClassGone(meta.name),
     **{kind: _storage_gone(kind) for kind in storage.READERS},
@@ -112,6 +114,7 @@ class Decoder:
             "podgroups": self._read_group,
             "queues": self._read_queue,
             "topologies": self._read_topology,
+            "resourceflavors": self._read_flavor,
             "namespaces": self._read_namespace,
             "priorityclasses": self._read_priority_class,
             **{kind: partial(self._read_storage, kind) for kind in storage.READERS},
@@ -268,7 +271,7 @@ class Decoder:
                 suspend=spec.suspend,
                 leader=spec.leader,
                 rank_label=spec.rankOrder.label if spec.rankOrder is not None else "",
-                unmodelled=_unmodelled_group(spec),
+                flavors=tuple(FlavorChoice(each.name, each.preference) for each in spec.flavors or ()),
                 phase=status.phase,
                 epoch=status.epoch,
                 scheduled=status.scheduled,
@@ -315,6 +318,12 @@ class Decoder:
         self._version = topology.metadata.resourceVersion
         levels = tuple(Level(each.name, each.nodeLabel) for each in topology.spec.levels)
         return ev.TopologySeen(Topology(topology.metadata.name, levels, _torus(topology.spec.torus)))
+
+    def _read_flavor(self, body: bytes | msgspec.Raw) -> Event:
+        flavor = msgspec.json.decode(body, type=raw.FlavorObject)
+        self._version = flavor.metadata.resourceVersion
+        selector = tuple(sorted((flavor.spec.nodeSelector or {}).items()))
+        return ev.FlavorSeen(Flavor(flavor.metadata.name, selector))
 
     def _read_namespace(self, body: bytes | msgspec.Raw) -> Event:
         namespace = self._named.decode(body)
@@ -375,11 +384,6 @@ def _torus(torus: raw.TorusObject | None) -> Torus | None:
 
 def _sides(text: str) -> tuple[int, ...]:
     return tuple(int(side) for side in text.split("x"))
-
-
-def _unmodelled_group(spec: raw.PodGroupSpec) -> tuple[str, ...]:
-    """What a PodGroup asks for that is in the schema and not decided on yet: such a gang is refused by name."""
-    return ("PodGroup field flavors",) if spec.flavors else ()
 
 
 def _devices(annotations: Mapping[str, str]) -> tuple[DeviceUse, ...]:

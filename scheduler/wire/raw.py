@@ -302,6 +302,11 @@ class RankOrderObject(msgspec.Struct):
     label: str = "batch.kubernetes.io/job-completion-index"
 
 
+class FlavorChoiceObject(msgspec.Struct):
+    name: str
+    preference: int = 0
+
+
 class PodGroupSpec(msgspec.Struct):
     queue: str = ""
     members: list[MemberObject] | None = None
@@ -314,7 +319,7 @@ class PodGroupSpec(msgspec.Struct):
     suspend: bool = False
     rankOrder: RankOrderObject | None = None
     leader: str = ""
-    flavors: list[Any] | None = None
+    flavors: list[FlavorChoiceObject] | None = None
 
 
 class DeviceObject(msgspec.Struct):
@@ -424,6 +429,15 @@ class TopologySpec(msgspec.Struct):
 class TopologyObject(msgspec.Struct):
     metadata: Meta
     spec: TopologySpec
+
+
+class FlavorSpec(msgspec.Struct):
+    nodeSelector: dict[str, str] | None = None
+
+
+class FlavorObject(msgspec.Struct):
+    metadata: Meta
+    spec: FlavorSpec = msgspec.field(default_factory=FlavorSpec)
 
 
 class PriorityClassObject(msgspec.Struct):
