@@ -172,9 +172,6 @@ def gang_of(
     ``missing`` is how many pods of each member need a place; ``held`` are the places it keeps; ``promised`` whether
     pods that its templates promise count before they exist.
     """
-    if group.unmodelled:
-        refusals = tuple(Refusal("modelled", "NotModelled", where=each) for each in group.unmodelled)
-        return Verdict(Cause.INVALID, refusals)
     if resolved.mismatches:
         return Verdict(Cause.INVALID, resolved.mismatches)
     if group.suspend:

@@ -158,7 +158,6 @@ class PodGroup(msgspec.Struct, frozen=True):
     rank_label: str = ""
     """The pod label that holds the rank where places go by rank; empty: they go by the names of pods."""
     flavors: tuple[FlavorChoice, ...] = ()
-    unmodelled: tuple[str, ...] = ()
     phase: str = ""
     epoch: int = 0
     scheduled: int = 0
