@@ -226,7 +226,8 @@ BAD_SETTINGS = [
     BadStart(
         "policy-unknown-term",
         "{policy}:2: rules: unknown rule 'gravity'; there are: capacity, devices, exclusive-domains, "
-        "gang-minimum, leader, one-flavor, pod-affinity, pod-anti-affinity, queue-limit, required-topology, slices, topology-spread",
+        "gang-minimum, leader, one-flavor, pod-affinity, pod-anti-affinity, queue-limit, required-topology, slices, "
+        "topology-spread",
         "name: term\nrules: [capacity, gravity]\n",
     ),
     BadStart(
