@@ -11,7 +11,7 @@ from scheduler.solver.decompose import Decomposition, is_decomposable
 from scheduler.solver.greedy import place
 from scheduler.solver.improve import solve
 from scheduler.solver.problem import Problem, SolveRequest, SolveResult
-from tests.property.solver_worlds import World, worlds
+from tests.property.solver_worlds import World, levelled, worlds
 from tests.unit.solver.small import built, gang, node
 
 
@@ -21,7 +21,7 @@ def _decomposed(problem: Problem) -> list[SolveResult]:
 
 
 @settings(max_examples=25, deadline=None)
-@given(worlds())
+@given(worlds(asks=levelled))
 def test_every_answer_obeys_the_rules_and_none_is_below_the_one_before(world: World) -> None:
     problem = world.build().problem
     assume(is_decomposable(problem))
@@ -37,7 +37,7 @@ def test_every_answer_obeys_the_rules_and_none_is_below_the_one_before(world: Wo
 
 
 @settings(max_examples=25, deadline=None)
-@given(worlds())
+@given(worlds(asks=levelled))
 def test_no_bound_is_below_what_one_model_of_everything_reaches(world: World) -> None:
     problem = world.build().problem
     assume(is_decomposable(problem))
