@@ -124,7 +124,8 @@ class _Building:
         count = int(codes.max(initial=-1)) + 1
         room = np.zeros((count, self._pools.room.shape[1]), dtype=np.int64)
         np.add.at(room, codes[inside], self._pools.room[inside])
-        most = np.full(count, np.iinfo(np.int32).max, dtype=np.int64)
+        most = np.zeros(count, dtype=np.int64)
+        most[codes[inside]] = kind.count
         total = np.zeros(self._pools.room.shape[1], dtype=np.int64)
         for item, pods in kind.needs:
             total += self._pools.pieces[item] * pods
