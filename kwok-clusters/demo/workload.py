@@ -84,7 +84,7 @@ class Gang:
     templated: bool = False
     pods_made: int | None = None
     model: str = ""
-    anti_affinity: bool = False
+    resource_claim: str = ""
     waits: Wait | None = None
 
     @property
@@ -108,10 +108,9 @@ class Gang:
             pod["metadata"]["labels"] = {GROUP_LABEL: self.name}
             if self.model:
                 pod["metadata"]["annotations"]["muster.dev/gpu-model"] = self.model
-            if self.anti_affinity:
-                term = {"topologyKey": HOSTNAME_LABEL, "labelSelector": {"matchLabels": {GROUP_LABEL: self.name}}}
-                rule = {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
-                pod["spec"]["affinity"] = {"podAntiAffinity": rule}
+            if self.resource_claim:
+                claim = {"name": "device", "resourceClaimName": self.resource_claim}
+                pod["spec"]["resourceClaims"] = [claim]
             yield pod
 
 
@@ -249,8 +248,8 @@ def unfit(site: Site) -> Iterator[Gang]:
         waits=Wait("pods that never came", "Incomplete", "6 of at least 8 pods exist"),
     )  # fmt: skip
     yield Gang(
-        "not-supported", RESEARCH, 2, 1, 2, 5, anti_affinity=True,
-        waits=Wait("a rule not modelled yet", "Invalid", "podAntiAffinity"),
+        "not-supported", RESEARCH, 2, 1, 2, 5, resource_claim="somebodys-gpu",
+        waits=Wait("claims (DRA): not yet", "Invalid", "resourceClaims"),
     )  # fmt: skip
 
 
