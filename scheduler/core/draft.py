@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-import msgspec
-
 from scheduler.core.window import Ask
 from scheduler.model.plan import Decision
 from scheduler.model.work import GangKey, NodeCount, Place
@@ -78,11 +76,6 @@ class Draft:
         return [
             Decision(single.key, (Place("pod", (spot,)),)) for single, spot in zip(ask.singles, spots, strict=False)
         ]
-
-
-def _one(spot: NodeCount) -> NodeCount:
-    """One of the pods of a spot."""
-    return msgspec.structs.replace(spot, count=1)
 
 
 def _pods(places: Places) -> int:
