@@ -15,6 +15,7 @@ from scheduler.model.cluster import Codes, Mask, NodeTable, Standing
 from scheduler.model.work import Gang, GangKey
 from scheduler.solver.levels import Levels, UnknownAskError
 from scheduler.solver.problem import BranchAsk, GangAsk, Problem
+from scheduler.solver.tree import asks_exclusive
 
 Closed = Mapping[tuple[GangKey, int], Mask]
 """(gang, index of a member) -> [nodes] closed to it by standing gangs; absent: none."""
@@ -96,24 +97,16 @@ class ExclusiveDomains:
         for level in self._levels if not gang.bundle else ():
             domain = int(self._problem.class_domain[node_class, level])
             self._uses[level].setdefault(domain, set()).add(index)
-            if _asks(gang, gang.members[member].branch, level):
+            if asks_exclusive(gang, gang.members[member].branch, level):
                 self._holds[level].setdefault(domain, set()).add(index)
 
     def _open(self, index: int, gang: GangAsk, branch: int) -> Mask:
         mask = np.ones(self._problem.class_count, dtype=np.bool_)
         for level in self._levels:
-            exclusive = _asks(gang, branch, level)
+            exclusive = asks_exclusive(gang, branch, level)
             taken = self._uses[level] if exclusive else self._holds[level]
             others = [domain for domain, gangs in taken.items() if gangs - {index}]
             mask &= ~np.isin(self._problem.class_domain[:, level], others)
             if exclusive:
                 mask &= self._problem.class_domain[:, level] >= 0
         return mask
-
-
-def _asks(gang: GangAsk, branch: int, level: int) -> bool:
-    while branch >= 0:
-        if gang.branches[branch].exclusive == level:
-            return True
-        branch = gang.branches[branch].parent
-    return False

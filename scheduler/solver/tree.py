@@ -20,6 +20,11 @@ def path_up(gang: GangAsk, branch: int) -> list[int]:
     return path
 
 
+def asks_exclusive(gang: GangAsk, branch: int, level: int) -> bool:
+    """Whether a branch, or one above it, wants the domains of a level for its gang alone."""
+    return any(gang.branches[each].exclusive == level for each in path_up(gang, branch))
+
+
 def members_below(gang: GangAsk, branch: int) -> list[int]:
     """Members anywhere below a branch, its own first."""
     own = [index for index, member in enumerate(gang.members) if member.branch == branch]

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 from scheduler.model.plan import Refusal
 from scheduler.solver.posting import Posting, Variable
-from scheduler.solver.problem import GangAsk, Problem, Put
+from scheduler.solver.problem import Problem, Put
+from scheduler.solver.tree import asks_exclusive
 
 NAME = "exclusive-domains"
 
@@ -24,7 +25,7 @@ def post(model: Posting) -> None:
         uses: dict[int, dict[int, list[Variable]]] = {}
         for index, gang in enumerate(problem.gangs):
             for member, each in enumerate(gang.members):
-                exclusive = _asks(gang, each.branch, level)
+                exclusive = asks_exclusive(gang, each.branch, level)
                 for node_class, count in model.counts(index, member):
                     if exclusive and codes[node_class] < 0:
                         model.at_most([(1, count)], 0)
@@ -51,14 +52,6 @@ def _post_apart(model: Posting, counts: list[Variable], flags: list[Variable]) -
     most = sum(model.upper(count) for count in counts)
     if most and flags:
         model.at_most([*((1, count) for count in counts), *((most, flag) for flag in flags)], most)
-
-
-def _asks(gang: GangAsk, branch: int, level: int) -> bool:
-    while branch >= 0:
-        if gang.branches[branch].exclusive == level:
-            return True
-        branch = gang.branches[branch].parent
-    return False
 
 
 def broken(problem: Problem, puts: Iterable[Put]) -> list[Refusal]:
