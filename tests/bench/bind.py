@@ -24,7 +24,7 @@ from typing import Any
 
 from testbed import Bed, BedOptions
 
-from tests.bench.loads import KUBE_SCHEDULER, MUSTER, gangs, queue, singles, topology
+from tests.bench.loads import KUBE_SCHEDULER, MUSTER, fleet, gangs, queue, singles, topology
 from tests.bench.measure import Binds, Usage, columns, machine, read_binds, usage, write_json
 
 Document = dict[str, Any]
@@ -48,30 +48,6 @@ class Run:
     server_cpu_seconds: float
     gpus: int
     audit: str = ""
-
-
-def nodes_of(count: int) -> list[Document]:
-    """Ready nodes with 8 GPUs, ten to a rack."""
-    allocatable = {"cpu": "96", "memory": "1024Gi", "pods": "110", "nvidia.com/gpu": "8"}
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "Node",
-            "metadata": {
-                "name": f"node-{number:04d}",
-                "labels": {
-                    "kubernetes.io/hostname": f"node-{number:04d}",
-                    "topology.muster.dev/rack": f"rack-{number // RACK_NODES:03d}",
-                },
-            },
-            "status": {
-                "allocatable": allocatable,
-                "capacity": allocatable,
-                "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
-            },
-        }
-        for number in range(count)
-    ]
 
 
 @contextmanager
@@ -278,7 +254,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         log = Path(folder) / "muster.log"
         results = []
-        nodes = nodes_of(options.nodes)
+        nodes = fleet(options.nodes, RACK_NODES)
         count = options.gangs * GANG_SIZE
         if "singles" in options.loads:
             title = f"{options.pods} one-GPU pods, {options.nodes} nodes"

@@ -24,7 +24,7 @@ import psutil
 from testbed import Bed, BedOptions, bulk
 
 from tests.bench.cycle_world import NODE_GPUS, RACK_NODES
-from tests.bench.loads import KUBE_SCHEDULER, MUSTER, pod, pod_group, queue, topology
+from tests.bench.loads import KUBE_SCHEDULER, MUSTER, fleet, pod, pod_group, queue, topology
 from tests.bench.measure import columns, usage
 
 Document = dict[str, Any]
@@ -52,26 +52,6 @@ class Footprint:
     """The scheduler's own lines about its decisions."""
 
 
-def nodes_of(count: int) -> list[Document]:
-    amounts = {"cpu": "96", "memory": "1024Gi", "pods": "110", "nvidia.com/gpu": str(NODE_GPUS)}
-    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "Node",
-            "metadata": {
-                "name": f"node-{number:04d}",
-                "labels": {
-                    "kubernetes.io/hostname": f"node-{number:04d}",
-                    "topology.muster.dev/rack": f"r{number // RACK_NODES:03d}",
-                },
-            },
-            "status": {"allocatable": amounts, "capacity": amounts, "conditions": [ready]},
-        }
-        for number in range(count)
-    ]
-
-
 def running_pods(count: int, nodes: int, fill: float) -> Iterator[Document]:
     """Pods on nodes from their creation on: one-GPU pods up to the fill, the rest without GPUs."""
     gpu_pods = min(count, round(fill * nodes * NODE_GPUS))
@@ -89,7 +69,7 @@ def populated(nodes: int, running: int, fill: float) -> Iterator[Bed]:
         bed.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
         levels = (("rack", "topology.muster.dev/rack"), ("host", "kubernetes.io/hostname"))
         bed.create([queue(), topology(levels)])
-        bed.create(nodes_of(nodes))
+        bed.create(fleet(nodes, RACK_NODES))
         several: list[Document] = []
         for made in running_pods(running, nodes, fill):
             several.append(made)

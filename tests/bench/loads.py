@@ -8,6 +8,27 @@ MUSTER = "muster"
 KUBE_SCHEDULER = "default-scheduler"
 
 
+def fleet(count: int, rack_nodes: int) -> list[dict[str, Any]]:
+    """Ready nodes with 8 GPUs, named ``node-0000`` and on; so many to a rack, named ``r000`` and on."""
+    amounts = {"cpu": "96", "memory": "1024Gi", "pods": "110", "nvidia.com/gpu": "8"}
+    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {
+                "name": f"node-{number:04d}",
+                "labels": {
+                    "kubernetes.io/hostname": f"node-{number:04d}",
+                    "topology.muster.dev/rack": f"r{number // rack_nodes:03d}",
+                },
+            },
+            "status": {"allocatable": amounts, "capacity": amounts, "conditions": [ready]},
+        }
+        for number in range(count)
+    ]
+
+
 def queue(name: str = "default") -> dict[str, Any]:
     return {"apiVersion": "muster.dev/v1alpha1", "kind": "Queue", "metadata": {"name": name}, "spec": {}}
 

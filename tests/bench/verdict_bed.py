@@ -23,7 +23,7 @@ from typing import Any
 import aiohttp
 from testbed import Bed, BedOptions
 
-from tests.bench.loads import KUBE_SCHEDULER, MUSTER, pod, pod_group, queue, topology
+from tests.bench.loads import KUBE_SCHEDULER, MUSTER, fleet, pod, pod_group, queue, topology
 from tests.bench.measure import columns
 
 Document = dict[str, Any]
@@ -47,19 +47,6 @@ class BedAnswer:
     words: str
 
 
-def node_of(number: int, rack_nodes: int) -> Document:
-    amounts = {"cpu": "96", "memory": "1024Gi", "pods": "110", "nvidia.com/gpu": "8"}
-    name = f"node-{number:04d}"
-    labels = {"kubernetes.io/hostname": name, "topology.muster.dev/rack": f"r{number // rack_nodes:03d}"}
-    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": name, "labels": labels},
-        "status": {"allocatable": amounts, "capacity": amounts, "conditions": [ready]},
-    }
-
-
 def filler(number: int, gpus: int) -> Document:
     """A pod of somebody else that holds so many GPUs of a node from its creation on."""
     made = pod(f"old-{number:04d}", "nobody", gpus=gpus)
@@ -79,7 +66,7 @@ def filled(free_gpus: list[int], rack_nodes: int, quota_gpus: int | None) -> Ite
             ours["spec"]["resources"] = [{"name": "nvidia.com/gpu", "limit": str(quota_gpus)}]
         levels = (("rack", "topology.muster.dev/rack"), ("host", "kubernetes.io/hostname"))
         bed.create([ours, topology(levels)])
-        bed.create([node_of(number, rack_nodes) for number in range(len(free_gpus))])
+        bed.create(fleet(len(free_gpus), rack_nodes))
         bed.create([filler(number, 8 - free) for number, free in enumerate(free_gpus) if free < 8])
         yield bed
 
