@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -15,6 +16,7 @@ from scheduler.model.flavor import Flavor, flavor_of
 from scheduler.model.neighbours import NOBODY, Neighbours
 from scheduler.model.queue import Queue
 from scheduler.model.resources import Matrix, Resources
+from scheduler.model.running import Guards, Running
 from scheduler.model.shape import Taint
 from scheduler.model.topology import Topology
 from scheduler.model.volumes import VolumeFacts
@@ -218,3 +220,6 @@ class Snapshot:
     volumes: VolumeFacts | None = None
     """None where no waiting pod has volumes."""
     standing: tuple[Standing, ...] = ()
+    running: tuple[Running, ...] = ()
+    """Every gang that has places and may have to give way; empty where nobody may take."""
+    guards: Guards = MappingProxyType({})

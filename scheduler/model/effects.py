@@ -48,6 +48,18 @@ class Bump(msgspec.Struct, frozen=True):
     gang: GangKey
 
 
+class Evict(msgspec.Struct, frozen=True):
+    """Evict a pod through the Eviction API, its UID as precondition; ``gang`` is the beneficiary (empty: none, the
+    reason says why). A budget's refusal comes back as `Failed` with status 429."""
+
+    namespace: str
+    name: str
+    uid: str
+    gang: GangKey
+    reason: str
+    message: str
+
+
 class SelectNode(msgspec.Struct, frozen=True):
     """Choose the node that a claim is provisioned for, by compare-and-swap; ``gang`` waits for it to be bound."""
 
@@ -148,6 +160,7 @@ Effect = (
     | Release
     | Bind
     | Bump
+    | Evict
     | SelectNode
     | ReserveVolume
     | MarkPod

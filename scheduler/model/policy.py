@@ -58,6 +58,55 @@ class Entitlement(msgspec.Struct, frozen=True):
     guarantee_at: str = "every-ancestor"
 
 
+COSTS = (
+    "guards-broken",
+    "own-queue",
+    "least-above-share",
+    "highest-priority",
+    "lost-seconds",
+    "gpus-evicted",
+    "pods-evicted",
+    "moved-seconds",
+    "pods-moved",
+)
+"""What taking may cost, each a non-negative number; a policy puts those that count in order."""
+
+
+class Taking(msgspec.Struct, frozen=True):
+    """Whether and how running work makes room.
+
+    ``after_loss``: a victim taken whole may leave its branch below what protects it (``mayFallBelow``), or not
+    (``mayNot``). ``rule``: how fairness is compared between queues (``default``, ``kueue-fair`` by final and initial
+    shares as ``fair_rules`` says, ``kai``). ``borrowing``: whom a gang may take that takes its queue above its
+    guarantee, where its queue does not say. ``costs`` are minimised in this order.
+    """
+
+    preempt: bool = True
+    reclaim: bool = True
+    moves: bool = True
+    after_loss: str = "mayFallBelow"
+    rule: str = "default"
+    fair_rules: tuple[str, ...] = ("FinalShare", "InitialShare")
+    borrowing: str = "Any"
+    min_runtime_at: str = "queue"
+    """``queue``: a victim is protected by its own queue's minimum run time; ``common-ancestor``: by that of its branch
+    below the lowest common ancestor with the beneficiary."""
+    break_guards: bool = False
+    """PodDisruptionBudgets may be broken, last of all and never silently."""
+    costs: tuple[str, ...] = (
+        "guards-broken",
+        "own-queue",
+        "least-above-share",
+        "highest-priority",
+        "lost-seconds",
+        "pods-evicted",
+        "moved-seconds",
+        "pods-moved",
+    )
+    stuck_seconds: float = 300.0
+    """A pod that terminates for longer than its grace and this is stuck: neither room to come nor a victim."""
+
+
 class Policy(msgspec.Struct, frozen=True):
     name: str = "default"
     filters: tuple[str, ...] = (
@@ -103,3 +152,4 @@ class Policy(msgspec.Struct, frozen=True):
     verdicts: VerdictPace = VerdictPace()
     patience: Patience = Patience()
     entitlement: Entitlement = Entitlement()
+    taking: Taking = Taking()

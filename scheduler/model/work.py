@@ -222,6 +222,11 @@ class Gang(msgspec.Struct, frozen=True):
     held: tuple[Place, ...] = ()
     held_branches: tuple[int, ...] = ()
     leader: str = ""
+    preempts: bool = True
+    """Whether it may take from others at all (``preemptionPolicy: Never`` of its PriorityClass forbids it)."""
+    delay_seconds: float | None = None
+    """How long it waits before it may cause an eviction; None: what its queue says."""
+    user: str = ""
 
     @property
     def pods(self) -> int:

@@ -73,6 +73,15 @@ def request_for(effect: Effect, now_seconds: float) -> Request:
             note = f"a decision about resourceVersion {effect.version} was withdrawn"
             condition = Condition("muster.dev/DecisionWithdrawn", "True", "Released", note, now_seconds)
             return _pod_condition(effect.namespace, effect.name, effect.uid, condition)
+        case ef.Evict():
+            path = f"/api/v1/namespaces/{effect.namespace}/pods/{effect.name}/eviction"
+            eviction = {
+                "apiVersion": "policy/v1",
+                "kind": "Eviction",
+                "metadata": {"name": effect.name, "namespace": effect.namespace},
+                "deleteOptions": {"preconditions": {"uid": effect.uid}},
+            }
+            return Request("POST", path, _encode(eviction))
         case ef.SelectNode():
             meta = {"uid": effect.uid, "resourceVersion": effect.version, "annotations": {SELECTED_NODE: effect.node}}
             path = f"/api/v1/namespaces/{effect.namespace}/persistentvolumeclaims/{effect.name}"
