@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -222,4 +221,4 @@ class Snapshot:
     standing: tuple[Standing, ...] = ()
     running: tuple[Running, ...] = ()
     """Every gang that has places and may have to give way; empty where nobody may take."""
-    guards: Guards = MappingProxyType({})
+    guards: Guards = field(default_factory=dict)
