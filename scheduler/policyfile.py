@@ -9,7 +9,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from scheduler.model.policy import Entitlement, Limits, Patience, Policy, SolverBudget, VerdictPace
+from scheduler.model.policy import COSTS, Entitlement, Limits, Patience, Policy, SolverBudget, Taking, VerdictPace
 from scheduler.solver.device_scores import DEVICE_SCORES
 from scheduler.solver.node_scores import NODE_SCORES
 from scheduler.solver.terms.table import FILTERS, GOALS, RELATIVE_FILTERS, RULES, VOLUME_FILTERS
@@ -59,6 +59,29 @@ class _Entitlement(_Strict):
     guarantee_at: Literal["every-ancestor", "leaf"] = "every-ancestor"
 
 
+class _Taking(_Strict):
+    preempt: bool = Taking().preempt
+    reclaim: bool = Taking().reclaim
+    moves: bool = Taking().moves
+    after_loss: Literal["mayFallBelow", "mayNot"] = "mayFallBelow"
+    rule: Literal["default", "kueue-fair", "kai"] = "default"
+    fair_rules: list[Literal["FinalShare", "InitialShare"]] = ["FinalShare", "InitialShare"]
+    borrowing: Literal["Never", "LowerPriority", "Any"] = "Any"
+    min_runtime_at: Literal["queue", "common-ancestor"] = "queue"
+    break_guards: bool = Taking().break_guards
+    costs: list[str] = list(Taking().costs)
+    stuck_seconds: float = Field(Taking().stuck_seconds, gt=0)
+
+    @field_validator("costs")
+    @classmethod
+    def _costs(cls, names: list[str]) -> list[str]:
+        _known("cost", names, COSTS)
+        return names
+
+    def value(self) -> Taking:
+        return Taking(**{**self.model_dump(), "fair_rules": tuple(self.fair_rules), "costs": tuple(self.costs)})
+
+
 def _known(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
     for name in names:
         if name not in known:
@@ -78,6 +101,7 @@ class _File(_Strict):
     verdicts: _Verdicts = _Verdicts()
     patience: _Patience = _Patience()
     entitlement: _Entitlement = _Entitlement()
+    taking: _Taking = _Taking()
 
     @field_validator("filters")
     @classmethod
@@ -146,6 +170,7 @@ def load(path: Path) -> Policy:
         verdicts=VerdictPace(**file.verdicts.model_dump()),
         patience=Patience(**file.patience.model_dump()),
         entitlement=Entitlement(**file.entitlement.model_dump()),
+        taking=file.taking.value(),
     )
 
 
