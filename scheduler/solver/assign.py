@@ -16,7 +16,7 @@ from scheduler.model.devices import DEVICE_MILLI
 from scheduler.model.resources import GPU, Matrix
 from scheduler.solver.device_scores import device_score
 from scheduler.solver.devices import Held, Numbers, fits, pour, take, take_idle
-from scheduler.solver.problem import MemberAsk, Problem
+from scheduler.solver.problem import MemberAsk, Problem, Put
 from scheduler.solver.scarcity import by_scarcity
 
 Ask = tuple[MemberAsk, int]
@@ -101,6 +101,46 @@ def size_of(problem: Problem, node_class: int, member: MemberAsk) -> tuple[int, 
         member.request[column] + (parts if problem.resources[column] == GPU else 0)
         for column in by_scarcity(problem.resources)
     )
+
+
+def by_class(puts: Sequence[Put]) -> list[tuple[int, list[Put]]]:
+    """Puts by the class that they are on, class after class."""
+    found: dict[int, list[Put]] = {}
+    for put in puts:
+        found.setdefault(put.node_class, []).append(put)
+    return sorted(found.items())
+
+
+def unassignable(problem: Problem, puts: Sequence[Put]) -> list[int]:
+    """The classes whose nodes do not hold what is counted on them, as far as the orders tried here can tell."""
+    found = []
+    for node_class, here in by_class(puts):
+        free = np.repeat(problem.class_free[node_class][None, :], int(problem.class_nodes[node_class]), axis=0)
+        if assign_puts(problem, node_class, ClassNodes(problem, node_class, free), here) is None:
+            found.append(node_class)
+    return found
+
+
+def assign_puts(problem: Problem, node_class: int, nodes: ClassNodes, puts: Sequence[Put]) -> list[Assigned] | None:
+    """Every pod of these puts on a node: what knows its devices and its nodes is taken at its word, the largest first,
+    the rest by `assign`. ``nodes`` are used up; None when some pod finds no node."""
+    assigned = []
+    on_nodes = []
+    for ask, put in enumerate(puts):
+        member = problem.gangs[put.gang].members[put.member]
+        for index, held, count in put.held:
+            nodes.take(index, member, held, count)
+            assigned.append(Assigned(ask, index, count, (held,) * count))
+        on_nodes += [] if put.held else [(ask, member, index, count) for index, count in put.spots]
+    on_nodes.sort(key=lambda each: size_of(problem, node_class, each[1]), reverse=True)
+    for ask, member, index, count in on_nodes:
+        if int(nodes.fits(member, count)[index]) < count:
+            return None
+        assigned.append(Assigned(ask, index, count, nodes.put(index, member, count)))
+    open_asks = [ask for ask, put in enumerate(puts) if not put.spots]
+    asks = [(problem.gangs[puts[ask].gang].members[puts[ask].member], puts[ask].count) for ask in open_asks]
+    found = assign(problem, node_class, nodes, asks)
+    return None if found is None else assigned + [each._replace(ask=open_asks[each.ask]) for each in found]
 
 
 def assign(problem: Problem, node_class: int, nodes: ClassNodes, asks: Sequence[Ask]) -> list[Assigned] | None:

@@ -76,7 +76,7 @@ class Attempt:
 
     def pour(self, step: Step, member: MemberAsk) -> GroupKey:
         """Makes a step; answers with the key of the group that its nodes are in now."""
-        poured = self.stock.pour(self.stock.slot(step.key), step.nodes, step.each, member)
+        poured = self.stock.pour(self.stock.slot(step.key), step.nodes, step.each, member, step.held)
         self.steps.append(msgspec.structs.replace(step, spots=tuple(poured.nodes), held=poured.held))
         self.classes[step.key[0]] = None
         if self.tally is not None:

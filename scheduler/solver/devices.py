@@ -129,6 +129,22 @@ def fits(states: States, classes: Numbers, wanted: Need) -> Numbers:
     return np.asarray(most)
 
 
+def openings(states: Numbers, node_class: int, wanted: Need) -> list[tuple[int, int, int]]:
+    """(position, first slot, the most pods there) of everything that pods of an ask could take of the devices of a node
+    [D]; of shares, as many as the device holds, of slices, one from each legal slot on."""
+    if wanted.table is None:
+        milli = int(wanted.milli[node_class])
+        shared = [state if milli and state <= DEVICE_MILLI else 0 for state in states.tolist()]
+        return [(position, 0, state // milli) for position, state in enumerate(shared) if state and state >= milli]
+    if wanted.table[node_class] < 0:
+        return []
+    part = wanted.tables[int(wanted.table[node_class])].part
+    used = {position: max(state - CUT, 0) for position, state in enumerate(states.tolist()) if state >= DEVICE_MILLI}
+    return [
+        (position, start, 1) for position, mask in used.items() for start in part.starts if not mask & part.bits(start)
+    ]
+
+
 @dataclass(frozen=True, eq=False)
 class Chosen:
     """One pod placed on each of n nodes: ``positions`` [count x n] of its devices, ``starts`` of its slices there

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import msgspec
 import numpy as np
 
 from scheduler.model.devices import DeviceUse
 from scheduler.model.work import NodeCount, Place
-from scheduler.solver.assign import ClassNodes, assign, size_of
+from scheduler.solver.assign import ClassNodes, assign_puts, by_class
 from scheduler.solver.build import Built
 from scheduler.solver.devices import Held
 from scheduler.solver.problem import MemberAsk, Put
@@ -32,10 +31,7 @@ def expand(built: Built, puts: Sequence[Put]) -> Places | Unexpandable:
     """Every pod on a node. Puts that know their spots are taken at their word; the others are assigned class by
     class."""
     pods: dict[tuple[int, int], Pods] = {}
-    by_class: dict[int, list[Put]] = {}
-    for put in puts:
-        by_class.setdefault(put.node_class, []).append(put)
-    for node_class, here in sorted(by_class.items()):
+    for node_class, here in by_class(puts):
         assigned = _assign(built, node_class, here)
         if assigned is None:
             return Unexpandable(node_class)
@@ -71,70 +67,19 @@ def contract(built: Built, places: Sequence[tuple[Place, ...]]) -> tuple[Put, ..
     )
 
 
-def split(built: Built, node_class: int) -> Built:
-    """The same problem with each node of one class a class of its own, for which counts always expand."""
-    problem = built.problem
-    rows = built.class_rows[node_class]
-    order = [*range(node_class), *([node_class] * len(rows)), *range(node_class + 1, problem.class_count)]
-    class_nodes = problem.class_nodes[order].copy()
-    class_nodes[node_class : node_class + len(rows)] = 1
-    free = problem.class_free[order].copy()
-
-    def spread_flags(member: MemberAsk) -> MemberAsk:
-        return msgspec.structs.replace(member, eligible=np.packbits(problem.eligible(member)[order]).tobytes())
-
-    gangs = tuple(
-        msgspec.structs.replace(gang, members=tuple(spread_flags(member) for member in gang.members))
-        for gang in problem.gangs
-    )
-    return replace(
-        built,
-        problem=replace(
-            problem,
-            class_nodes=class_nodes,
-            class_free=free,
-            class_domain=problem.class_domain[order],
-            gangs=gangs,
-            devices=None if problem.devices is None else problem.devices.rows(order),
-        ),
-        class_rows=(
-            *built.class_rows[:node_class],
-            *(rows[index : index + 1] for index in range(len(rows))),
-            *built.class_rows[node_class + 1 :],
-        ),
-    )
-
-
 def _assign(built: Built, node_class: int, puts: list[Put]) -> list[tuple[Put, int, int, Held]] | None:
     """(put, node index inside the class, pods, what each holds of its devices) for one class; None when some pod finds
-    no node.
-
-    First whatever knows its devices, then what knows its nodes, the largest first, then the rest.
-    """
+    no node."""
     problem = built.problem
     if problem.devices is None and all(put.spots for put in puts):
         return _at_their_word(built, node_class, puts)
     nodes = ClassNodes(problem, node_class, built.free[built.class_rows[node_class]].copy())
-    assigned = []
-    on_nodes = []
-    for put in puts:
-        member = problem.gangs[put.gang].members[put.member]
-        for index, held, count in put.held:
-            nodes.take(index, member, held, count)
-            assigned.append((put, index, count, held))
-        on_nodes += [] if put.held else [(put, member, index, count) for index, count in put.spots]
-    on_nodes.sort(key=lambda each: size_of(problem, node_class, each[1]), reverse=True)
-    for put, member, index, count in on_nodes:
-        if int(nodes.fits(member, count)[index]) < count:
-            return None
-        assigned += [(put, index, 1, held) for held in nodes.put(index, member, count)] or [(put, index, count, ())]
-    open_puts = [put for put in puts if not put.spots]
-    asks = [(problem.gangs[put.gang].members[put.member], put.count) for put in open_puts]
-    found = assign(problem, node_class, nodes, asks)
+    found = assign_puts(problem, node_class, nodes, puts)
     if found is None:
         return None
+    assigned: list[tuple[Put, int, int, Held]] = []
     for each in found:
-        put = open_puts[each.ask]
+        put = puts[each.ask]
         assigned += [(put, each.node, 1, held) for held in each.held] or [(put, each.node, each.pods, ())]
     return assigned
 

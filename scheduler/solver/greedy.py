@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Sequence
 
 import numpy as np
 
-from scheduler.solver.assign import ClassNodes, assign
+from scheduler.solver.assign import Assigned, ClassNodes, assign_puts, by_class
 from scheduler.solver.attempt import Attempt, Step
 from scheduler.solver.check import scores
 from scheduler.solver.devices import Held
@@ -98,29 +98,26 @@ class _Greedy:
 
     def adopt(self, puts: Sequence[Put]) -> bool:
         """Takes over a placement that obeys the rules; False when its counts do not fit onto the nodes of a class."""
-        by_class: dict[int, list[Put]] = {}
-        for put in puts:
-            by_class.setdefault(put.node_class, []).append(put)
-        for node_class, here in sorted(by_class.items()):
-            nodes = int(self._problem.class_nodes[node_class])
-            free = np.repeat(self._problem.class_free[node_class][None, :], nodes, axis=0)
-            asks = [(self._problem.gangs[put.gang].members[put.member], put.count) for put in here]
-            assigned = assign(self._problem, node_class, ClassNodes(self._problem, node_class, free), asks)
+        problem = self._problem
+        for node_class, here in by_class(puts):
+            free = np.repeat(problem.class_free[node_class][None, :], int(problem.class_nodes[node_class]), axis=0)
+            assigned = assign_puts(problem, node_class, ClassNodes(problem, node_class, free), here)
             if assigned is None:
                 return False
-            keys = [self._stock.key(node_class)] * nodes  # a new stock holds class after class
+            keys = [self._stock.key(node_class)] * len(free)  # a new stock holds class after class
             for each in assigned:
-                keys[each.node] = self._adopt_spot(here[each.ask], each.pods, keys[each.node])
+                keys[each.node] = self._adopt_spot(here[each.ask], each, keys[each.node])
         for index in sorted({put.gang for put in puts}):
             self._placers.resume(self._placed[index], self._problem.gangs[index])
             self._record(index, self._problem.gangs[index], self._placed[index])
         return True
 
-    def _adopt_spot(self, put: Put, pods: int, key: GroupKey) -> GroupKey:
+    def _adopt_spot(self, put: Put, spot: Assigned, key: GroupKey) -> GroupKey:
         """Pods onto one node of the group with that key, whichever it is: answers with its key then."""
         attempt = self._placed.setdefault(put.gang, self._attempt(put.gang))
-        key = attempt.pour(Step(put.member, key, 1, pods), self._problem.gangs[put.gang].members[put.member])
-        attempt.taken[put.member] = attempt.taken.get(put.member, 0) + pods
+        step = Step(put.member, key, 1, spot.pods, held=spot.held)
+        key = attempt.pour(step, self._problem.gangs[put.gang].members[put.member])
+        attempt.taken[put.member] = attempt.taken.get(put.member, 0) + spot.pods
         return key
 
     def place_surplus(self, among: Container[int]) -> None:

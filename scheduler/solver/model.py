@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+import msgspec
 import numpy as np
 
 from scheduler.solver.candidates import Uppers
+from scheduler.solver.devices import openings
 from scheduler.solver.facade import Cp
-from scheduler.solver.posting import Terms, Variable
+from scheduler.solver.posting import Part, Terms, Variable
 from scheduler.solver.problem import Incumbent, Problem, Put
 from scheduler.solver.terms.table import GOALS, RULES
 from scheduler.solver.tree import needs_nothing
@@ -18,13 +21,27 @@ class PlacementModel:
     """Implements `scheduler.solver.posting.Posting` over a CP-SAT model.
 
     ``uppers`` bound the counts (`scheduler.solver.candidates`). Gangs that are not ``free`` keep the counts of the
-    start.
+    start. ``by_device`` are classes of one node whose devices are counted one by one.
     """
 
-    def __init__(self, problem: Problem, uppers: list[list[Uppers]], free: set[int], start: Incumbent) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        uppers: list[list[Uppers]],
+        free: set[int],
+        start: Incumbent,
+        by_device: Collection[int] = (),
+    ) -> None:
         self._problem = problem
         self.cp = Cp()
         self._counts = _counts(self.cp, uppers, free, start)
+        self._parts = {
+            (gang, member, node_class): self._openings(gang, member, node_class, count)
+            for gang, members in enumerate(self._counts if by_device else ())
+            for member, counts in enumerate(members)
+            for node_class, count in counts
+            if node_class in by_device
+        }
         self._present = [[self.cp.variable(1) for _ in gang.branches] for gang in problem.gangs]
         self._used: list[tuple[Variable, tuple[Variable, ...]]] = []
         self._whole: list[tuple[Variable, tuple[Variable, ...], int, int]] = []
@@ -50,6 +67,9 @@ class PlacementModel:
 
     def counts(self, gang: int, member: int) -> Sequence[tuple[int, Variable]]:
         return self._counts[gang][member]
+
+    def parts(self, gang: int, member: int, node_class: int) -> Sequence[Part]:
+        return self._parts.get((gang, member, node_class), ())
 
     def upper(self, variable: Variable) -> int:
         return self.cp.upper(variable)
@@ -91,7 +111,7 @@ class PlacementModel:
 
     # --- to and from placements -----------------------------------------------------------------------------------
 
-    def values(self, puts: Iterable[Put]) -> list[int]:
+    def values(self, puts: Sequence[Put]) -> list[int]:
         """The value of every variable under a placement, to start from."""
         values = [0] * len(self.cp)
         pods: dict[tuple[int, int, int], int] = {(put.gang, put.member, put.node_class): put.count for put in puts}
@@ -100,6 +120,11 @@ class PlacementModel:
                 for node_class, count in counts:
                     values[count] = pods.get((gang, member, node_class), 0)
             self._hint_presence(gang, values)
+        for put in puts:
+            of_spot = {part[:2]: part.pods for part in self.parts(put.gang, put.member, put.node_class)}
+            for _, devices, number in put.held if of_spot else ():
+                for spot in devices:
+                    values[of_spot[spot]] += number
         for flag, own in self._used:
             values[flag] = int(any(values[count] for count in own))
         for multiple, own, size, held in self._whole:
@@ -113,11 +138,35 @@ class PlacementModel:
     def puts(self, values: Sequence[int]) -> tuple[Put, ...]:
         """The placement that a solution stands for."""
         return tuple(
-            Put(gang, member, node_class, values[count])
+            self._put(Put(gang, member, node_class, values[count]), values)
             for gang, members in enumerate(self._counts)
             for member, counts in enumerate(members)
             for node_class, count in counts
             if values[count]
+        )
+
+    def _put(self, put: Put, values: Sequence[int]) -> Put:
+        """With the devices of each pod, where they are counted one by one: no device is counted more often than there
+        are pods, so dealing them out in turn gives every pod different ones."""
+        taken = [
+            (part.position, part.start)
+            for part in sorted(self.parts(put.gang, put.member, put.node_class))
+            for _ in range(values[part.pods])
+        ]
+        if not taken:
+            return put
+        pods = Counter(tuple(taken[pod :: put.count]) for pod in range(put.count))
+        held = tuple((0, each, count) for each, count in sorted(pods.items()))
+        return msgspec.structs.replace(put, spots=((0, put.count),), held=held)
+
+    def _openings(self, gang: int, member: int, node_class: int, count: Variable) -> tuple[Part, ...]:
+        problem = self._problem
+        ask = problem.gangs[gang].members[member].devices
+        if ask is None or problem.devices is None:
+            return ()
+        found = openings(problem.devices.states[node_class], node_class, problem.devices.need(ask))
+        return tuple(
+            Part(position, start, self.cp.variable(min(most, self.cp.upper(count)))) for position, start, most in found
         )
 
     def _hint_presence(self, gang: int, values: list[int]) -> None:

@@ -6,7 +6,7 @@ Everything that terms post is linear over counts and flags, so this is all they 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NewType, Protocol
+from typing import NamedTuple, NewType, Protocol
 
 from scheduler.solver.problem import Problem
 
@@ -17,6 +17,14 @@ Terms = Sequence[tuple[int, Variable]]
 """A linear expression: (coefficient, variable)."""
 
 
+class Part(NamedTuple):
+    """How many pods of a member take of the device at a position: shares of it, or slices from slot ``start`` on."""
+
+    position: int
+    start: int
+    pods: Variable
+
+
 class Posting(Protocol):
     """The model of one problem, as terms see it. Counts stand for pods: unplaced is always legal."""
 
@@ -25,6 +33,9 @@ class Posting(Protocol):
 
     def counts(self, gang: int, member: int) -> Sequence[tuple[int, Variable]]:
         """(class, pods there) for each class where the member may have pods."""
+
+    def parts(self, gang: int, member: int, node_class: int) -> Sequence[Part]:
+        """What a member takes of the devices of a class, where they are counted one by one; else nothing."""
 
     def upper(self, variable: Variable) -> int:
         """The largest value that a variable can take."""

@@ -25,6 +25,7 @@ from scheduler.solver.devices import (
     fits,
     idle_devices,
     pour,
+    take,
     take_idle,
 )
 from scheduler.solver.group_keys import GroupKey, GroupKeys
@@ -175,13 +176,14 @@ class Stock:
         assert slot is not None, "a group was asked for that is not there"
         return slot
 
-    def pour(self, slot: int, nodes: int, each: int, member: MemberAsk) -> Poured:
-        """Puts ``each`` pods of a member on ``nodes`` nodes of a group."""
+    def pour(self, slot: int, nodes: int, each: int, member: MemberAsk, held: tuple[Held, ...] = ()) -> Poured:
+        """Puts ``each`` pods of a member on ``nodes`` nodes of a group; ``held`` are the devices of each pod, where
+        they are known."""
         size = int(self.size[slot])
         assert 0 < nodes <= size, "a group was asked for more nodes than it has"
         free = self.free[:, slot] - np.array(member.request, dtype=np.int64) * each
         assert free.min(initial=0) >= 0, "a node was over-committed"
-        states, held = self._pour_devices(slot, each, member, free)
+        states, held = self._pour_devices(slot, each, member, free, held)
         node_class = int(self.node_class[slot])
         moved: list[int] = []
         if self.nodes is not None:
@@ -197,7 +199,7 @@ class Stock:
         return fits(self.devices.states[:, slots], self.node_class[slots], self.devices.classes.need(ask))
 
     def _pour_devices(
-        self, slot: int, each: int, member: MemberAsk, free: NDArray[np.int64]
+        self, slot: int, each: int, member: MemberAsk, free: NDArray[np.int64], known: tuple[Held, ...]
     ) -> tuple[States | None, tuple[Held, ...]]:
         """The states [D] of a node of a group with the pods on it, and the devices of each pod; ``free`` then counts
         the devices that are still wholly free."""
@@ -209,7 +211,13 @@ class Stock:
             whole = member.request[side.gpu] * each // DEVICE_MILLI
             return (take_idle(states, whole) if whole else states.copy()), ()
         node_class = int(self.node_class[slot])
-        after, held = pour(states, node_class, side.classes.need(member.devices), side.classes, side.score, each)
+        wanted = side.classes.need(member.devices)
+        if known:
+            after, held = states, known
+            for own in known:
+                after = take(after, node_class, wanted, own, 1)
+        else:
+            after, held = pour(states, node_class, wanted, side.classes, side.score, each)
         free[side.gpu] = int((after == DEVICE_MILLI).sum()) * DEVICE_MILLI
         return after, held
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from scheduler.model.work import NodeCount, Place
-from scheduler.solver.expand import Unexpandable, expand, split
-from scheduler.solver.improve import solve
-from scheduler.solver.problem import Incumbent, Put, SolveRequest
+from scheduler.solver.expand import Unexpandable, expand
+from scheduler.solver.problem import Put
 from tests.unit.solver.small import built, gang, node, pods_by_node
 
 
@@ -26,13 +25,6 @@ def test_large_pods_are_assigned_before_small_ones() -> None:
     assert pods_by_node(case, places) == {"small": {"a": 1, "b": 1}, "large": {"a": 1, "b": 1}}
 
 
-def test_a_class_whose_sum_holds_but_whose_nodes_do_not_is_named_and_can_be_split() -> None:
+def test_a_class_whose_sum_holds_but_whose_nodes_do_not_is_named() -> None:
     case = built([node("a", 3), node("b", 3)], [gang("g", 3, 2), gang("h", 2, 2)])
     assert expand(case, (Put(0, 0, 0, 3),)) == Unexpandable(0)
-    exact = split(case, 0)
-    assert exact.problem.class_nodes.tolist() == [1, 1]
-    *_, last = solve(SolveRequest(exact.problem, Incumbent((), ()), wall_seconds=10.0))
-    assert last.incumbent is not None
-    places = expand(exact, last.incumbent.puts)
-    assert not isinstance(places, Unexpandable)
-    assert pods_by_node(exact, places) == {"h": {"a": 1, "b": 1}}
