@@ -92,8 +92,7 @@ def book_of(scenario: Scenario, snapshot: Snapshot, policy: Policy) -> Ledger:
 def _total(scenario: Scenario, snapshot: Snapshot) -> dict[Column, int]:
     """Per flavor; without nodes what is stated, else the sum of the guarantees at the top."""
     if not scenario.nodes:
-        top = [form for form in scenario.queues if not form.parent]
-        return _in_units(scenario.capacity if scenario.capacity is not None else fleet.guarantees(top))
+        return _in_units(scenario.capacity if scenario.capacity is not None else fleet.guarantees(scenario.queues))
     usable = snapshot.nodes.ready & ~snapshot.nodes.unschedulable
     sums = snapshot.capacity[usable].sum(axis=0)
     return {(resource, ""): int(each) for resource, each in zip(snapshot.resources, sums, strict=True)}
@@ -110,7 +109,7 @@ def _stated_shares(scenario: Scenario, book: Ledger) -> Matrix:
 
 def _next_ask(scenario: Scenario, book: Ledger, queue: str) -> Matrix:
     """What the next pending gang of a queue takes; one GPU where no gang says."""
-    waiting = [plan for plan in gangs(scenario) if plan.queue == queue and plan.waits]
+    waiting = [plan for plan in gangs(scenario) if plan.queue == queue and plan.running < plan.pods]
     if not waiting:
         return _vector(book, {"": {GPU: "1"}})
     ask = np.zeros(len(book.columns), dtype=np.int64)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from scheduler.model.cluster import GPU_MODEL_LABEL, Node
 from scheduler.model.devices import MEMORY_LABEL, MIG_LABEL
 from scheduler.model.flavor import Flavor
-from scheduler.model.queue import Queue, Quota
+from scheduler.model.queue import Borrowing, Counts, History, Preemption, Queue, Quota
 from scheduler.model.resources import CPU, GPU, MEMORY, PODS, amount, from_quantities
 from scheduler.model.topology import Level, Topology, Torus
 from scheduler.scenario.scenario import Scenario
@@ -19,7 +19,10 @@ from scheduler.scenario.world import (
     HOST_LABEL,
     HOST_LEVEL,
     FlavorForm,
+    HistoryForm,
+    LimitsForm,
     NodeForm,
+    PreemptionForm,
     QueueForm,
     TorusForm,
 )
@@ -116,16 +119,26 @@ def _capacity_nodes(scenario: Scenario) -> tuple[Node, ...]:
 
 
 def guarantees(queues: Iterable[QueueForm]) -> dict[str, dict[str, str]]:
-    """The sum of all guarantees by flavor and resource."""
+    """The sum of the guarantees at the top by flavor and resource; an unset guarantee is the sum of the children's."""
+    forms = tuple(queues)
     total: dict[str, dict[str, Fraction]] = {}
-    for queue in queues:
-        for flavor, amounts in queue.guaranteed.items():
-            row = total.setdefault(flavor, {})
-            for resource, quantity in amounts.items():
-                row[resource] = row.get(resource, Fraction(0)) + Fraction(
-                    amount(resource, quantity), amount(resource, 1)
-                )
+    for queue in forms:
+        if not queue.parent:
+            for (flavor, resource), value in _guaranteed(queue, forms).items():
+                row = total.setdefault(flavor, {})
+                row[resource] = row.get(resource, Fraction(0)) + Fraction(value, amount(resource, 1))
     return {flavor: {resource: str(value) for resource, value in row.items()} for flavor, row in total.items()}
+
+
+def _guaranteed(queue: QueueForm, forms: Sequence[QueueForm]) -> dict[tuple[str, str], int]:
+    found: dict[tuple[str, str], int] = {}
+    for child in forms:
+        if child.parent == queue.name:
+            for line, value in _guaranteed(child, forms).items():
+                found[line] = found.get(line, 0) + value
+    for flavor, amounts in queue.guaranteed.items():
+        found |= {(flavor, resource): amount(resource, quantity) for resource, quantity in amounts.items()}
+    return found
 
 
 def queues(scenario: Scenario) -> dict[str, Queue]:
@@ -145,9 +158,33 @@ def queues(scenario: Scenario) -> dict[str, Queue]:
             priority=form.priority,
             order=form.order,
             state=form.state,
+            preemption=_preemption(form.preemption),
+            history=_history(form.history),
+            counts=_counts(form.limits),
         )
         for index, form in enumerate(scenario.queues)
     }
+
+
+def _preemption(form: PreemptionForm) -> Preemption:
+    borrowing = form.while_borrowing
+    return Preemption(
+        within_queue=form.within_queue,
+        reclaim=form.reclaim,
+        while_borrowing=None if borrowing is None else Borrowing(borrowing.policy, borrowing.max_priority),
+        min_runtime_preempt_seconds=form.min_runtime.preempt,
+        min_runtime_reclaim_seconds=form.min_runtime.reclaim,
+        delay_seconds=form.delay,
+    )
+
+
+def _history(form: HistoryForm | None) -> History | None:
+    return None if form is None else History(form.half_life, str(form.factor))
+
+
+def _counts(form: LimitsForm) -> Counts:
+    user = form.per_user
+    return Counts(form.gangs, form.pods, user.gangs, user.pods, from_quantities(user.resources))
 
 
 def _quotas(form: QueueForm, factor: int) -> tuple[Quota, ...]:

@@ -6,14 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from scheduler.model.cluster import Held, Standing
 from scheduler.model.devices import DEVICE_MILLI, DeviceAsk
-from scheduler.model.flavor import FlavorChoice
 from scheduler.model.resources import CPU, GPU, MEMORY, PODS, amount, from_quantities
 from scheduler.model.selector import Requirement
 from scheduler.model.shape import NodeTerm, Shape
 from scheduler.model.topology import Slice, TopologyAsk
-from scheduler.model.work import Branch, Gang, GangKey, Member, NodeCount, Place, group_key
+from scheduler.model.work import Branch, GangKey, group_key
 from scheduler.scenario.names import expand, fill
 from scheduler.scenario.scenario import Scenario
 from scheduler.scenario.work import GangForm, PodForm, SubgroupForm, TopologyAskForm
@@ -49,7 +47,8 @@ class MemberPlan:
 
 @dataclass(frozen=True)
 class GangPlan:
-    """A gang as the scenario means it; ``index`` is its entry in the file. `gang` is what of it still waits."""
+    """A gang as the scenario means it; ``index`` is its entry in the file. ``preempts`` is False where its class never
+    takes from others."""
 
     name: str
     index: int
@@ -60,6 +59,7 @@ class GangPlan:
     arrived_seconds: float
     members: tuple[MemberPlan, ...]
     branches: tuple[Branch, ...]
+    preempts: bool = True
 
     @property
     def key(self) -> GangKey:
@@ -74,70 +74,9 @@ class GangPlan:
         return sum(member.pods for member in self.members)
 
     @property
-    def waits(self) -> bool:
-        """Whether it has pods to place. Suspended and leaving gangs ask for nothing."""
-        return self.running < self.pods and not self.form.suspend and not self.form.leaving
-
-    def held(self) -> tuple[Place, ...]:
-        return tuple(
-            Place(member.name, tuple(NodeCount(node, count) for node, count in sorted(member.on.items())))
-            for member in self.members
-            if member.on
-        )
-
-    def standing(self) -> Standing:
-        """Where it runs, and what of it it holds exclusively."""
-        nodes: dict[int, list[str]] = {}
-        for member in self.members:
-            branch = member.branch
-            while branch >= 0:
-                nodes.setdefault(branch, []).extend(member.on)
-                branch = self.branches[branch].parent
-        exclusive = (
-            Held(ask.topology, ask.exclusive, tuple(nodes.get(index, ())))
-            for index, branch in enumerate(self.branches)
-            if (ask := branch.topology) is not None and ask.exclusive
-        )
-        return Standing(self.key, tuple(nodes[0]), tuple(exclusive))
-
-    def gang(self) -> Gang:
-        """What still needs places: minima less what runs already."""
-        running = _running_below(self.branches, self.members)
-        branches = tuple(
-            Branch(
-                branch.name,
-                branch.parent,
-                max(0, branch.minimum - running[index]),
-                branch.min_branches,
-                branch.topology,
-            )
-            for index, branch in enumerate(self.branches)
-        )
-        members = tuple(
-            Member(
-                name=member.name,
-                shape=member.shape,
-                count=member.pods - member.running,
-                minimum=min(member.pods - member.running, max(0, member.minimum - member.running)),
-                branch=member.branch,
-            )
-            for member in self.members
-            if member.running < member.pods
-        )
-        return Gang(
-            key=self.key,
-            name=self.name,
-            queue=self.queue,
-            priority=self.priority,
-            arrived_seconds=self.arrived_seconds,
-            members=members,
-            branches=branches,
-            preemptible=self.preemptible,
-            held=self.held(),
-            flavors=tuple(FlavorChoice(choice.name, choice.preference) for choice in self.form.flavors),
-            held_branches=tuple(member.branch for member in self.members if member.on),
-            leader=self.form.leader,
-        )
+    def may_wait(self) -> bool:
+        """Whether pods of it without a place ask for one. Suspended gangs and those that leave ask for nothing."""
+        return not self.form.suspend and self.form.leaving is not True
 
 
 @dataclass
@@ -188,6 +127,7 @@ def _gang(
         arrived_seconds=arrived,
         members=members,
         branches=tuple(tree.branches),
+        preempts=priority_class is None or not priority_class.never_preempts,
     )
 
 
@@ -329,16 +269,6 @@ def topology_ask(form: TopologyAskForm | None) -> TopologyAsk | None:
         exclusive=form.exclusive,
         balance=form.balance,
     )
-
-
-def _running_below(branches: Sequence[Branch], members: Iterable[MemberPlan]) -> list[int]:
-    running = [0] * len(branches)
-    for member in members:
-        branch = member.branch
-        while branch >= 0:
-            running[branch] += member.running
-            branch = branches[branch].parent
-    return running
 
 
 def _first(own: Value | None, inherited: Value | None, otherwise: Value) -> Value:

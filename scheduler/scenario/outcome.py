@@ -10,18 +10,10 @@ from scheduler.core.devices import Uses
 from scheduler.model.plan import Plan
 from scheduler.model.work import GangKey, Place
 from scheduler.scenario.gangs import GangPlan
+from scheduler.scenario.state import gang_of_pod
 
 Spots = Counter[tuple[str, str, Uses]]
 """Pods by (member, node, parts of its devices)."""
-
-
-def pod_uid(gang: str, member: str, number: int) -> str:
-    """The UID of a running pod of a scenario; `gang_of_pod` is its way back."""
-    return f"{gang}/{member}/{number}"
-
-
-def gang_of_pod(uid: str) -> str:
-    return uid.split("/", 1)[0]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from scheduler.model.cluster import NodeTable
+from scheduler.model.policy import COSTS
 from scheduler.model.resources import quantity_text
 from scheduler.model.topology import TORUS, Topology
 from scheduler.scenario import fleet
@@ -44,6 +45,7 @@ def _policy(scenario: Scenario) -> Iterator[Fault]:
         ("goals", form.goals, GOALS),
         ("nodeScore", score, NODE_SCORES),
         ("deviceScore", () if form.device_score is None else (form.device_score,), DEVICE_SCORES),
+        ("costOrder", form.cost_order, COSTS),
     ):
         for word in words or ():
             if word not in known:
@@ -106,7 +108,13 @@ def _twice(key: str, found: Iterable[str]) -> Iterator[Fault]:
 
 
 def _gangs(scenario: Scenario) -> Iterator[Fault]:
-    yield from _gang_forms(scenario, scenario.gangs, ("gangs",), set())
+    seen: set[str] = set()
+    yield from _gang_forms(scenario, scenario.gangs, ("gangs",), seen)
+    yield from _twice("pdbs", (form.name for form in scenario.pdbs))
+    for index, form in enumerate(scenario.pdbs):
+        for name in _each(form.gangs):
+            if name not in seen:
+                yield Fault(("pdbs", index, "gangs"), f"gang {name!r} is not defined", suggest(name, seen))
 
 
 def _gang_forms(scenario: Scenario, forms: Iterable[GangForm], at: Location, seen: set[str]) -> Iterator[Fault]:
@@ -203,6 +211,10 @@ def _running(scenario: Scenario) -> Iterator[Fault]:
         return
     for plan in plans:
         where: Location = ("gangs", plan.index)
+        for key, listed in (("leaving", plan.form.leaving), ("stuck", plan.form.stuck)):
+            for node_name in () if isinstance(listed, bool) else listed:
+                if all(node_name not in member.on for member in plan.members):
+                    yield Fault((*where, key), f"{plan.name} has no pods on {node_name!r}", "name nodes of its 'on'")
         for member in plan.members:
             if member.running > member.pods:
                 fault = f"{plan.name}: {member.running} pods run, but it has {member.pods}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -23,6 +24,21 @@ BUDGET = SolverBudget(wall_seconds=60.0, work=2.0, workers=1, seed=0)
 
 PEER_PROFILES = ("kueue-classic", "kueue-fair", "volcano-capacity", "kai", "yunikorn", "slurm")
 """Profiles that a scenario may name before they are written: until then it runs under ``default``, and says so."""
+
+SWITCHES = {each: each for each in ("filters", "rules", "goals", "node_score", "device_score", "value_resource")}
+TAKING_SWITCHES = {
+    "after_loss": "after_loss",
+    "reclaim_rule": "rule",
+    "fair_rules": "fair_rules",
+    "cost_order": "costs",
+    "moves": "moves",
+    "preempts": "preempt",
+    "reclaims": "reclaim",
+    "borrowing": "borrowing",
+    "min_runtime_at": "min_runtime_at",
+    "break_pdbs": "break_guards",
+}
+"""Switches of a scenario -> the fields of `Policy`, and of `Policy.taking`, that they set."""
 
 FindPolicy = Callable[[str], Policy | None]
 """A policy by its profile's name, None when there is none."""
@@ -70,15 +86,18 @@ def choose_policy(form: PolicyForm, find: FindPolicy = only_default) -> ChosenPo
         if form.profile not in PEER_PROFILES or fallback is None:
             raise ValueError(f"policy {form.profile!r} does not exist")
         policy, label = fallback, f"default ({form.profile} is not written yet)"
-    switches = {
-        name: value
-        for name in ("filters", "rules", "goals", "node_score", "device_score", "value_resource")
-        if (value := getattr(form, name)) is not None
-    }
-    if switches:
-        policy = msgspec.structs.replace(policy, **switches)
-        label += " with " + ", ".join(sorted(switches))
+    of_policy, of_taking = _stated(form, SWITCHES), _stated(form, TAKING_SWITCHES)
+    if of_taking:
+        of_policy["taking"] = msgspec.structs.replace(policy.taking, **of_taking)
+    if of_policy:
+        policy = msgspec.structs.replace(policy, **of_policy)
+        stated = (name for name in (*SWITCHES, *TAKING_SWITCHES) if getattr(form, name) is not None)
+        label += " with " + ", ".join(sorted(stated))
     return ChosenPolicy(policy, label)
+
+
+def _stated(form: PolicyForm, switches: Mapping[str, str]) -> dict[str, Any]:
+    return {field: value for name, field in switches.items() if (value := getattr(form, name)) is not None}
 
 
 def run(scenario: Scenario, policy: Policy, label: str = "") -> Outcome:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from scheduler.scenario.expectation import ExpectForm
 from scheduler.scenario.form import FlavoredAmounts, Form, Names, Seconds, fault
 from scheduler.scenario.work import Gangs
-from scheduler.scenario.world import Classes, Flavors, Nodes, Queues, Topologies
+from scheduler.scenario.world import Classes, Flavors, Nodes, Pdbs, Queues, Topologies
 
 Tag = Literal["S", "C", "P", "X"]
 TAGS = {
@@ -38,11 +38,10 @@ class PolicyForm(Form):
     cost_order: tuple[str, ...] | None = None
     moves: bool | None = None
     preempts: bool | None = None
-
-    def later_switches(self) -> tuple[str, ...]:
-        """Switches of rules that are parsed, but that no rule reads yet."""
-        later = {"after_loss", "reclaim_rule", "fair_rules", "cost_order", "moves", "preempts"}
-        return tuple(sorted(name for name in later if getattr(self, name) is not None))
+    reclaims: bool | None = None
+    borrowing: Literal["Never", "LowerPriority", "Any"] | None = None
+    min_runtime_at: Literal["queue", "common-ancestor"] | None = None
+    break_pdbs: bool | None = None
 
 
 class QueueChangeForm(Form):
@@ -103,6 +102,7 @@ class Scenario(Form):
     classes: Classes = ()
     queues: Queues = ()
     gangs: Gangs = ()
+    pdbs: Pdbs = ()
     steps: tuple[StepForm, ...] = ()
     expect: ExpectForm | None = None
     expected: Literal["pass", "fail"] = "pass"

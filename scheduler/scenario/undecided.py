@@ -33,9 +33,6 @@ def undecided(scenario: Scenario) -> Iterator[Undecided]:
             yield Undecided(queue.name, f"{', '.join(missing)} not decided on yet")
     if scenario.steps:
         yield Undecided("steps", "a world that unfolds is not played yet")
-    switches = scenario.policy.later_switches()
-    if switches:
-        yield Undecided("policy", f"no rule reads {', '.join(switches)} yet")
     expect = scenario.expect
     if expect is None:
         return

@@ -48,6 +48,14 @@ Places = Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_plac
 """Pods by node. ``n0/g1`` is the device g1 of node n0 (shares of a GPU)."""
 
 
+def _departing(value: Any) -> Any:
+    return value if isinstance(value, bool) else _places(value)
+
+
+Departing = Annotated[bool | dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_departing)]
+"""All of a gang's pods (``true``), or some by node."""
+
+
 class PodForm(Form):
     """What one pod asks of its node. A part of a gang takes from the gang what it does not state itself."""
 
@@ -160,8 +168,10 @@ class GangForm(PodForm):
     staleness_grace: Seconds | None = None
     preemption_delay: Seconds | None = None
     suspend: bool = False
-    leaving: bool = False
-    """Its pods are being terminated and hold their places until they are gone."""
+    leaving: Departing = False
+    """Pods that are being terminated and hold their places until they are gone; they do not come back."""
+    stuck: Departing = False
+    """Pods whose termination does not end: they hold their places, and nobody counts on their room."""
     user: str = ""
     evictions: Count = 0
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from scheduler.model.resources import PODS
 from scheduler.model.shape import Taint, Toleration
-from scheduler.scenario.form import Amounts, Count, FlavoredAmounts, Form, Name, Named, Quantity, Seconds, fault
+from scheduler.scenario.form import Amounts, Count, FlavoredAmounts, Form, Name, Named, Names, Quantity, Seconds, fault
 from scheduler.scenario.names import expand, fill
 
 HOST_LEVEL = "host"
@@ -147,21 +147,24 @@ class FlavorForm(Form):
 
 
 class BorrowingForm(Form):
-    policy: Literal["Never", "LowerPriority"] = "Never"
+    short = "policy"
+    policy: Literal["Never", "LowerPriority", "Any"] = "Never"
     max_priority: int | None = None
 
 
 class MinRuntimeForm(Form):
-    preempt: Seconds = 0.0
-    reclaim: Seconds = 0.0
+    preempt: Seconds | None = None
+    reclaim: Seconds | None = None
 
 
 class PreemptionForm(Form):
+    """What is left out is inherited from the queue above, at the top from the policy."""
+
     within_queue: Literal["Never", "LowerPriority", "LowerOrNewerEqualPriority"] = "LowerPriority"
     reclaim: Literal["Never", "LowerPriority", "Any"] = "Any"
-    while_borrowing: BorrowingForm = BorrowingForm()
+    while_borrowing: BorrowingForm | None = None
     min_runtime: MinRuntimeForm = MinRuntimeForm()
-    delay: Seconds = 0.0
+    delay: Seconds | None = None
 
 
 class HistoryForm(Form):
@@ -230,6 +233,14 @@ class ClassForm(Form):
     never_preempts: bool = False
 
 
+class PdbForm(Form):
+    """A PodDisruptionBudget: how many more pods of these gangs may be evicted now."""
+
+    name: Name
+    allowed: Count
+    gangs: Names
+
+
 BUILT_IN_CLASSES: Mapping[str, ClassForm] = {
     each.name: each
     for each in (
@@ -245,3 +256,4 @@ Nodes = Annotated[tuple[NodeForm, ...], Named]
 Flavors = Annotated[tuple[FlavorForm, ...], Named]
 Queues = Annotated[tuple[QueueForm, ...], Named]
 Classes = Annotated[tuple[ClassForm, ...], Named]
+Pdbs = Annotated[tuple[PdbForm, ...], Named]

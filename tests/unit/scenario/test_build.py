@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from scheduler.model.devices import DeviceAsk
+from scheduler.model.queue import Borrowing, Counts, History
 from scheduler.model.resources import CPU, GPU
 from scheduler.model.work import Branch, NodeCount, Place
 from scheduler.scenario.build import to_snapshot
+from scheduler.scenario.run import choose_policy
 from tests.unit.scenario.texts import scenario
 
 
@@ -133,3 +135,81 @@ gangs:
     assert snapshot.devices.tolist() == [[0, 700, 1000, 0]]  # whole devices are taken from the other end
     assert snapshot.use["default"][snapshot.resources.index("nvidia.com/gpu")] == 2300
     assert snapshot.gangs[0].members[0].shape.devices == DeviceAsk(2, memory_mib=20480)
+
+
+def test_what_runs_is_listed_with_its_times_its_budgets_and_what_leaves(tmp_path: Path) -> None:
+    snapshot = to_snapshot(
+        scenario(
+            tmp_path,
+            "id: x/1\nnow: 1h\nnodes: {n0: 8}\npdbs: {web: {allowed: 1, gangs: ['a[0-1]']}}\ngangs:\n"
+            "- {name: a0, gpu: 1, on: n0, started: 10m, lastCheckpoint: 20m, movable: false}\n"
+            "- {name: a1, pods: 4, min: 2, gpu: 1, on: {n0: 3}, leaving: {n0: 1}}\n"
+            "- {name: b, pods: 2, gpu: 1, on: {n0: 2}, stuck: n0, preemptible: false}",
+        )
+    )
+    first, second, third = snapshot.running
+    assert (first.started_seconds, first.saved_seconds, first.movable) == (600.0, 1200.0, False)
+    assert [pod.leaving for pod in second.pods] == [True, False, False]
+    assert (second.members[0].count, second.branches[0].minimum, second.waits) == (4, 2, True)
+    assert {pod.guards for pod in (*first.pods, *second.pods)} == {("default/web",)}
+    assert len(third.pods) == 1, "a stuck pod is neither room nor victim"
+    assert (third.preemptible, third.started_seconds) == (False, 0.0)
+    assert snapshot.guards == {"default/web": 1}
+    assert snapshot.free[0, snapshot.resources.index(GPU)] == 2000, "until they are gone all of them hold their places"
+    (waiting,) = snapshot.gangs
+    assert (waiting.members[0].count, waiting.branches[0].minimum) == (1, 0), "what leaves does not come back"
+
+
+def test_queues_bring_their_rules_of_taking_and_leave_open_what_is_inherited(tmp_path: Path) -> None:
+    queues = to_snapshot(
+        scenario(
+            tmp_path,
+            "id: x/1\nnodes: {n0: 1}\nclasses: {calm: {priority: 3, neverPreempts: true}}\nqueues:\n"
+            "  a: {preemption: {withinQueue: Never, reclaim: LowerPriority, minRuntime: {reclaim: 5m},\n"
+            "      whileBorrowing: {policy: LowerPriority, maxPriority: 0}}, history: {halfLife: 1d, factor: 0.5}}\n"
+            "  b: {limits: {gangs: 2, perUser: {pods: 3, resources: {gpu: 4}}}, preemption: {delay: 10s}}",
+        )
+    ).queues
+    own = queues["a"].preemption
+    assert (own.within_queue, own.reclaim, own.while_borrowing) == (
+        "Never",
+        "LowerPriority",
+        Borrowing("LowerPriority", 0),
+    )
+    assert (own.min_runtime_preempt_seconds, own.min_runtime_reclaim_seconds, own.delay_seconds) == (None, 300.0, None)
+    assert queues["a"].history == History(86_400.0, "0.5")
+    assert queues["b"].counts == Counts(gangs=2, user_pods=3, user_resources=((GPU, 4000),))
+    assert (queues["b"].preemption.delay_seconds, queues["b"].preemption.while_borrowing) == (10.0, None)
+
+
+def test_who_never_preempts_and_who_waits_first_is_said_of_the_gang(tmp_path: Path) -> None:
+    (gang,) = to_snapshot(
+        scenario(
+            tmp_path,
+            "id: x/1\nnodes: {n0: 1}\nclasses: {calm: {priority: 3, neverPreempts: true}}\n"
+            "gangs: [{name: a, class: calm, gpu: 1, preemptionDelay: 10m, user: u}]",
+        )
+    ).gangs
+    assert (gang.preempts, gang.delay_seconds, gang.user) == (False, 600.0, "u")
+
+
+def test_without_nodes_there_is_what_the_top_of_the_tree_is_guaranteed(tmp_path: Path) -> None:
+    snapshot = to_snapshot(
+        scenario(
+            tmp_path,
+            "id: x/1\nqueues: {top: {guaranteed: 5}, a: {parent: top, guaranteed: 4}, open: {}, "
+            "b: {parent: open, guaranteed: 2}, c: {parent: open, guaranteed: 1}}",
+        )
+    )
+    assert snapshot.capacity[0, snapshot.resources.index(GPU)] == 8000
+
+
+def test_switches_of_taking_stand_on_top_of_the_profile(tmp_path: Path) -> None:
+    form = scenario(
+        tmp_path,
+        "id: x/1\nnodes: {n0: 1}\npolicy: {reclaimRule: kai, costOrder: [pods-evicted], moves: false, breakPdbs: true}",
+    ).policy
+    chosen = choose_policy(form)
+    taking = chosen.policy.taking
+    assert (taking.rule, taking.costs, taking.moves, taking.break_guards) == ("kai", ("pods-evicted",), False, True)
+    assert chosen.label == "default with break_pdbs, cost_order, moves, reclaim_rule"

@@ -12,8 +12,8 @@ from scheduler.model.work import GangKey, Move, NodeCount, Place, Victim
 from scheduler.scenario.build import to_snapshot
 from scheduler.scenario.check import check
 from scheduler.scenario.difference import Difference
-from scheduler.scenario.outcome import pod_uid
 from scheduler.scenario.scenario import Scenario
+from scheduler.scenario.state import pod_uid
 from tests.unit.scenario.texts import scenario
 
 WORLD = """
@@ -41,7 +41,7 @@ PLAN = Plan(
         Decision(
             _key("a"),
             (_place("pods", b1r2n1=2, b1r2n2=1),),
-            victims=(Victim(pod_uid("old", "pods", 0), "default", "old-0"),),
+            victims=(Victim(pod_uid("old", 0), "default", "old-0"),),
             moves=(Move(_key("old"), (_place("pods", b2r1n1=2),)),),
         ),
         Decision(_key("b"), (_place("m", b2r1n2=1), _place("w", b2r2n1=1, b2r2n2=1))),
