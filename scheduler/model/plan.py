@@ -49,21 +49,47 @@ class Verdict(msgspec.Struct, frozen=True):
     """Blocked for sure: no placement exists on what is free. Else none was found by the time there was."""
 
 
-class Decision(msgspec.Struct, frozen=True):
-    """The whole decision about one gang, atomic: places (all new ones), victims and moves it needs."""
-
-    gang: GangKey
-    places: tuple[Place, ...]
-    victims: tuple[Victim, ...] = ()
-    moves: tuple[Move, ...] = ()
-
-
 class TierScore(msgspec.Struct, frozen=True):
     """What one tier reached and the proven bound on it (larger is better for both; a cost is negative)."""
 
     tier: str
     value: int
     bound: int | None = None
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """What one running gang gives for a decision.
+
+    ``right`` is under which permission: ``OwnQueue`` (by priority, inside the queue), ``Guarantee``, ``FairShare``, or
+    ``Move`` (it only moves). ``whole`` says that all of it goes.
+    """
+
+    gang: GangKey
+    queue: str
+    right: str
+    pods: int
+    whole: bool = False
+    priority: int = 0
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """Why running work gives way: who gives what, what it costs tier by tier (negative values, larger is better, with
+    the proven bound), and whether no cheaper set exists for sure."""
+
+    losses: tuple[Loss, ...]
+    costs: tuple[TierScore, ...] = ()
+    proven: bool = False
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """The whole decision about one gang, atomic: places (all new ones), victims and moves it needs. ``taken`` says why,
+    where anybody gives way."""
+
+    gang: GangKey
+    places: tuple[Place, ...]
+    victims: tuple[Victim, ...] = ()
+    moves: tuple[Move, ...] = ()
+    taken: Taken | None = None
 
 
 class SolveEnd(msgspec.Struct, frozen=True):

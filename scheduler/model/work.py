@@ -83,8 +83,11 @@ class Victim(msgspec.Struct, frozen=True):
 
 
 class Move(msgspec.Struct, frozen=True):
+    """A running gang of which some pods get other places; ``places`` are the new ones, ``pods`` those that leave."""
+
     gang: GangKey
     places: tuple[Place, ...]
+    pods: tuple[Victim, ...] = ()
 
 
 class Assignment(msgspec.Struct, frozen=True):

@@ -417,6 +417,10 @@ def _assignment(record: raw.AssignmentObject | None) -> Assignment | None:
         made_from=record.madeFrom,
         decided_at_seconds=_seconds(record.decidedAt),
         places=_places(record.places),
-        victims=tuple(Victim(each.uid, each.namespace, each.name) for each in record.victims or ()),
-        moves=tuple(Move(GangKey(each.gang), _places(each.places)) for each in record.moves or ()),
+        victims=_victims(record.victims),
+        moves=tuple(Move(GangKey(each.gang), _places(each.places), _victims(each.pods)) for each in record.moves or ()),
     )
+
+
+def _victims(pods: list[raw.VictimObject] | None) -> tuple[Victim, ...]:
+    return tuple(Victim(each.uid, each.namespace, each.name) for each in pods or ())

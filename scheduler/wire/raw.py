@@ -348,6 +348,7 @@ class VictimObject(msgspec.Struct):
 class MoveObject(msgspec.Struct):
     gang: str
     places: list[PlaceObject] | None = None
+    pods: list[VictimObject] | None = None
 
 
 class AssignmentObject(msgspec.Struct):

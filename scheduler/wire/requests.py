@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from scheduler.model.devices import slice_text, uses_text
 from scheduler.model.effects import Effect
 from scheduler.model.events import Done, Event, Failed
 from scheduler.model.volumes import SELECTED_NODE
-from scheduler.model.work import Assignment, Condition, NodeCount, Place
+from scheduler.model.work import Assignment, Condition, NodeCount, Place, Victim
 from scheduler.wire import names
 
 BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
@@ -181,9 +182,15 @@ def record_json(record: Assignment) -> dict[str, Any]:
         "madeFrom": record.made_from,
         "decidedAt": stamp(record.decided_at_seconds),
         "places": _places(record.places),
-        "victims": [{"uid": each.uid, "namespace": each.namespace, "name": each.name} for each in record.victims],
-        "moves": [{"gang": each.gang, "places": _places(each.places)} for each in record.moves],
+        "victims": _victims(record.victims),
+        "moves": [
+            {"gang": each.gang, "places": _places(each.places), "pods": _victims(each.pods)} for each in record.moves
+        ],
     }
+
+
+def _victims(pods: Iterable[Victim]) -> list[dict[str, Any]]:
+    return [{"uid": each.uid, "namespace": each.namespace, "name": each.name} for each in pods]
 
 
 def _commit(effect: ef.Commit) -> Request:
