@@ -200,12 +200,23 @@ class Engine:
             case ev.NamespaceGone(name):
                 store.default_queue_of.pop(name, None)
                 store.census.namespaces.pop(name, None)
-            case ev.PriorityClassSeen(name, value, _):
-                self._gangs_stirred |= store.priority_classes.get(name) != value
-                store.priority_classes[name] = value
+            case _:
+                self._apply_protection(event)
+
+    def _apply_protection(self, event: Event) -> None:
+        """What says who may take from whom besides queues: priority classes and PodDisruptionBudgets."""
+        store = self.store
+        match event:
+            case ev.PriorityClassSeen(name):
+                self._gangs_stirred |= store.priority_classes.get(name) != event
+                store.priority_classes[name] = event
             case ev.PriorityClassGone(name):
                 store.priority_classes.pop(name, None)
                 self._gangs_stirred = True
+            case ev.GuardSeen(guard):
+                self._stirred |= store.guards.see(guard)
+            case ev.GuardGone(key):
+                self._stirred |= store.guards.lose(key)
             case _:
                 self._apply_leadership(event)
 

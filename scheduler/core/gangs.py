@@ -490,7 +490,7 @@ class Gangs:
 
     def _priority(self, group: PodGroup, pods: dict[str, Pod]) -> int:
         if group.priority_class in self._store.priority_classes:
-            return self._store.priority_classes[group.priority_class]
+            return self._store.priority_classes[group.priority_class].value
         return max((pod.priority for pod in pods.values()), default=0)
 
     # -- decisions -------------------------------------------------------------------------------------------------

@@ -14,10 +14,12 @@ import numpy as np
 
 from scheduler.core.census import Census
 from scheduler.core.devices import DeviceBook, Uses
+from scheduler.core.guards import GuardBook
 from scheduler.core.queue_use import QueueUse
 from scheduler.core.volumes import VolumeBook
 from scheduler.model.cluster import Node, NodeTable, Snapshot
 from scheduler.model.devices import DEVICE_MILLI, device_kind, slots_of
+from scheduler.model.events import PriorityClassSeen
 from scheduler.model.flavor import Flavor, flavor_of
 from scheduler.model.neighbours import NOBODY, Neighbours
 from scheduler.model.queue import Queue
@@ -114,7 +116,8 @@ class Store:
         self.queues: dict[str, Queue] = {}
         self.topologies: dict[str, Topology] = {}
         self.default_queue_of: dict[str, str] = {}
-        self.priority_classes: dict[str, int] = {}
+        self.priority_classes: dict[str, PriorityClassSeen] = {}
+        self.guards = GuardBook()
         self.columns = Columns()
         self.charges: dict[str, Charge] = {}
         self.volumes = VolumeBook()

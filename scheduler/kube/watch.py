@@ -35,6 +35,7 @@ PATHS = {
     "topologies": f"/apis/{names.GROUP}/{names.VERSION}/topologies",
     "resourceflavors": f"/apis/{names.GROUP}/{names.VERSION}/resourceflavors",
     "podgroups": f"/apis/{names.GROUP}/{names.VERSION}/podgroups",
+    "poddisruptionbudgets": "/apis/policy/v1/poddisruptionbudgets",
     "persistentvolumeclaims": "/api/v1/persistentvolumeclaims",
     "persistentvolumes": "/api/v1/persistentvolumes",
     "storageclasses": "/apis/storage.k8s.io/v1/storageclasses",
@@ -81,6 +82,8 @@ def gone_event(kind: str, key: str) -> Event:
             return ev.NamespaceGone(key)
         case "priorityclasses":
             return ev.PriorityClassGone(key)
+        case "poddisruptionbudgets":
+            return ev.GuardGone(key)
         case _:
             assert kind in PATHS, f"unknown kind {kind}"
             return ev.StorageGone(kind, key)
@@ -95,17 +98,13 @@ def _key(event: Event) -> tuple[str, bool]:
             return pod.uid, False
         case ev.PodGroupSeen(group):
             return f"{group.namespace}/{group.name}", False
-        case ev.QueueSeen(queue):
-            return queue.name, False
-        case ev.TopologySeen(topology):
-            return topology.name, False
-        case ev.FlavorSeen(flavor):
-            return flavor.name, False
+        case ev.QueueSeen(found) | ev.TopologySeen(found) | ev.FlavorSeen(found):
+            return found.name, False
         case ev.NamespaceSeen(name) | ev.PriorityClassSeen(name):
             return name, False
-        case ev.StorageSeen(_, found):
-            return found.key, False
-        case ev.StorageGone(_, key):
+        case ev.StorageSeen(_, watched) | ev.GuardSeen(watched):
+            return watched.key, False
+        case ev.StorageGone(_, key) | ev.GuardGone(key):
             return key, True
         case ev.PodGone(uid):
             return uid, True

@@ -9,6 +9,7 @@ from scheduler.model.effects import Effect
 from scheduler.model.flavor import Flavor
 from scheduler.model.plan import Plan
 from scheduler.model.queue import Queue
+from scheduler.model.running import Guard
 from scheduler.model.selector import Labels
 from scheduler.model.topology import Topology
 from scheduler.model.volumes import StorageObject
@@ -77,13 +78,26 @@ class NamespaceGone(msgspec.Struct, frozen=True):
 
 
 class PriorityClassSeen(msgspec.Struct, frozen=True):
+    """``preempts`` is False where its ``preemptionPolicy`` is Never."""
+
     name: str
     value: int
     default: bool = False
+    preempts: bool = True
 
 
 class PriorityClassGone(msgspec.Struct, frozen=True):
     name: str
+
+
+class GuardSeen(msgspec.Struct, frozen=True):
+    guard: Guard
+
+
+class GuardGone(msgspec.Struct, frozen=True):
+    """A PodDisruptionBudget is gone; ``key`` as in `Guard`."""
+
+    key: str
 
 
 class StorageSeen(msgspec.Struct, frozen=True):
@@ -162,6 +176,8 @@ Event = (
     | NamespaceGone
     | PriorityClassSeen
     | PriorityClassGone
+    | GuardSeen
+    | GuardGone
     | StorageSeen
     | StorageGone
     | Synced

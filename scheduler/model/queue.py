@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from scheduler.model.selector import LabelSelector
 from scheduler.model.work import Condition
 
 
@@ -71,4 +72,6 @@ class Queue(msgspec.Struct, frozen=True):
     preemption: Preemption = Preemption()
     history: History | None = None
     counts: Counts = Counts()
+    namespace_selector: LabelSelector = ()
+    """Namespaces whose gangs may wait here; the empty selector admits all."""
     conditions: tuple[Condition, ...] = ()

@@ -8,6 +8,7 @@ import msgspec
 
 from scheduler.model.devices import DeviceUse
 from scheduler.model.flavor import FlavorChoice
+from scheduler.model.selector import LabelSelector
 from scheduler.model.work import Branch, GangKey, Member
 
 
@@ -53,6 +54,20 @@ class Running(msgspec.Struct, frozen=True):
     single: bool = False
     flavors: tuple[FlavorChoice, ...] = ()
     waits: bool = False
+
+
+class Guard(msgspec.Struct, frozen=True):
+    """A PodDisruptionBudget as observed. ``allowed`` is how many of the pods that it selects may be evicted now; 0
+    while its status is not about its newest generation."""
+
+    namespace: str
+    name: str
+    selector: LabelSelector
+    allowed: int = 0
+
+    @property
+    def key(self) -> str:
+        return f"{self.namespace}/{self.name}"
 
 
 Guards = Mapping[str, int]

@@ -57,6 +57,18 @@ class Pod(msgspec.Struct, frozen=True):
     waiting_reason: str = ""
     """The reason of the pod's PodScheduled=False condition as it stands on the server."""
     volumes: PodVolumes | None = None
+    started_seconds: float = 0.0
+    """When its node began with it (``status.startTime``); 0 while it has not."""
+    saved_seconds: float = 0.0
+    """When it last saved its work (annotation ``muster.dev/last-checkpoint``); 0: never."""
+    leaves_seconds: float = 0.0
+    """When its grace ends, once it is being deleted; 0 before."""
+    movable: bool = True
+    preempts: bool = True
+    """Whether it may take from others (``preemptionPolicy: Never`` forbids it)."""
+    user: str = ""
+    marked_evicted: bool = False
+    """Whether the condition ``muster.dev/Evicted`` stands on it."""
 
 
 class NodeCount(msgspec.Struct, frozen=True):
@@ -77,6 +89,8 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Victim(msgspec.Struct, frozen=True):
+    """A pod that leaves before the places of a record are taken."""
+
     uid: str
     namespace: str
     name: str
@@ -91,7 +105,11 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class Assignment(msgspec.Struct, frozen=True):
-    """The commit record: the whole decision about one gang, replayed by effects and by a successor."""
+    """The commit record: the whole decision about one gang, replayed by effects and by a successor.
+
+    ``victims`` leave for good, or leave already; the pods of ``moves`` come back on other places. A gang that gives way
+    lists those of its own pods that leave as the victims of the record that it goes on with.
+    """
 
     epoch: int
     made_from: str
@@ -99,6 +117,11 @@ class Assignment(msgspec.Struct, frozen=True):
     places: tuple[Place, ...] = ()
     victims: tuple[Victim, ...] = ()
     moves: tuple[Move, ...] = ()
+
+    @property
+    def leaving(self) -> tuple[Victim, ...]:
+        """All pods that leave before the places are taken: victims and moved ones."""
+        return (*self.victims, *(pod for move in self.moves for pod in move.pods)) if self.moves else self.victims
 
 
 class MemberSpec(msgspec.Struct, frozen=True):
@@ -168,6 +191,18 @@ class PodGroup(msgspec.Struct, frozen=True):
     assignment: Assignment | None = None
     verdict: VerdictRecord | None = None
     conditions: tuple[Condition, ...] = ()
+    movable: bool = True
+    saved_seconds: float = 0.0
+    """When it last saved its work (annotation ``muster.dev/last-checkpoint``); 0: never."""
+    checkpoint_seconds: float | None = None
+    """The time between two checkpoints, where its owner states it."""
+    stale_grace_seconds: float | None = None
+    delay_seconds: float | None = None
+    """How long it waits before it may cause an eviction; None: what its queue says."""
+    user: str = ""
+    evictions: int = 0
+    for_pod: str = ""
+    """The UID of the single pod that we made it for; empty: somebody else made it."""
 
     @property
     def key(self) -> GangKey:

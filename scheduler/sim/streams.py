@@ -24,6 +24,7 @@ _PATHS = {
     "queues": "/apis/muster.dev/v1alpha1/queues",
     "topologies": "/apis/muster.dev/v1alpha1/topologies",
     "resourceflavors": "/apis/muster.dev/v1alpha1/resourceflavors",
+    "poddisruptionbudgets": "/apis/policy/v1/poddisruptionbudgets",
     "persistentvolumeclaims": "/api/v1/persistentvolumeclaims",
     "persistentvolumes": "/api/v1/persistentvolumes",
     "storageclasses": "/apis/storage.k8s.io/v1/storageclasses",
@@ -162,13 +163,13 @@ def _gone(event: Event) -> tuple[str, Event | None]:
             return flavor.name, ev.FlavorGone(flavor.name)
         case ev.NamespaceSeen(name):
             return name, ev.NamespaceGone(name)
-        case ev.PriorityClassSeen(name, _, _):
+        case ev.PriorityClassSeen(name):
             return name, ev.PriorityClassGone(name)
         case ev.StorageSeen(kind, found):
             return found.key, ev.StorageGone(kind, found.key)
-        case ev.PodGone(uid):
-            return uid, None
-        case ev.StorageGone(_, key):
+        case ev.GuardSeen(found):
+            return found.key, ev.GuardGone(found.key)
+        case ev.PodGone(key) | ev.StorageGone(_, key) | ev.GuardGone(key):
             return key, None
         case ev.PodGroupGone(namespace, name):
             return f"{namespace}/{name}", None

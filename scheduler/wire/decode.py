@@ -16,9 +16,9 @@ from scheduler.model.cluster import Node
 from scheduler.model.devices import DeviceUse, device_use, parse_uses
 from scheduler.model.events import Event
 from scheduler.model.flavor import Flavor, FlavorChoice
-from scheduler.model.queue import Queue, Quota
 from scheduler.model.relations import LabelSet
-from scheduler.model.resources import amount, from_quantities
+from scheduler.model.resources import from_quantities
+from scheduler.model.running import Guard
 from scheduler.model.shape import Shape, Taint
 from scheduler.model.topology import Level, Slice, Topology, TopologyAsk, Torus
 from scheduler.model.work import (
@@ -36,9 +36,12 @@ from scheduler.model.work import (
     Victim,
 )
 from scheduler.wire import names, raw, storage
+from scheduler.wire.durations import duration_seconds, moment_seconds
 from scheduler.wire.pod_relations import asks_of_others
 from scheduler.wire.pod_shape import pod_shape, resize_infeasible, template_shape
 from scheduler.wire.pod_volumes import pod_volumes
+from scheduler.wire.queues import queue_of
+from scheduler.wire.selectors import label_selector
 
 SHAPE_ANNOTATIONS = (names.ANNOTATION_GPU_MODEL, *names.DEVICE_ASKS)
 SHAPE_TEXTS_MAX = 20_000
@@ -88,6 +91,7 @@ GONE: Mapping[str, Callable[[raw.Meta], Event]] = {
     "resourceflavors": lambda meta: ev.FlavorGone(meta.name),
     "namespaces": lambda meta: ev.NamespaceGone(meta.name),
     "priorityclasses": lambda meta: ev.PriorityClassGone(meta.name),
+    "poddisruptionbudgets": lambda meta: ev.GuardGone(f"{meta.namespace}/{meta.name}"),
     **{kind: _storage_gone(kind) for kind in storage.READERS},
 }
 """What it means that an object is gone: only its names are read, whatever else it holds."""
@@ -117,6 +121,7 @@ class Decoder:
             "resourceflavors": self._read_flavor,
             "namespaces": self._read_namespace,
             "priorityclasses": self._read_priority_class,
+            "poddisruptionbudgets": self._read_guard,
             **{kind: partial(self._read_storage, kind) for kind in storage.READERS},
         }
 
@@ -176,10 +181,12 @@ class Decoder:
         volumes, spec.volumes = pod_volumes(meta.name, spec.volumes or ()), None  # of no other pod's business
         label_set = self._label_set(meta.namespace, labels)
         shape = self._shape(spec, annotations, status, label_set)
-        waiting = ""
+        waiting, evicted = "", False
         for condition in status.conditions or ():
             if condition.type == "PodScheduled" and condition.status == "False":
                 waiting = condition.reason
+            elif condition.type == names.CONDITION_EVICTED:
+                evicted = condition.status == "True"
         return ev.PodSeen(
             Pod(
                 uid=meta.uid,
@@ -204,6 +211,13 @@ class Decoder:
                 label_set=label_set,
                 waiting_reason=waiting,
                 volumes=volumes,
+                started_seconds=_seconds(status.startTime),
+                saved_seconds=moment_seconds(annotations.get(names.ANNOTATION_LAST_CHECKPOINT, "")),
+                leaves_seconds=_seconds(meta.deletionTimestamp),
+                movable=annotations.get(names.ANNOTATION_MOVABLE, "true") != "false",
+                preempts=spec.preemptionPolicy != "Never",
+                user=annotations.get(names.ANNOTATION_USER, ""),
+                marked_evicted=evicted,
             )
         )
 
@@ -234,6 +248,7 @@ class Decoder:
     def _read_group(self, body: bytes | msgspec.Raw) -> Event:
         group = msgspec.json.decode(body, type=raw.PodGroupObject)
         meta, spec, status = group.metadata, group.spec, group.status
+        annotations = meta.annotations or {}
         self._version = meta.resourceVersion
         verdict = None
         if status.verdict is not None:
@@ -279,39 +294,22 @@ class Decoder:
                 assignment=_assignment(status.assignment),
                 verdict=verdict,
                 conditions=_conditions(status.conditions),
+                movable=spec.movable,
+                saved_seconds=moment_seconds(annotations.get(names.ANNOTATION_LAST_CHECKPOINT, "")),
+                checkpoint_seconds=None if spec.checkpoint is None else duration_seconds(spec.checkpoint.interval),
+                stale_grace_seconds=duration_seconds(spec.stalenessGrace),
+                delay_seconds=duration_seconds(spec.preemptionDelay),
+                user=annotations.get(names.ANNOTATION_USER, ""),
+                evictions=status.evictions,
+                for_pod=annotations.get(names.ANNOTATION_FOR_POD, ""),
             )
         )
 
     def _read_queue(self, body: bytes | msgspec.Raw) -> Event:
         queue = msgspec.json.decode(body, type=raw.QueueObject)
-        meta, spec = queue.metadata, queue.spec
-        self._version = meta.resourceVersion
-        return ev.QueueSeen(
-            Queue(
-                name=meta.name,
-                uid=meta.uid,
-                version=meta.resourceVersion,
-                generation=meta.generation,
-                created_seconds=_seconds(meta.creationTimestamp),
-                parent=spec.parent,
-                quotas=tuple(
-                    Quota(
-                        resource=each.name,
-                        flavor=each.flavor,
-                        guaranteed=_optional_amount(each.name, each.guaranteed),
-                        limit=_optional_amount(each.name, each.limit),
-                        lendable=_optional_amount(each.name, each.lendable),
-                        weight=each.weight,
-                    )
-                    for each in spec.resources or ()
-                ),
-                weight=spec.weight,
-                priority=spec.priority,
-                order=spec.order,
-                state=spec.state,
-                conditions=_conditions(queue.status.conditions),
-            )
-        )
+        self._version = queue.metadata.resourceVersion
+        created = _seconds(queue.metadata.creationTimestamp)
+        return ev.QueueSeen(queue_of(queue, created, _conditions(queue.status.conditions)))
 
     def _read_topology(self, body: bytes | msgspec.Raw) -> Event:
         topology = msgspec.json.decode(body, type=raw.TopologyObject)
@@ -335,7 +333,16 @@ class Decoder:
     def _read_priority_class(self, body: bytes | msgspec.Raw) -> Event:
         priority = msgspec.json.decode(body, type=raw.PriorityClassObject)
         self._version = priority.metadata.resourceVersion
-        return ev.PriorityClassSeen(priority.metadata.name, priority.value, priority.globalDefault)
+        return ev.PriorityClassSeen(
+            priority.metadata.name, priority.value, priority.globalDefault, priority.preemptionPolicy != "Never"
+        )
+
+    def _read_guard(self, body: bytes | msgspec.Raw) -> Event:
+        budget = msgspec.json.decode(body, type=raw.BudgetObject)
+        meta, status = budget.metadata, budget.status
+        self._version = meta.resourceVersion
+        allowed = status.disruptionsAllowed if status.observedGeneration >= meta.generation else 0
+        return ev.GuardSeen(Guard(meta.namespace, meta.name, label_selector(budget.spec.selector), max(0, allowed)))
 
     def _read_storage(self, kind: str, body: bytes | msgspec.Raw) -> Event:
         found, self._version = storage.READERS[kind](body)
@@ -347,10 +354,6 @@ def _resized(status: raw.PodStatus) -> tuple[object, ...]:
     statuses = (*(status.containerStatuses or ()), *(status.initContainerStatuses or ()))
     reported = [each for each in statuses if each.allocatedResources is not None or each.resources is not None]
     return reported, status.allocatedResources, status.resources, resize_infeasible(status)
-
-
-def _optional_amount(resource: str, quantity: str | int | None) -> int | None:
-    return None if quantity is None else amount(resource, quantity)
 
 
 def _conditions(conditions: list[raw.Condition] | None) -> tuple[Condition, ...]:

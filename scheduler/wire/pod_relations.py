@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from scheduler.model.relations import (
     WILDCARD_IP,
@@ -17,6 +17,7 @@ from scheduler.model.relations import (
 )
 from scheduler.model.selector import LabelSelector, Requirement
 from scheduler.wire import raw
+from scheduler.wire.selectors import canonical, label_selector
 
 
 def asks_of_others(spec: raw.PodSpec) -> bool:
@@ -82,18 +83,18 @@ def _terms(
 
 def _term(term: raw.PodAffinityTerm, namespace: str, labels: Mapping[str, str]) -> PodTerm:
     """Without namespaces and without a selector of namespaces a term means the pod's own namespace."""
-    selector = _merged(_selector(term.labelSelector), term.matchLabelKeys, labels, "In")
+    selector = _merged(label_selector(term.labelSelector), term.matchLabelKeys, labels, "In")
     own = not term.namespaces and term.namespaceSelector is None
     return PodTerm(
         namespaces=(namespace,) if own else tuple(sorted(set(term.namespaces or ()))),
         selector=_merged(selector, term.mismatchLabelKeys, labels, "NotIn"),
-        namespace_selector=_selector(term.namespaceSelector),
+        namespace_selector=label_selector(term.namespaceSelector),
     )
 
 
 def _spread(constraint: raw.Spread, namespace: str, labels: Mapping[str, str]) -> Spread:
     """A constraint looks at the pod's own namespace and leaves pods out that are being deleted."""
-    selector = _merged(_selector(constraint.labelSelector), constraint.matchLabelKeys, labels, "In")
+    selector = _merged(label_selector(constraint.labelSelector), constraint.matchLabelKeys, labels, "In")
     return Spread(
         selector=PodSelector((PodTerm((namespace,), selector),), leaving=False),
         topology_key=constraint.topologyKey,
@@ -105,29 +106,13 @@ def _spread(constraint: raw.Spread, namespace: str, labels: Mapping[str, str]) -
     )
 
 
-def _selector(found: raw.LabelSelector | None) -> LabelSelector:
-    """The requirements of a label selector in one order, so that equal ones are recognised."""
-    if found is None:
-        return None
-    expressions = [Requirement(key, "In", (value,)) for key, value in (found.matchLabels or {}).items()]
-    expressions += [
-        Requirement(each.key, each.operator, tuple(sorted(set(each.values or ()))))
-        for each in found.matchExpressions or ()
-    ]
-    return _canonical(expressions)
-
-
-def _canonical(expressions: Iterable[Requirement]) -> tuple[Requirement, ...]:
-    return tuple(sorted(set(expressions), key=lambda each: (each.key, each.operator, each.values)))
-
-
 def _merged(
     selector: LabelSelector, keys: Sequence[str] | None, labels: Mapping[str, str], operator: str
 ) -> LabelSelector:
     """``matchLabelKeys`` and ``mismatchLabelKeys`` stand for the pod's own values of these labels. The API server
     writes them into the selector when a pod is created; done again here, that changes nothing."""
     own = [Requirement(key, operator, (labels[key],)) for key in keys or () if key in labels]
-    return _canonical((*selector, *own)) if selector is not None and own else selector
+    return canonical((*selector, *own)) if selector is not None and own else selector
 
 
 def _looked_at(label_set: LabelSet, terms: Sequence[PodTerm]) -> LabelSet:

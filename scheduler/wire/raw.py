@@ -222,6 +222,7 @@ class PodSpec(msgspec.Struct):
     nodeName: str = ""
     schedulerName: str = ""
     priority: int | None = None
+    preemptionPolicy: str = ""
     containers: list[Container] | None = None
     initContainers: list[Container] | None = None
     overhead: dict[str, Quantity] | None = None
@@ -239,6 +240,7 @@ class PodSpec(msgspec.Struct):
 
 class PodStatus(msgspec.Struct):
     phase: str = ""
+    startTime: datetime | None = None
     conditions: list[Condition] | None = None
     containerStatuses: list[ContainerStatus] | None = None
     initContainerStatuses: list[ContainerStatus] | None = None
@@ -307,6 +309,10 @@ class FlavorChoiceObject(msgspec.Struct):
     preference: int = 0
 
 
+class CheckpointObject(msgspec.Struct):
+    interval: str = ""
+
+
 class PodGroupSpec(msgspec.Struct):
     queue: str = ""
     members: list[MemberObject] | None = None
@@ -320,6 +326,10 @@ class PodGroupSpec(msgspec.Struct):
     rankOrder: RankOrderObject | None = None
     leader: str = ""
     flavors: list[FlavorChoiceObject] | None = None
+    movable: bool = True
+    checkpoint: CheckpointObject | None = None
+    stalenessGrace: str = ""
+    preemptionDelay: str = ""
 
 
 class DeviceObject(msgspec.Struct):
@@ -370,6 +380,7 @@ class PodGroupStatus(msgspec.Struct):
     phase: str = ""
     epoch: int = 0
     scheduled: int = 0
+    evictions: int = 0
     queuedAt: datetime | None = None
     assignment: AssignmentObject | None = None
     verdict: VerdictObject | None = None
@@ -391,6 +402,41 @@ class QuotaObject(msgspec.Struct):
     weight: int | None = None
 
 
+class BorrowingObject(msgspec.Struct):
+    policy: str = "Never"
+    maxPriority: int | None = None
+
+
+class MinRuntimeObject(msgspec.Struct):
+    preempt: str = ""
+    reclaim: str = ""
+
+
+class PreemptionObject(msgspec.Struct):
+    withinQueue: str = "LowerPriority"
+    reclaim: str = "Any"
+    whileBorrowing: BorrowingObject | None = None
+    minRuntime: MinRuntimeObject | None = None
+    delay: str = ""
+
+
+class HistoryObject(msgspec.Struct):
+    halfLife: str
+    factor: Quantity = "1"
+
+
+class PerUserObject(msgspec.Struct):
+    gangs: int | None = None
+    pods: int | None = None
+    resources: dict[str, Quantity] | None = None
+
+
+class CountsObject(msgspec.Struct):
+    gangs: int | None = None
+    pods: int | None = None
+    perUser: PerUserObject | None = None
+
+
 class QueueSpec(msgspec.Struct):
     parent: str = ""
     resources: list[QuotaObject] | None = None
@@ -398,6 +444,10 @@ class QueueSpec(msgspec.Struct):
     priority: int = 0
     order: str = "PriorityThenAge"
     state: str = "Open"
+    preemption: PreemptionObject | None = None
+    history: HistoryObject | None = None
+    limits: CountsObject | None = None
+    namespaceSelector: LabelSelector | None = None
 
 
 class QueueStatus(msgspec.Struct):
@@ -445,3 +495,21 @@ class PriorityClassObject(msgspec.Struct):
     metadata: Meta
     value: int = 0
     globalDefault: bool = False
+    preemptionPolicy: str = ""
+
+
+class BudgetSpec(msgspec.Struct):
+    selector: LabelSelector | None = None
+
+
+class BudgetStatus(msgspec.Struct):
+    disruptionsAllowed: int = 0
+    observedGeneration: int = 0
+
+
+class BudgetObject(msgspec.Struct):
+    """A PodDisruptionBudget."""
+
+    metadata: Meta
+    spec: BudgetSpec = msgspec.field(default_factory=BudgetSpec)
+    status: BudgetStatus = msgspec.field(default_factory=BudgetStatus)

@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from scheduler.model import events as ev
+from scheduler.model.queue import Borrowing, Counts, History, Preemption
 from scheduler.model.resources import GPU
+from scheduler.model.selector import Requirement, selects
 from scheduler.wire.decode import Bookmark, Decoder, Malformed, StreamError
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "manifests" / "examples" / "good"
@@ -167,3 +169,82 @@ def test_every_good_example_is_understood(path: Path) -> None:
         if kind is not None:
             seen, _ = Decoder().object(kind, json.dumps(item, default=str).encode())
             assert not isinstance(seen, Malformed), seen
+
+
+def seen(kind: str, item: dict[str, Any]) -> Any:
+    event, _ = Decoder().line(kind, line("ADDED", item))
+    return event
+
+
+def test_what_a_queue_says_about_taking_and_counting() -> None:
+    spec = {
+        "preemption": {
+            "withinQueue": "LowerOrNewerEqualPriority",
+            "reclaim": "LowerPriority",
+            "whileBorrowing": {"policy": "LowerPriority", "maxPriority": 7},
+            "minRuntime": {"preempt": "10m", "reclaim": "1h30m"},
+            "delay": "500ms",
+        },
+        "history": {"halfLife": "168h", "factor": "500m"},
+        "limits": {"gangs": 3, "perUser": {"pods": 4, "resources": {GPU: "2", "cpu": "8"}}},
+        "namespaceSelector": {"matchLabels": {"team": "a"}},
+    }
+    queue = seen("queues", {"metadata": {"name": "q"}, "spec": spec}).queue
+    assert queue.preemption == Preemption(
+        "LowerOrNewerEqualPriority", "LowerPriority", Borrowing("LowerPriority", 7), 600.0, 5400.0, 0.5
+    )
+    assert queue.history == History(168 * 3600.0, "0.5")
+    assert queue.counts == Counts(3, None, None, 4, (("cpu", 8000), (GPU, 2000)))
+    assert queue.namespace_selector == (Requirement("team", "In", ("a",)),)
+
+
+def test_a_queue_that_says_nothing_is_as_its_crd_defaults_it() -> None:
+    queue = seen("queues", {"metadata": {"name": "q"}, "spec": {"preemption": {}, "namespaceSelector": {}}}).queue
+    assert (queue.preemption, queue.history, queue.counts) == (Preemption(), None, Counts())
+    assert queue.namespace_selector == ()
+
+
+def test_what_a_pod_says_about_giving_way() -> None:
+    annotations = {"muster.dev/movable": "false", "muster.dev/last-checkpoint": "2027-01-15T08:00:10Z"}
+    status = {
+        "startTime": "2027-01-15T08:00:00Z",
+        "conditions": [{"type": "muster.dev/Evicted", "status": "True", "reason": "Reclaimed"}],
+    }
+    found = seen_pod(
+        {"preemptionPolicy": "Never"}, status, annotations=annotations, deletionTimestamp="2027-01-15T08:01:00Z"
+    ).pod
+    assert (found.movable, found.preempts, found.marked_evicted) == (False, False, True)
+    assert (found.saved_seconds - found.started_seconds, found.leaves_seconds - found.started_seconds) == (10.0, 60.0)
+
+
+def test_what_a_group_says_about_giving_way() -> None:
+    spec = {
+        "minMember": 1,
+        "movable": False,
+        "stalenessGrace": "1m",
+        "preemptionDelay": "0s",
+        "checkpoint": {"interval": "10m"},
+    }
+    meta = {"name": "g", "namespace": "team", "annotations": {"muster.dev/user": "ann", "muster.dev/for-pod": "uid-1"}}
+    found = seen("podgroups", {"metadata": meta, "spec": spec, "status": {"evictions": 2}}).group
+    assert (found.movable, found.stale_grace_seconds, found.delay_seconds) == (False, 60.0, 0.0)
+    assert (found.checkpoint_seconds, found.user, found.for_pod, found.evictions) == (600.0, "ann", "uid-1", 2)
+
+
+@pytest.mark.parametrize(
+    ("generation", "selector", "allowed"),
+    [(1, {"matchLabels": {"app": "x"}}, 2), (2, {"matchLabels": {"app": "x"}}, 0), (1, {}, 2), (1, None, 2)],
+    ids=["current", "status-of-an-older-generation", "all-pods", "no-pods"],
+)
+def test_a_budget_allows_what_its_newest_status_says(generation: int, selector: Any, allowed: int) -> None:
+    status = {"disruptionsAllowed": 2, "observedGeneration": 1}
+    meta = {"name": "b", "namespace": "team", "generation": generation}
+    guard = seen("poddisruptionbudgets", {"metadata": meta, "spec": {"selector": selector}, "status": status}).guard
+    assert (guard.key, guard.allowed) == ("team/b", allowed)
+    assert selects(guard.selector, {"app": "x"}) == (selector is not None)
+    assert selects(guard.selector, {}) == (selector == {})
+
+
+def test_a_class_that_never_preempts() -> None:
+    said = seen("priorityclasses", {"metadata": {"name": "c"}, "value": 5, "preemptionPolicy": "Never"})
+    assert (said.value, said.preempts) == (5, False)
