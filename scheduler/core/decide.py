@@ -7,7 +7,7 @@ while the rest is being thought about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -29,6 +29,7 @@ from scheduler.model.devices import slots_of
 from scheduler.model.neighbours import Neighbours
 from scheduler.model.plan import Cause, Plan, Refusal, SolveEnd, Verdict
 from scheduler.model.policy import Policy, SolverBudget
+from scheduler.model.relations import PodSelector
 from scheduler.model.resources import GPU, Matrix, vector
 from scheduler.model.shape import Shape
 from scheduler.model.volumes import VolumeFacts
@@ -202,11 +203,17 @@ def _as_seen(gangs: list[Gang], neighbours: Neighbours, verdicts: dict[GangKey, 
     if not neighbours.selectors:
         return gangs
     known: dict[Shape, Shape] = {}
+    binding = {each.selector for each in neighbours.carriers}
+    for gang in gangs:
+        for member in gang.members:
+            binding.update(member.shape.relations.binding if member.shape.relations is not None else ())
     found = []
     for gang in gangs:
         members = []
         for member in gang.members:
             shapes = {seen(member.shape, each, neighbours) for each in member.label_sets} or {member.shape}
+            if len(shapes) > 1:  # what is only preferred need not tell pods of a member apart
+                shapes = {_without(shape, binding) for shape in shapes}
             if len(shapes) > 1:
                 unlike = Refusal("gang-minimum", "UnlikeLabels", where=member.name)
                 verdicts[gang.key] = Verdict(Cause.INVALID, (unlike,))
@@ -216,6 +223,11 @@ def _as_seen(gangs: list[Gang], neighbours: Neighbours, verdicts: dict[GangKey, 
         else:
             found.append(msgspec.structs.replace(gang, members=tuple(members)))
     return found
+
+
+def _without(shape: Shape, binding: Collection[PodSelector]) -> Shape:
+    """The shape seen by the selectors of what binds alone."""
+    return msgspec.structs.replace(shape, matched=tuple(each for each in shape.matched if each in binding))
 
 
 def _shapes(asks: Sequence[Ask]) -> dict[Shape, None]:

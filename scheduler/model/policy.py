@@ -143,7 +143,14 @@ class Policy(msgspec.Struct, frozen=True):
         "topology-spread",
         "one-flavor",
     )
-    goals: tuple[str, ...] = ("served-value", "preferred-flavor", "preferred-topology", "balance", "packing")
+    goals: tuple[str, ...] = (
+        "served-value",
+        "preferred-flavor",
+        "preferred-topology",
+        "balance",
+        "preferences",
+        "packing",
+    )
     node_score: str = "pack"
     device_score: str = "pack"
     value_resource: str = "nvidia.com/gpu"

@@ -98,6 +98,16 @@ class Spread(msgspec.Struct, frozen=True):
     counts: bool = True
 
 
+class PodPreference(msgspec.Struct, frozen=True):
+    """Pods that match are wanted in its domain of ``topology_key``, or unwanted where ``weight`` is below zero; each of
+    them counts. With ``needs_key`` nodes without the key come behind all others."""
+
+    selector: PodSelector
+    topology_key: str
+    weight: int
+    needs_key: bool = False
+
+
 class Relations(msgspec.Struct, frozen=True):
     """What one pod asks of the pods around it.
 
@@ -109,10 +119,17 @@ class Relations(msgspec.Struct, frozen=True):
     affinity: Affinity | None = None
     anti_affinity: tuple[AntiAffinity, ...] = ()
     spread: tuple[Spread, ...] = ()
+    preferences: tuple[PodPreference, ...] = ()
+    """Preferred affinity and anti-affinity, and spread constraints with ScheduleAnyway."""
 
     @property
     def selectors(self) -> tuple[PodSelector, ...]:
         """Every selector that is asked with, without repetition."""
+        return tuple(dict.fromkeys((*self.binding, *(each.selector for each in self.preferences))))
+
+    @property
+    def binding(self) -> tuple[PodSelector, ...]:
+        """Those of required asks."""
         found = [*(each.selector for each in self.anti_affinity), *(each.selector for each in self.spread)]
         if self.affinity is not None:
             found.append(self.affinity.selector)

@@ -116,4 +116,6 @@ class Shape(msgspec.Struct, frozen=True):
     """The selectors that look at this pod. They come and go, so they are found out when a decision is made
     (`scheduler.solver.filters.seen`) and are empty before."""
     features: tuple[str, ...] = ()
+    preferred: tuple[tuple[int, NodeTerm], ...] = ()
+    """Preferred node affinity: (weight, term)."""
     volumes: VolumeAsk | None = None

@@ -260,6 +260,8 @@ def _members_to_pb(members: Sequence[MemberAsk], values: list[int], resource_cou
     parts: dict[DeviceAsk | None, int] = {None: 0}
     part = [parts.setdefault(member.devices, len(parts)) for member in members]
     asks = [ask for ask in parts if ask is not None]
+    costs: dict[tuple[int, ...], int] = {(): 0}
+    dislike = [costs.setdefault(member.dislike, len(costs)) for member in members]
     return pb.Members(
         request=_rows([member.request for member in members], resource_count, INT64),
         count=[member.count for member in members],
@@ -273,6 +275,8 @@ def _members_to_pb(members: Sequence[MemberAsk], values: list[int], resource_cou
         part_milli=[ask.milli for ask in asks],
         part_memory=[ask.memory_mib for ask in asks],
         part_profile=[ask.profile for ask in asks],
+        dislike=dislike if len(costs) > 1 else [],
+        costs=_rows([row for row in costs if row], max(map(len, costs)), INT32),
     )
 
 
@@ -288,12 +292,24 @@ def _members_from_pb(message: pb.Members, resource_count: int, class_count: int)
     part = list(message.part) or [0] * len(requests)
     if any(index >= len(parts) for index in part):
         raise ValueError(f"a member's ask for parts of devices is not among the {len(parts) - 1} that are given")
-    columns = zip(requests, message.count, message.minimum, message.branch, message.eligible, part, strict=True)
+    costs = [(), *_tuples(message.costs, -1, class_count, INT32)] if message.dislike else [()]
+    dislike = list(message.dislike) or [0] * len(requests)
+    if any(index >= len(costs) for index in dislike):
+        raise ValueError(f"what a member prefers is not among the {len(costs) - 1} rows of costs that are given")
+    columns = zip(
+        requests, message.count, message.minimum, message.branch, message.eligible, part, dislike, strict=True
+    )
     return [
         MemberAsk(
-            request=request, count=count, minimum=minimum, branch=branch, eligible=masks[index], devices=parts[own]
+            request=request,
+            count=count,
+            minimum=minimum,
+            branch=branch,
+            eligible=masks[index],
+            devices=parts[own],
+            dislike=costs[cost],
         )
-        for request, count, minimum, branch, index, own in columns
+        for request, count, minimum, branch, index, own, cost in columns
     ]
 
 

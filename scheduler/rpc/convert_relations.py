@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from scheduler.rpc.pb.muster.solver.v1 import solver_pb2 as pb
-from scheduler.solver.problem import APART, SPREAD, TOGETHER, Relation
+from scheduler.solver.problem import APART, PREFERENCE, SPREAD, TOGETHER, Relation
 
 KIND_NUMBERS: Mapping[str, pb.Relation.Kind] = {
     APART: pb.Relation.KIND_APART,
     TOGETHER: pb.Relation.KIND_TOGETHER,
     SPREAD: pb.Relation.KIND_SPREAD,
+    PREFERENCE: pb.Relation.KIND_PREFERENCE,
 }
 _KINDS: Mapping[int, str] = {number: kind for kind, number in KIND_NUMBERS.items()}
 
@@ -27,6 +28,8 @@ def relation_to_pb(relation: Relation) -> pb.Relation:
         max_skew=relation.max_skew,
         bottomless=relation.bottomless,
         first=relation.first,
+        weight=relation.weight,
+        needs_key=relation.needs_key,
     )
 
 
@@ -57,4 +60,6 @@ def _relation(message: pb.Relation, members: list[int], domains: list[int]) -> R
         max_skew=message.max_skew,
         bottomless=message.bottomless,
         first=message.first,
+        weight=message.weight,
+        needs_key=message.needs_key,
     )

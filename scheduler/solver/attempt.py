@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from scheduler.model.cluster import Mask
-from scheduler.solver.choose import choose_nodes, tightest_domains
+from scheduler.solver.choose import Costs, Room, choose_nodes, tightest_domains
 from scheduler.solver.devices import Held
 from scheduler.solver.distribution import DomainTree, Layer
 from scheduler.solver.group_keys import GroupKey
@@ -112,6 +112,7 @@ class GangPlacer:
         self._score = score
         self._among = among
         self._eligible: dict[bytes, Mask] = {}
+        self._disliked: dict[tuple[int, ...], Costs] = {}
         self._spreads = problem.node_score == "spread"
         self._by_scarcity = by_scarcity(problem.resources)
         self._required_binds = "required-topology" in problem.rules
@@ -126,6 +127,15 @@ class GangPlacer:
             mask = self._problem.eligible(member)
             mask = self._eligible[member.eligible] = mask if self._among is None else mask & self._among
         return mask
+
+    def costs(self, member: MemberAsk) -> Costs | None:
+        """[C] what a pod costs on each class of what it prefers of nodes; None where it prefers nothing."""
+        if not member.dislike:
+            return None
+        found = self._disliked.get(member.dislike)
+        if found is None:
+            found = self._disliked[member.dislike] = np.array(member.dislike, dtype=np.int64)
+        return found
 
     def may_use(self, attempt: Attempt, gang: GangAsk, index: int) -> Mask:
         """The classes where a member may have pods: its filters, and what other gangs leave to it."""
@@ -362,20 +372,24 @@ class GangPlacer:
     def pour(self, attempt: Attempt, gang: GangAsk, index: int, classes: Mask, count: int) -> int:
         """Up to ``count`` pods of a member onto groups of these classes, best score first."""
         stock, member = attempt.stock, gang.members[index]
+        costs = self.costs(member)
         placed = 0
         related = attempt.tally if attempt.tally is not None and attempt.tally.concerns(index) else None
         while related is not None and placed < count:
             usable, room = self._related.open_classes(related, stock, index, member, classes, count - placed)
-            if (room[usable] >= count - placed).all():  # whatever the choice, all of them may come
+            around = related.costs(index)  # these change with every pod
+            if around is None and (room[usable] >= count - placed).all():  # whatever the choice, all of them may come
                 classes = usable
                 break
-            spot = self._related.place(stock, member, usable, room, count - placed)
+            most = count - placed if around is None else 1
+            both = costs if around is None else around if costs is None else costs + around
+            spot = self._related.place(stock, member, usable, room, most, both)
             if spot is None:
                 return placed
             attempt.pour(Step(index, stock.key(spot[0]), 1, spot[1]), member)
             placed += spot[1]
         while placed < count:
-            chosen = choose_nodes(stock, stock.live(classes), member, count - placed, self._score, self._spreads)
+            chosen = choose_nodes(stock, stock.live(classes), member, count - placed, self._score, self._spreads, costs)
             if not chosen:
                 break
             for slot, nodes, each in chosen:
@@ -404,12 +418,18 @@ class GangPlacer:
         slots = stock.live(np.ones(self._problem.class_count, dtype=np.bool_))
         codes = self._problem.class_domain[stock.node_class[slots], level]
         rooms = []
+        disliked: Room | None = None
         for index, need in needs:
             mask, member = self.may_use(attempt, gang, index), gang.members[index]
-            room = np.bincount(codes + 1, weights=self._room(stock, slots, member, mask), minlength=1)
+            fits = self._room(stock, slots, member, mask)
+            room = np.bincount(codes + 1, weights=fits, minlength=1)
             rooms.append((need, room, index == lead))
+            costs = self.costs(member)
+            if index == lead and costs is not None:
+                own = np.bincount(codes + 1, weights=fits * costs[stock.node_class[slots]], minlength=1)
+                disliked = own / np.maximum(room, 1)
         free = self._scarce(stock, slots, codes)
-        return tightest_domains(rooms, free, minimum, roomiest=self._spreads)
+        return tightest_domains(rooms, free, minimum, roomiest=self._spreads, disliked=disliked)
 
     def _room(self, stock: Stock, slots: Slots, member: MemberAsk, mask: Mask) -> Slots:
         """Pods of a member that each group takes by itself where ``mask`` allows them."""

@@ -19,7 +19,7 @@ from scheduler.model.shape import Shape
 from scheduler.solver.blocking_slices import too_few_slices
 from scheduler.solver.build import Built
 from scheduler.solver.fits import fits_on
-from scheduler.solver.problem import GangAsk, Problem, QuotaLine, plain, unshaped
+from scheduler.solver.problem import GangAsk, Problem, QuotaLine, indifferent, plain, unshaped
 from scheduler.solver.relate import restrict
 from scheduler.solver.scarcity import by_scarcity
 from scheduler.solver.tree import children, members_below, minima_below, path_up
@@ -65,8 +65,8 @@ def exact(problem: Problem, index: int) -> bool:
         and len(gang.members) == 1
         and not gang.branches[0].slices
         and not gang.branches[0].balance
-        and plain(unshaped(gang, alone=True))
-        and not restrict(problem.relations, {index: 0})
+        and plain(indifferent(unshaped(gang, alone=True)))
+        and not restrict(problem.active, {index: 0})
     )
 
 

@@ -23,8 +23,10 @@ from scheduler.solver.devices import ClassDevices, fits, idle_devices, sorted_st
 from scheduler.solver.exclusive import Closed, closed_nodes
 from scheduler.solver.levels import Levels, level_asks
 from scheduler.solver.one_per_node import one_per_node
+from scheduler.solver.preferences import Costs, dislikes
 from scheduler.solver.problem import (
     KINDS,
+    PREFERENCE,
     BranchAsk,
     Counts,
     GangAsk,
@@ -164,6 +166,8 @@ def build(
     apart = [] if parts is None else [parts.apart]
     if told_apart and nodes.flavor_codes is not None:
         apart.append(nodes.flavor_codes[:, None].astype(np.int64))
+    disliked = dislikes(_shapes(kept), nodes, neighbours) if PREFERENCE in policy.goals else {}
+    apart += [costs[:, None] for costs in disliked.values()]
     requests = {
         shape: request + alone.request(shape) for shape, request in _requests(kept, own_names, resources).items()
     }
@@ -182,6 +186,7 @@ def build(
         branches,
         requests,
         masks,
+        disliked,
         classes,
         closed,
         policy,
@@ -193,6 +198,7 @@ def build(
         firm=any(line.firm for queue in queue_rooms for line in queue.lines),
     )
     asked = {relation.kind for relation in related.relations}
+    prefers = PREFERENCE in asked or bool(disliked)
     problem = Problem(
         resources=names,
         class_nodes=np.array([len(rows) for rows in classes.rows], dtype=np.int32),
@@ -216,8 +222,8 @@ def build(
             )
             for queue in queue_rooms
         ),
-        goals=policy.goals,
-        # A rule about relations of which there are none would only keep others from taking the problem apart.
+        # A goal or rule of which there is nothing to see would only keep others from taking the problem apart.
+        goals=tuple(goal for goal in policy.goals if goal != PREFERENCE or prefers),
         rules=tuple(rule for rule in policy.rules if rule not in KINDS or rule in asked),
         node_score=policy.node_score,
         devices=None if parts is None else parts.of_rows(classes.first_rows),
@@ -318,6 +324,7 @@ def _gang_asks(
     branches: Sequence[tuple[BranchAsk, ...]],
     requests: Mapping[Shape, tuple[int, ...]],
     masks: Mapping[Shape, Mask],
+    disliked: Mapping[Shape, Costs],
     classes: NodeClasses,
     closed: Closed,
     policy: Policy,
@@ -332,6 +339,7 @@ def _gang_asks(
     """``firm``: whether any queue bounds what is not preemptible; else it is all the same."""
     first_rows = classes.first_rows
     eligible = {shape: np.packbits(masks[shape][first_rows]).tobytes() for shape in requests}
+    dislike = {shape: tuple(costs[first_rows].tolist()) for shape, costs in disliked.items()}
     worth = {shape: dict(shape.requests).get(policy.value_resource, 0) or 1 for shape in requests}
     priorities = sorted({gang.priority for gang in gangs}, reverse=True)
     tier_of_priority = {priority: tier for tier, priority in enumerate(priorities)}
@@ -347,6 +355,7 @@ def _gang_asks(
                 if (gang.key, number) not in closed
                 else np.packbits((masks[member.shape] & ~closed[gang.key, number])[first_rows]).tobytes(),
                 devices=member.shape.devices,
+                dislike=dislike.get(member.shape, ()),
             )
             for number, member in enumerate(gang.members)
         )

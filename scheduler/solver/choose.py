@@ -11,20 +11,31 @@ from scheduler.solver.node_scores import NodeScore
 from scheduler.solver.problem import MemberAsk
 from scheduler.solver.stock import Slots, Stock
 
+Costs = NDArray[np.int64]
+
 Room = NDArray[Any]
 """Pods that fit per domain code, as whole numbers; index 0 is code -1, the nodes without a domain."""
 
 
 def choose_nodes(
-    stock: Stock, slots: Slots, member: MemberAsk, count: int, score: NodeScore, spreads: bool
+    stock: Stock,
+    slots: Slots,
+    member: MemberAsk,
+    count: int,
+    score: NodeScore,
+    spreads: bool,
+    costs: Costs | None = None,
 ) -> list[tuple[int, int, int]]:
     """(slot, nodes, pods on each) for up to ``count`` pods; nothing when no group of ``slots`` holds one.
 
     Packing fills whole nodes of the best groups first, then puts the rest on the node that it fits best. Spreading puts
     one pod on each node of the best group and is to be called again. So is packing parts of devices, which fills the
-    nodes of the group that is best for one pod.
+    nodes of the group that is best for one pod. Where classes have ``costs`` [C] only those of the lowest are filled.
     """
     slots = slots[stock.holds(slots, member)]
+    if costs is not None and len(slots):
+        own = costs[stock.node_class[slots]]
+        slots = slots[own == own.min()]
     if not len(slots):
         return []
     sizes = stock.size[slots]
@@ -55,11 +66,14 @@ def choose_nodes(
     return chosen
 
 
-def tightest_domains(rooms: list[tuple[int, Room, bool]], free: Room, minimum: int, *, roomiest: bool) -> list[int]:
+def tightest_domains(
+    rooms: list[tuple[int, Room, bool]], free: Room, minimum: int, *, roomiest: bool, disliked: Room | None = None
+) -> list[int]:
     """Domain codes in the order to try. ``rooms`` are (needed, room per domain, whether it is the lead member).
 
     A domain qualifies when every member's need fits there by itself and all together reach the branch's ``minimum``;
-    the lead member's room says how tight it is, then how much of what is scarce is ``free`` there.
+    the lead member's room says how tight it is, then how much of what is scarce is ``free`` there. What a pod costs
+    there on average (``disliked``) goes before all that.
     """
     if not rooms:
         return []
@@ -74,7 +88,8 @@ def tightest_domains(rooms: list[tuple[int, Room, bool]], free: Room, minimum: i
     qualifies &= (total >= minimum) & (total > 0)
     domains = np.flatnonzero(qualifies)
     sign = -1 if roomiest else 1
-    order = np.lexsort((sign * free[domains], sign * tightness[domains]))
+    keys = [sign * free[domains], sign * tightness[domains]]
+    order = np.lexsort(keys if disliked is None else [*keys, disliked[domains]])
     codes: list[int] = (domains[order] - 1).tolist()
     return codes
 

@@ -73,7 +73,7 @@ class _Greedy:
         self._problem = problem
         self._stock = Stock.of(problem)
         self._rooms = Rooms(problem)
-        self._tally = Tally(problem) if problem.active else None
+        self._tally = Tally(problem) if problem.active or problem.preferred else None
         self._placers = Placers(problem, node_score(problem))
         self._exclusive = ExclusiveDomains(problem)
         self._spots: Spots = {}

@@ -68,6 +68,8 @@ class MemberAsk(msgspec.Struct, frozen=True):
     branch: int
     eligible: bytes
     devices: DeviceAsk | None = None
+    dislike: tuple[int, ...] = ()
+    """What a pod of it on each class costs of what it prefers of nodes; empty where it prefers nothing."""
 
 
 class GangAsk(msgspec.Struct, frozen=True):
@@ -110,6 +112,14 @@ def unshaped(gang: GangAsk, *, alone: bool = False) -> GangAsk:
     return msgspec.structs.replace(gang, branches=branches, leader=-1)
 
 
+def indifferent(gang: GangAsk) -> GangAsk:
+    """The gang without what it only prefers of nodes."""
+    if not any(member.dislike for member in gang.members):
+        return gang
+    members = tuple(msgspec.structs.replace(member, dislike=()) for member in gang.members)
+    return msgspec.structs.replace(gang, members=members)
+
+
 def plain(gang: GangAsk) -> bool:
     """Whether a gang asks for nothing but room, minima and topology levels: no other field of its asks is set."""
     return (
@@ -148,7 +158,10 @@ APART = "pod-anti-affinity"
 TOGETHER = "pod-affinity"
 SPREAD = "topology-spread"
 KINDS = (APART, TOGETHER, SPREAD)
-"""The kinds of relations, each named after the rule that holds it."""
+"""The kinds of relations that bind, each named after the rule that holds it."""
+
+PREFERENCE = "preferences"
+"""The kind of relation that does not bind, and the goal that follows it."""
 
 
 class Relation(msgspec.Struct, frozen=True):
@@ -162,6 +175,9 @@ class Relation(msgspec.Struct, frozen=True):
     begin with a carrier that is a target itself.
     ``SPREAD``: where a carrier stands are at most ``max_skew`` more targets than in the domain with the fewest, which
     counts as empty when ``bottomless``. Nodes that do not count have no domain.
+
+    And one that binds nobody, ``PREFERENCE``: every target in its domain is worth ``weight`` to a carrier, or costs it
+    where that is below zero. With ``needs_key`` nodes without a domain come behind all others.
     """
 
     kind: str
@@ -172,6 +188,8 @@ class Relation(msgspec.Struct, frozen=True):
     max_skew: int = 0
     bottomless: bool = False
     first: bool = False
+    weight: int = 0
+    needs_key: bool = False
 
     def of(self, carriers: tuple[tuple[int, int], ...], targets: tuple[tuple[int, int], ...]) -> Relation:
         """The same relation between other members."""
@@ -209,8 +227,14 @@ class Problem:
 
     @property
     def active(self) -> tuple[Relation, ...]:
-        """The relations whose rule is on."""
+        """The relations that bind: those whose rule is on."""
         return tuple(relation for relation in self.relations if relation.kind in self.rules)
+
+    @property
+    def preferred(self) -> tuple[Relation, ...]:
+        """The relations that do not bind, where their goal is on."""
+        on = PREFERENCE in self.goals
+        return tuple(relation for relation in self.relations if on and relation.kind == PREFERENCE)
 
     @property
     def class_count(self) -> int:

@@ -10,11 +10,11 @@ import numpy as np
 
 from scheduler.model.cluster import Codes, Mask, NodeTable
 from scheduler.model.neighbours import Neighbours, NodeCounts
-from scheduler.model.relations import Affinity, AntiAffinity, PodSelector, Spread
+from scheduler.model.relations import Affinity, AntiAffinity, PodPreference, PodSelector, Spread
 from scheduler.model.shape import Shape
 from scheduler.model.work import Gang
 from scheduler.solver.domain_counts import around_each_node
-from scheduler.solver.problem import APART, SPREAD, TOGETHER, Counts, Relation
+from scheduler.solver.problem import APART, PREFERENCE, SPREAD, TOGETHER, Counts, Relation
 from scheduler.solver.spread_domains import counted_nodes
 
 _Ask = TypeVar("_Ask")
@@ -70,6 +70,11 @@ class _Relating:
         for constraint, carriers in spread.items():
             if constraint.counts and not self._all_alone(carriers, constraint.selector):
                 self._add_spread(constraint, carriers)
+        preferred = self._carriers(lambda shape: shape.relations.preferences if shape.relations else ())
+        for preference, carriers in preferred.items():
+            open_ones = [each for each in carriers if not self._all_alone([each], preference.selector)]
+            if open_ones:
+                self._add_preference(preference, open_ones)
         return self._found
 
     def _carriers(self, asks: Callable[[Shape], Sequence[_Ask]]) -> dict[_Ask, list[Shape]]:
@@ -131,6 +136,20 @@ class _Relating:
                     bottomless=len(standing) < max(1, constraint.min_domains),
                 )
             )
+
+    def _add_preference(self, preference: PodPreference, carriers: Sequence[Shape]) -> None:
+        level = self._level(preference.topology_key, None)
+        self._found.relations.append(
+            Relation(
+                PREFERENCE,
+                level,
+                self._keys(carriers),
+                self._targets(preference.selector),
+                standing=self._standing(level, self._neighbours.matching[preference.selector]),
+                weight=preference.weight,
+                needs_key=preference.needs_key,
+            )
+        )
 
     def _level(self, key: str, counted: Mask | None) -> int:
         """The column of a node label, over all nodes or only over those that count."""

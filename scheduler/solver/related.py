@@ -36,9 +36,12 @@ class RelatedChoice:
         room = tally.room(index)
         return classes & (room > 0), room
 
-    def place(self, stock: Stock, member: MemberAsk, classes: Mask, room: Most, count: int) -> tuple[int, int] | None:
-        """(slot, pods) for the best node of these classes; None when none of them holds one pod."""
-        chosen = choose_nodes(stock, stock.live(classes), member, 1, self._score, self._spreads)
+    def place(
+        self, stock: Stock, member: MemberAsk, classes: Mask, room: Most, count: int, costs: Most | None
+    ) -> tuple[int, int] | None:
+        """(slot, pods) for the best node of these classes, one of the lowest ``costs`` [C]; None when none of them
+        holds one pod."""
+        chosen = choose_nodes(stock, stock.live(classes), member, 1, self._score, self._spreads, costs)
         if not chosen:
             return None
         slot = chosen[0][0]

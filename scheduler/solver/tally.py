@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.solver.problem import APART, SPREAD, TOGETHER, Counts, Problem, Relation
+from scheduler.solver.preferences import standing_costs
+from scheduler.solver.problem import APART, PREFERENCE, SPREAD, TOGETHER, Counts, Problem, Relation
 
 ENDLESS = 2**31
 """More pods than any problem has."""
@@ -63,11 +64,17 @@ class Standing:
         without a domain."""
         if self.relation.kind == APART:
             return np.append(self._most_apart(asks=asks, matches=matches), ENDLESS)
+        if self.relation.kind == PREFERENCE:
+            return np.full(len(self._targets) + 1, ENDLESS, dtype=np.int64)
         if self.relation.kind == SPREAD:
             return np.append(self._most_spread(asks=asks, matches=matches), ENDLESS)
         if not asks:
             return np.full(len(self._targets) + 1, ENDLESS, dtype=np.int64)
         return np.append(self._most_together(matches=matches), 0)
+
+    def costs(self) -> Most:
+        """[domains + 1] what a carrier costs in each domain by what stands there now; see `standing_costs`."""
+        return standing_costs(self._targets, self.relation.weight, needs_key=self.relation.needs_key)
 
     def _most_apart(self, *, asks: bool, matches: bool) -> Most:
         free = np.ones(len(self._targets), dtype=np.bool_)
@@ -105,7 +112,8 @@ class Tally:
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         self._standings = [
-            Standing.of(relation, len(problem.domain_names[relation.level])) for relation in problem.active
+            Standing.of(relation, len(problem.domain_names[relation.level]))
+            for relation in (*problem.active, *problem.preferred)
         ]
         self._parts: dict[int, dict[int, list[Part]]] = {}
         for number, standing in enumerate(self._standings):
@@ -162,6 +170,17 @@ class GangTally:
             most = standing.most(asks=asks, matches=matches)
             room = np.minimum(room, most[self._class_domain[:, standing.relation.level]])
         return room
+
+    def costs(self, member: int) -> Most | None:
+        """[classes] what one more pod of a member costs of what it prefers of the pods around it; None where it prefers
+        nothing."""
+        found: Most | None = None
+        for number, asks, _ in self._parts.get(member, ()):
+            standing = self._standings[number]
+            if asks and standing.relation.kind == PREFERENCE:
+                own = standing.costs()[self._class_domain[:, standing.relation.level]]
+                found = own if found is None else found + own
+        return found
 
     def begin(self, relation: Relation, domain: int) -> None:
         """Decides the domain that begins with a carrier."""

@@ -10,6 +10,7 @@ from scheduler.model.relations import (
     AntiAffinity,
     HostPort,
     LabelSet,
+    PodPreference,
     PodSelector,
     PodTerm,
     Relations,
@@ -18,6 +19,10 @@ from scheduler.model.relations import (
 from scheduler.model.selector import LabelSelector, Requirement
 from scheduler.wire import raw
 from scheduler.wire.selectors import canonical, label_selector
+
+SOFT_SPREAD_WEIGHT = 100
+"""What one more matching pod in its domain counts for a constraint with ScheduleAnyway, beside the weights of 1 to 100
+of preferred affinity."""
 
 
 def asks_of_others(spec: raw.PodSpec) -> bool:
@@ -43,7 +48,14 @@ def pod_relations(spec: raw.PodSpec, label_set: LabelSet) -> Relations | None:
         for each in spec.topologySpreadConstraints or ()
         if each.whenUnsatisfiable == "DoNotSchedule"
     )
-    selectors = [term for term, _ in (*together, *apart)] + [each.selector.terms[0] for each in spread]
+    preferences = (
+        *_preferences(affinity.podAffinity, label_set.namespace, labels, sign=1),
+        *_preferences(affinity.podAntiAffinity, label_set.namespace, labels, sign=-1),
+        *_soft_spread(spec, label_set.namespace, labels),
+    )
+    selectors = [term for term, _ in (*together, *apart)]
+    selectors += [each.selector.terms[0] for each in spread]
+    selectors += [each.selector.terms[0] for each in preferences]
     if not selectors:
         return Relations(LabelSet(""), ports) if ports else None
     return Relations(
@@ -52,6 +64,7 @@ def pod_relations(spec: raw.PodSpec, label_set: LabelSet) -> Relations | None:
         affinity=_affinity(together),
         anti_affinity=tuple(dict.fromkeys(AntiAffinity(PodSelector((term,)), key) for term, key in apart)),
         spread=spread,
+        preferences=preferences,
     )
 
 
@@ -89,6 +102,33 @@ def _term(term: raw.PodAffinityTerm, namespace: str, labels: Mapping[str, str]) 
         namespaces=(namespace,) if own else tuple(sorted(set(term.namespaces or ()))),
         selector=_merged(selector, term.mismatchLabelKeys, labels, "NotIn"),
         namespace_selector=label_selector(term.namespaceSelector),
+    )
+
+
+def _preferences(
+    affinity: raw.PodAffinity | None, namespace: str, labels: Mapping[str, str], sign: int
+) -> tuple[PodPreference, ...]:
+    preferred = affinity.preferredDuringSchedulingIgnoredDuringExecution if affinity is not None else None
+    return tuple(
+        PodPreference(
+            PodSelector((_term(each.podAffinityTerm, namespace, labels),)),
+            each.podAffinityTerm.topologyKey,
+            sign * each.weight,
+        )
+        for each in preferred or ()
+    )
+
+
+def _soft_spread(spec: raw.PodSpec, namespace: str, labels: Mapping[str, str]) -> tuple[PodPreference, ...]:
+    soft = [
+        _spread(each, namespace, labels)
+        for each in spec.topologySpreadConstraints or ()
+        if each.whenUnsatisfiable == "ScheduleAnyway"
+    ]
+    return tuple(
+        PodPreference(each.selector, each.topology_key, -SOFT_SPREAD_WEIGHT, needs_key=True)
+        for each in soft
+        if each.counts
     )
 
 

@@ -136,6 +136,7 @@ def pod_shape(
         unmodelled=(*_unmodelled(spec), *troubles),
         relations=pod_relations(spec, label_set or LabelSet("")),
         features=_features(spec),
+        preferred=preferred_terms(spec.affinity),
     )
 
 
@@ -155,6 +156,7 @@ def template_shape(template: raw.Template, namespace: str = "") -> Shape:
         unmodelled=troubles,
         # A template has no labels of its own, so its pods' asks are as they would be without any.
         relations=pod_relations(raw.PodSpec(affinity=template.affinity), LabelSet(namespace)),
+        preferred=preferred_terms(template.affinity),
     )
 
 
@@ -169,10 +171,18 @@ def node_terms(affinity: raw.Affinity | None) -> tuple[NodeTerm, ...] | None:
     required = affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
     if required is None:
         return None
-    return tuple(
-        NodeTerm(_requirements(term.matchExpressions), _requirements(term.matchFields))
-        for term in required.nodeSelectorTerms or ()
-    )
+    return tuple(_node_term(term) for term in required.nodeSelectorTerms or ())
+
+
+def preferred_terms(affinity: raw.Affinity | None) -> tuple[tuple[int, NodeTerm], ...]:
+    """Preferred node affinity as (weight, term)."""
+    node = affinity.nodeAffinity if affinity is not None else None
+    preferred = node.preferredDuringSchedulingIgnoredDuringExecution if node is not None else None
+    return tuple((each.weight, _node_term(each.preference)) for each in preferred or ())
+
+
+def _node_term(term: raw.SelectorTerm) -> NodeTerm:
+    return NodeTerm(_requirements(term.matchExpressions), _requirements(term.matchFields))
 
 
 def _requirements(found: list[raw.SelectorExpression] | None) -> tuple[Requirement, ...]:

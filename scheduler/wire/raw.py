@@ -127,8 +127,14 @@ class NodeSelector(msgspec.Struct):
     nodeSelectorTerms: list[SelectorTerm] | None = None
 
 
+class PreferredTerm(msgspec.Struct):
+    weight: int
+    preference: SelectorTerm
+
+
 class NodeAffinity(msgspec.Struct):
     requiredDuringSchedulingIgnoredDuringExecution: NodeSelector | None = None
+    preferredDuringSchedulingIgnoredDuringExecution: list[PreferredTerm] | None = None
 
 
 class LabelSelector(msgspec.Struct):
@@ -145,8 +151,14 @@ class PodAffinityTerm(msgspec.Struct):
     mismatchLabelKeys: list[str] | None = None
 
 
+class WeightedTerm(msgspec.Struct):
+    weight: int
+    podAffinityTerm: PodAffinityTerm
+
+
 class PodAffinity(msgspec.Struct):
     requiredDuringSchedulingIgnoredDuringExecution: list[PodAffinityTerm] | None = None
+    preferredDuringSchedulingIgnoredDuringExecution: list[WeightedTerm] | None = None
 
 
 class Affinity(msgspec.Struct):

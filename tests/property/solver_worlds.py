@@ -17,6 +17,7 @@ from scheduler.model.relations import (
     AntiAffinity,
     HostPort,
     LabelSet,
+    PodPreference,
     PodSelector,
     PodTerm,
     Relations,
@@ -99,6 +100,7 @@ keys = st.sampled_from(["host", "rack", "block"])
 colors = st.sampled_from([RED, BLUE])
 affinities = st.builds(Affinity, colors, st.lists(keys, min_size=1, max_size=2, unique=True).map(tuple))
 spreads = st.builds(Spread, colors, keys, st.integers(1, 2), st.integers(1, 3), st.booleans(), st.booleans())
+preferences = st.builds(PodPreference, colors, keys, st.sampled_from([-100, -1, 1, 50]), st.booleans())
 relations = st.builds(
     Relations,
     own_labels=st.just(LabelSet("ns")),
@@ -106,6 +108,7 @@ relations = st.builds(
     affinity=st.none() | affinities,
     anti_affinity=st.lists(st.builds(AntiAffinity, colors, keys), max_size=1).map(tuple),
     spread=st.lists(spreads, max_size=1).map(tuple),
+    preferences=st.lists(preferences, max_size=1).map(tuple),
 )
 shapes = st.builds(
     shape,

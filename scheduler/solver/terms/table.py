@@ -28,6 +28,7 @@ from scheduler.solver.terms import (
     packing,
     pod_affinity,
     pod_anti_affinity,
+    preferences,
     preferred_flavor,
     preferred_topology,
     queue_limit,
@@ -124,5 +125,6 @@ GOALS: Mapping[str, Goal] = {
     preferred_flavor.NAME: Goal(preferred_flavor.post, preferred_flavor.costs),
     preferred_topology.NAME: Goal(preferred_topology.post, preferred_topology.costs),
     balance.NAME: Goal(balance.post, balance.costs),
+    preferences.NAME: Goal(preferences.post, preferences.costs),
     packing.NAME: Goal(packing.post, packing.costs),
 }

@@ -12,6 +12,7 @@ from scheduler.solver.devices import ClassDevices
 from scheduler.solver.problem import (
     APART,
     KINDS,
+    PREFERENCE,
     BranchAsk,
     GangAsk,
     Incumbent,
@@ -116,7 +117,8 @@ def member_asks(resource_count: int, class_count: int) -> st.SearchStrategy[Memb
     mask_bytes = -(-class_count // 8)
     mask = st.binary(min_size=mask_bytes, max_size=mask_bytes)
     parts = st.builds(DeviceAsk, _index, _index, _index, st.text(max_size=5))
-    return st.builds(MemberAsk, request, _int32, _int32, _int32, mask, st.none() | parts)
+    dislike = st.just(()) | st.tuples(*[_int32] * class_count)
+    return st.builds(MemberAsk, request, _int32, _int32, _int32, mask, st.none() | parts, dislike)
 
 
 @st.composite
@@ -178,7 +180,7 @@ def relations(draw: st.DrawFn, asking: tuple[GangAsk, ...], domains: tuple[tuple
     members = [(gang, member) for gang, ask in enumerate(asking) for member in range(len(ask.members))]
     own = st.lists(st.sampled_from(members), max_size=4).map(tuple) if members else st.just(())
     level = draw(st.integers(0, len(domains) - 1))
-    kind = draw(st.sampled_from(KINDS))
+    kind = draw(st.sampled_from((*KINDS, PREFERENCE)))
     return Relation(
         kind=kind,
         level=level,
@@ -188,6 +190,8 @@ def relations(draw: st.DrawFn, asking: tuple[GangAsk, ...], domains: tuple[tuple
         max_skew=draw(_index),
         bottomless=draw(st.booleans()),
         first=draw(st.booleans()),
+        weight=draw(_int32),
+        needs_key=draw(st.booleans()),
     )
 
 

@@ -46,9 +46,9 @@ CARRIED = {
     SolveRequest: "problem start wall_seconds work workers seed variables_max",
     Problem: "resources class_nodes class_free class_domain level_names domain_names gangs queues goals rules "
     "node_score devices device_score flavors class_flavor mix relations",
-    Relation: "kind level carriers targets standing max_skew bottomless first",
+    Relation: "kind level carriers targets standing max_skew bottomless first weight needs_key",
     GangAsk: "members branches values tier queue bundle bonus firm flavors leader",
-    MemberAsk: "request count minimum branch eligible devices",
+    MemberAsk: "request count minimum branch eligible devices dislike",
     BranchAsk: "parent minimum min_branches required preferred pinned wider slices exclusive balance",
     SliceAsk: "size level held",
     QueueRoom: "parent room lines",

@@ -91,17 +91,19 @@ class Problem(_message.Message):
     def __init__(self, resources: _Optional[_Iterable[str]] = ..., levels: _Optional[_Iterable[_Union[Level, _Mapping]]] = ..., classes: _Optional[_Union[NodeClasses, _Mapping]] = ..., gangs: _Optional[_Union[Gangs, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., branches: _Optional[_Union[Branches, _Mapping]] = ..., queues: _Optional[_Union[Queues, _Mapping]] = ..., goals: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[str]] = ..., node_score: _Optional[str] = ..., relations: _Optional[_Iterable[_Union[Relation, _Mapping]]] = ..., device_score: _Optional[str] = ..., flavors: _Optional[_Iterable[str]] = ..., mix: _Optional[_Union[Members, _Mapping]] = ...) -> None: ...
 
 class Relation(_message.Message):
-    __slots__ = ("kind", "level", "carrier_gang", "carrier_member", "target_gang", "target_member", "standing", "max_skew", "bottomless", "first")
+    __slots__ = ("kind", "level", "carrier_gang", "carrier_member", "target_gang", "target_member", "standing", "max_skew", "bottomless", "first", "weight", "needs_key")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[Relation.Kind]
         KIND_APART: _ClassVar[Relation.Kind]
         KIND_TOGETHER: _ClassVar[Relation.Kind]
         KIND_SPREAD: _ClassVar[Relation.Kind]
+        KIND_PREFERENCE: _ClassVar[Relation.Kind]
     KIND_UNSPECIFIED: Relation.Kind
     KIND_APART: Relation.Kind
     KIND_TOGETHER: Relation.Kind
     KIND_SPREAD: Relation.Kind
+    KIND_PREFERENCE: Relation.Kind
     KIND_FIELD_NUMBER: _ClassVar[int]
     LEVEL_FIELD_NUMBER: _ClassVar[int]
     CARRIER_GANG_FIELD_NUMBER: _ClassVar[int]
@@ -112,6 +114,8 @@ class Relation(_message.Message):
     MAX_SKEW_FIELD_NUMBER: _ClassVar[int]
     BOTTOMLESS_FIELD_NUMBER: _ClassVar[int]
     FIRST_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    NEEDS_KEY_FIELD_NUMBER: _ClassVar[int]
     kind: Relation.Kind
     level: int
     carrier_gang: _containers.RepeatedScalarFieldContainer[int]
@@ -122,7 +126,9 @@ class Relation(_message.Message):
     max_skew: int
     bottomless: bool
     first: bool
-    def __init__(self, kind: _Optional[_Union[Relation.Kind, str]] = ..., level: _Optional[int] = ..., carrier_gang: _Optional[_Iterable[int]] = ..., carrier_member: _Optional[_Iterable[int]] = ..., target_gang: _Optional[_Iterable[int]] = ..., target_member: _Optional[_Iterable[int]] = ..., standing: _Optional[_Iterable[int]] = ..., max_skew: _Optional[int] = ..., bottomless: _Optional[bool] = ..., first: _Optional[bool] = ...) -> None: ...
+    weight: int
+    needs_key: bool
+    def __init__(self, kind: _Optional[_Union[Relation.Kind, str]] = ..., level: _Optional[int] = ..., carrier_gang: _Optional[_Iterable[int]] = ..., carrier_member: _Optional[_Iterable[int]] = ..., target_gang: _Optional[_Iterable[int]] = ..., target_member: _Optional[_Iterable[int]] = ..., standing: _Optional[_Iterable[int]] = ..., max_skew: _Optional[int] = ..., bottomless: _Optional[bool] = ..., first: _Optional[bool] = ..., weight: _Optional[int] = ..., needs_key: _Optional[bool] = ...) -> None: ...
 
 class Level(_message.Message):
     __slots__ = ("name", "domains")
@@ -177,7 +183,7 @@ class Gangs(_message.Message):
     def __init__(self, members: _Optional[_Iterable[int]] = ..., branches: _Optional[_Iterable[int]] = ..., tier: _Optional[_Iterable[int]] = ..., queue: _Optional[_Iterable[int]] = ..., bundle: _Optional[_Iterable[bool]] = ..., bonus: _Optional[_Iterable[int]] = ..., firm: _Optional[_Iterable[bool]] = ..., wish: _Optional[_Iterable[int]] = ..., wishes: _Optional[bytes] = ..., leader: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Members(_message.Message):
-    __slots__ = ("request", "count", "minimum", "branch", "value", "eligible", "masks", "part", "part_count", "part_milli", "part_memory", "part_profile")
+    __slots__ = ("request", "count", "minimum", "branch", "value", "eligible", "masks", "part", "part_count", "part_milli", "part_memory", "part_profile", "dislike", "costs")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     MINIMUM_FIELD_NUMBER: _ClassVar[int]
@@ -190,6 +196,8 @@ class Members(_message.Message):
     PART_MILLI_FIELD_NUMBER: _ClassVar[int]
     PART_MEMORY_FIELD_NUMBER: _ClassVar[int]
     PART_PROFILE_FIELD_NUMBER: _ClassVar[int]
+    DISLIKE_FIELD_NUMBER: _ClassVar[int]
+    COSTS_FIELD_NUMBER: _ClassVar[int]
     request: bytes
     count: _containers.RepeatedScalarFieldContainer[int]
     minimum: _containers.RepeatedScalarFieldContainer[int]
@@ -202,7 +210,9 @@ class Members(_message.Message):
     part_milli: _containers.RepeatedScalarFieldContainer[int]
     part_memory: _containers.RepeatedScalarFieldContainer[int]
     part_profile: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, request: _Optional[bytes] = ..., count: _Optional[_Iterable[int]] = ..., minimum: _Optional[_Iterable[int]] = ..., branch: _Optional[_Iterable[int]] = ..., value: _Optional[_Iterable[int]] = ..., eligible: _Optional[_Iterable[int]] = ..., masks: _Optional[_Iterable[bytes]] = ..., part: _Optional[_Iterable[int]] = ..., part_count: _Optional[_Iterable[int]] = ..., part_milli: _Optional[_Iterable[int]] = ..., part_memory: _Optional[_Iterable[int]] = ..., part_profile: _Optional[_Iterable[str]] = ...) -> None: ...
+    dislike: _containers.RepeatedScalarFieldContainer[int]
+    costs: bytes
+    def __init__(self, request: _Optional[bytes] = ..., count: _Optional[_Iterable[int]] = ..., minimum: _Optional[_Iterable[int]] = ..., branch: _Optional[_Iterable[int]] = ..., value: _Optional[_Iterable[int]] = ..., eligible: _Optional[_Iterable[int]] = ..., masks: _Optional[_Iterable[bytes]] = ..., part: _Optional[_Iterable[int]] = ..., part_count: _Optional[_Iterable[int]] = ..., part_milli: _Optional[_Iterable[int]] = ..., part_memory: _Optional[_Iterable[int]] = ..., part_profile: _Optional[_Iterable[str]] = ..., dislike: _Optional[_Iterable[int]] = ..., costs: _Optional[bytes] = ...) -> None: ...
 
 class Branches(_message.Message):
     __slots__ = ("parent", "minimum", "min_branches", "required", "preferred", "pinned", "wider", "exclusive", "balance", "slices")
