@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import groupby
+from math import lcm
 
 import msgspec
 
@@ -37,20 +37,50 @@ def divide(total: int, claims: Sequence[Claim], unit: int = 1, *, zero_weight_la
     limit. What a proportion leaves over goes out in whole ``unit``s, largest remainder first. Weight 0 comes after all
     other weights of its priority, or with ``zero_weight_last`` off gets no surplus at all.
     """
-    shares = []
-    left = total
-    for claim in claims:
-        shares.append(min(claim.guaranteed, claim.want, max(left, 0)))
-        left -= shares[-1]
-    by_priority = sorted(range(len(claims)), key=lambda index: (-claims[index].priority, index))
-    for _, bucket in groupby(by_priority, key=lambda index: claims[index].priority):
-        members = list(bucket)
-        heavy = [index for index in members if claims[index].weight > 0]
-        left = _pour(left, heavy, claims, [claims[index].weight for index in heavy], shares, unit)
+    return divide_columns(
+        total,
+        [claim.guaranteed for claim in claims],
+        [claim.want for claim in claims],
+        whole_weights([claim.weight for claim in claims]),
+        [claim.priority for claim in claims],
+        unit,
+        zero_weight_last=zero_weight_last,
+    )
+
+
+def divide_columns(
+    total: int,
+    guaranteed: Sequence[int],
+    wants: Sequence[int],
+    weights: Sequence[int],
+    priorities: Sequence[int],
+    unit: int = 1,
+    *,
+    zero_weight_last: bool = True,
+) -> list[int]:
+    """`divide` with the claims' fields side by side and the proportions of weights as whole numbers: for many
+    queues."""
+    shares = [min(pair) for pair in zip(guaranteed, wants, strict=True)]
+    left = total - sum(shares)
+    if left < 0:
+        left = total
+        for index, sure in enumerate(shares):
+            shares[index] = min(sure, max(left, 0))
+            left -= shares[index]
+    hungry = [index for index, share in enumerate(shares) if wants[index] > share]
+    for priority in sorted({priorities[index] for index in hungry}, reverse=True):
+        bucket = [index for index in hungry if priorities[index] == priority]
+        left = _pour(left, [index for index in bucket if weights[index] > 0], wants, weights, shares, unit)
         if zero_weight_last:
-            light = [index for index in members if claims[index].weight <= 0]
-            left = _pour(left, light, claims, [Fraction(1)] * len(light), shares, unit)
+            light = [index for index in bucket if weights[index] <= 0]
+            left = _pour(left, light, wants, [1] * len(shares), shares, unit)
     return shares
+
+
+def whole_weights(weights: Sequence[Fraction]) -> list[int]:
+    """The same proportions without fractions."""
+    common = lcm(*(weight.denominator for weight in weights))
+    return [weight.numerator * (common // weight.denominator) for weight in weights]
 
 
 def corrected_weights(weights: Sequence[Fraction], past: Sequence[int], factor: Fraction) -> list[Fraction]:
@@ -66,36 +96,47 @@ def corrected_weights(weights: Sequence[Fraction], past: Sequence[int], factor: 
 
 
 def _pour(
-    left: int, among: list[int], claims: Sequence[Claim], weights: list[Fraction], shares: list[int], unit: int
+    left: int, hungry: list[int], wants: Sequence[int], weights: Sequence[int], shares: list[int], unit: int
 ) -> int:
-    """Fills the claims in proportion, round after round while somebody is filled up; answers what is left."""
-    weight_of = dict(zip(among, weights, strict=True))
-    hungry = [index for index in among if claims[index].want > shares[index]]
-    while hungry and left > 0:
-        whole = sum(weight_of[index] for index in hungry)
-        fair = {index: left * weight_of[index] / whole for index in hungry}
-        full = [index for index in hungry if claims[index].want - shares[index] <= fair[index]]
-        if not full:
-            return _in_units(left, fair, hungry, claims, shares, unit)
-        for index in full:
-            left -= claims[index].want - shares[index]
-            shares[index] = claims[index].want
-        hungry = [index for index in hungry if index not in full]
-    return left
+    """Fills the hungry in proportion, those first that are filled up soonest; answers what is left."""
+    hungry = sorted(hungry, key=lambda index: (wants[index] - shares[index]) / weights[index])
+    whole = sum(weights[index] for index in hungry)
+    found_one = True
+    while found_one and left > 0:  # again only where rounding put near equals in the wrong order
+        found_one = False
+        rest = []
+        for index in hungry:
+            lack = wants[index] - shares[index]
+            if lack * whole <= weights[index] * left:
+                found_one = True
+                left -= lack
+                whole -= weights[index]
+                shares[index] = wants[index]
+            else:
+                rest.append(index)
+        hungry = rest
+    return _in_units(left, whole, sorted(hungry), wants, weights, shares, unit) if left > 0 else left
 
 
 def _in_units(
-    left: int, fair: dict[int, Fraction], hungry: list[int], claims: Sequence[Claim], shares: list[int], unit: int
+    left: int,
+    whole: int,
+    hungry: list[int],
+    wants: Sequence[int],
+    weights: Sequence[int],
+    shares: list[int],
+    unit: int,
 ) -> int:
     """Nobody is filled up by its fair part: whole units of it, then unit by unit to the largest remainders."""
     remainder = {}
+    pot = left
     for index in hungry:
-        part = int(fair[index] // unit) * unit
-        remainder[index] = fair[index] - part
+        part = pot * weights[index] // (whole * unit) * unit
+        remainder[index] = pot * weights[index] - part * whole
         shares[index] += part
         left -= part
     for index in sorted(hungry, key=lambda each: (-remainder[each], each)):
-        more = min(unit, claims[index].want - shares[index], left)
+        more = min(unit, wants[index] - shares[index], left)
         shares[index] += more
         left -= more
     return left

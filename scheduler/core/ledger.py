@@ -6,21 +6,73 @@ first; amounts of an inner queue are totals of its subtree.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scheduler.core.divide import BOUNDLESS, Claim, corrected_weights, divide
+from scheduler.core.divide import BOUNDLESS, corrected_weights, divide_columns, whole_weights
 from scheduler.model.queue import Queue
 from scheduler.model.resources import Matrix, is_gpu, unit_of
 
 Column = tuple[str, str]
 """(resource, flavor); an empty flavor is a quota line of its own."""
 
+Rows = NDArray[np.int64]
+
 Amounts = Mapping[str, Mapping[Column, int]]
 """By queue and column, in smallest units."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tree:
+    """What the queues themselves say, in numbers: everything that stays the same while only work comes and goes.
+
+    [queues x columns] integers; ``limit`` and ``lendable`` are `BOUNDLESS` where nothing is said.
+    """
+
+    names: tuple[str, ...]
+    rows: Mapping[str, int]
+    columns: tuple[Column, ...]
+    parents: tuple[int, ...]
+    queues: tuple[Queue, ...]
+    guaranteed: Matrix
+    limit: Matrix
+    lendable: Matrix
+    levels: tuple[Rows, ...]
+    """The rows of each depth, the top first."""
+
+    @classmethod
+    def of(cls, queues: Mapping[str, Queue], columns: tuple[Column, ...]) -> Tree:
+        """Queues whose parent does not exist stand at the top; a cycle is left out."""
+        names, parents = _ordered(queues)
+        made = tuple(queues[name] for name in names)
+        above = np.array(parents, dtype=np.int64)
+        depth = np.zeros(len(names), dtype=np.int64)
+        for row, parent in enumerate(parents):  # parents stand before their children
+            depth[row] = 0 if parent < 0 else depth[parent] + 1
+        levels = tuple(np.flatnonzero(depth == each) for each in range(int(depth.max(initial=-1)) + 1))
+        return cls(
+            names=names,
+            rows={name: row for row, name in enumerate(names)},
+            columns=columns,
+            parents=parents,
+            queues=made,
+            guaranteed=_guarantees(_quota(made, columns, "guaranteed", -1), above, levels),
+            limit=_quota(made, columns, "limit", BOUNDLESS),
+            lendable=_quota(made, columns, "lendable", BOUNDLESS),
+            levels=levels,
+        )
+
+    def summed(self, amounts: Matrix, most: Matrix | None = None) -> Matrix:
+        """Own amounts plus those of the subtree; with ``most`` no queue passes on more than its limit."""
+        above = np.array(self.parents, dtype=np.int64)
+        summed = amounts.copy()
+        for rows in reversed(self.levels[1:]):
+            np.add.at(summed, above[rows], summed[rows] if most is None else np.minimum(summed[rows], most[rows]))
+        return summed
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +94,11 @@ class Ledger:
     firm: Matrix
     request: Matrix
     fair: Matrix
+    tree: Tree
 
     def row(self, name: str) -> int:
-        return self.names.index(name)
+        """KeyError: there is no such queue, or it stands in a cycle."""
+        return self.tree.rows[name]
 
     def children(self, parent: int) -> list[int]:
         """-1: the queues at the top."""
@@ -71,27 +125,49 @@ def ledger(
     zero_weight_last: bool = True,
 ) -> Ledger:
     """The tree with all its numbers. ``use``, ``firm`` and ``request`` (use included) are of leaves; ``past`` is the
-    decayed past use of any queue. Queues whose parent does not exist stand at the top; a cycle is left out."""
-    names, parents = _ordered(queues)
-    columns = _columns(queues, total, use, request)
-    made = tuple(queues[name] for name in names)
-    own_guarantee = _quota(made, columns, "guaranteed", -1)
-    limit = _quota(made, columns, "limit", BOUNDLESS)
-    book = Ledger(
-        names=names,
-        columns=columns,
-        parents=parents,
-        queues=made,
-        total=tuple(total.get(column, 0) for column in columns),
-        guaranteed=_guarantees(own_guarantee, parents),
-        limit=limit,
-        lendable=_quota(made, columns, "lendable", BOUNDLESS),
-        use=_summed(_rows(names, columns, use), parents),
-        firm=_summed(_rows(names, columns, firm or {}), parents),
-        request=_summed(_rows(names, columns, request), parents, limit),
-        fair=np.zeros((len(names), len(columns)), dtype=np.int64),
+    decayed past use of any queue, and ``history_factor`` how much it counts in every family."""
+    tree = Tree.of(queues, _columns(queues, total, use, request))
+    return entered(
+        tree,
+        tuple(total.get(column, 0) for column in tree.columns),
+        _rows(tree, use),
+        _rows(tree, request),
+        firm=_rows(tree, firm or {}),
+        past=past or {},
+        history=dict.fromkeys(range(-1, len(tree.names)), history_factor),
+        zero_weight_last=zero_weight_last,
     )
-    return replace(book, fair=_fair(book, past or {}, history_factor, zero_weight_last))
+
+
+def entered(
+    tree: Tree,
+    total: tuple[int, ...],
+    use: Matrix,
+    request: Matrix,
+    *,
+    firm: Matrix,
+    past: Mapping[str, int],
+    history: Mapping[int, Fraction],
+    zero_weight_last: bool,
+) -> Ledger:
+    """A tree with what its leaves use and ask for. ``history`` says per parent (-1: the top) how much past use counts
+    among its children."""
+    book = Ledger(
+        names=tree.names,
+        columns=tree.columns,
+        parents=tree.parents,
+        queues=tree.queues,
+        total=total,
+        guaranteed=tree.guaranteed,
+        limit=tree.limit,
+        lendable=tree.lendable,
+        use=tree.summed(use),
+        firm=tree.summed(firm),
+        request=tree.summed(request, tree.limit),
+        fair=np.zeros((len(tree.names), len(tree.columns)), dtype=np.int64),
+        tree=tree,
+    )
+    return replace(book, fair=_fair(book, past, history, zero_weight_last=zero_weight_last))
 
 
 def left_over(book: Ledger) -> dict[Column, int]:
@@ -137,10 +213,10 @@ def _columns(
     return tuple(sorted(found))
 
 
-def _rows(names: tuple[str, ...], columns: tuple[Column, ...], amounts: Amounts) -> Matrix:
-    rows = np.zeros((len(names), len(columns)), dtype=np.int64)
-    index = {column: number for number, column in enumerate(columns)}
-    for row, name in enumerate(names):
+def _rows(tree: Tree, amounts: Amounts) -> Matrix:
+    rows = np.zeros((len(tree.names), len(tree.columns)), dtype=np.int64)
+    index = {column: number for number, column in enumerate(tree.columns)}
+    for row, name in enumerate(tree.names):
         for column, value in amounts.get(name, {}).items():
             rows[row, index[column]] = value
     return rows
@@ -157,49 +233,62 @@ def _quota(queues: tuple[Queue, ...], columns: tuple[Column, ...], field: str, u
     return rows
 
 
-def _guarantees(own: Matrix, parents: tuple[int, ...]) -> Matrix:
+def _guarantees(own: Matrix, above: Rows, levels: tuple[Rows, ...]) -> Matrix:
     """An unset guarantee is the sum of the children's (a leaf's is nothing)."""
-    found = own.copy()
-    below = np.zeros_like(own)
-    for row in reversed(range(len(parents))):
-        found[row] = np.where(own[row] < 0, below[row], own[row])
-        if parents[row] >= 0:
-            below[parents[row]] += found[row]
+    found = np.maximum(own, 0)
+    for rows, children in reversed([*zip(levels, levels[1:], strict=False)]):
+        below = np.zeros_like(own)
+        np.add.at(below, above[children], found[children])
+        found[rows] = np.where(own[rows] < 0, below[rows], own[rows])
     return found
 
 
-def _summed(rows: Matrix, parents: tuple[int, ...], most: Matrix | None = None) -> Matrix:
-    """Own amounts plus those of the subtree; with ``most`` no queue passes on more than its limit."""
-    summed = rows.copy()
-    for row in reversed(range(len(parents))):
-        if parents[row] >= 0:
-            summed[parents[row]] += summed[row] if most is None else np.minimum(summed[row], most[row])
-    return summed
-
-
-def _fair(book: Ledger, past: Mapping[str, int], factor: Fraction, zero_weight_last: bool) -> Matrix:
+def _fair(
+    book: Ledger, past: Mapping[str, int], history: Mapping[int, Fraction], *, zero_weight_last: bool
+) -> Matrix:
     fair = np.zeros((len(book.names), len(book.columns)), dtype=np.int64)
+    want = np.minimum(book.request, book.limit)
     families: dict[int, list[int]] = {}
     for row, parent in enumerate(book.parents):
         families.setdefault(parent, []).append(row)
     for parent, rows in families.items():  # parents stand before their children
-        used = [past.get(book.names[row], 0) for row in rows]
+        asking = want[rows].any(axis=0)
+        weights = _Weights([book.queues[row] for row in rows], [past.get(book.names[row], 0) for row in rows])
+        priorities = [book.queues[row].priority for row in rows]
         for column, (resource, flavor) in enumerate(book.columns):
-            total = book.total[column] if parent < 0 else int(fair[parent, column])
-            weights = corrected_weights([_weight(book.queues[row], resource, flavor) for row in rows], used, factor)
-            claims = [
-                Claim(
-                    guaranteed=int(book.guaranteed[row, column]),
-                    request=int(book.request[row, column]),
-                    limit=int(book.limit[row, column]),
-                    weight=weight,
-                    priority=book.queues[row].priority,
+            if asking[column]:
+                fair[rows, column] = divide_columns(
+                    book.total[column] if parent < 0 else int(fair[parent, column]),
+                    book.guaranteed[rows, column].tolist(),
+                    want[rows, column].tolist(),
+                    weights.of(resource, flavor, history.get(parent, Fraction(0))),
+                    priorities,
+                    unit_of(resource) if is_gpu(resource) else 1,
+                    zero_weight_last=zero_weight_last,
                 )
-                for row, weight in zip(rows, weights, strict=True)
-            ]
-            unit = unit_of(resource) if is_gpu(resource) else 1
-            fair[rows, column] = divide(total, claims, unit, zero_weight_last=zero_weight_last)
     return fair
+
+
+class _Weights:
+    """The weights of siblings, as whole numbers; made once where no quota has one of its own."""
+
+    def __init__(self, queues: Sequence[Queue], past: Sequence[int]) -> None:
+        self._queues = queues
+        self._past = past
+        self._particular = {
+            (quota.resource, quota.flavor) for queue in queues for quota in queue.quotas if quota.weight is not None
+        }
+        self._common: list[int] | None = None
+
+    def of(self, resource: str, flavor: str, factor: Fraction) -> list[int]:
+        if (resource, flavor) in self._particular:
+            return self._whole([_weight(queue, resource, flavor) for queue in self._queues], factor)
+        if self._common is None:
+            self._common = self._whole([Fraction(queue.weight) for queue in self._queues], factor)
+        return self._common
+
+    def _whole(self, weights: list[Fraction], factor: Fraction) -> list[int]:
+        return whole_weights(corrected_weights(weights, self._past, factor) if factor else weights)
 
 
 def _weight(queue: Queue, resource: str, flavor: str) -> Fraction:
