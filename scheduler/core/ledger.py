@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,7 +134,7 @@ def ledger(
         _rows(tree, use),
         _rows(tree, request),
         firm=_rows(tree, firm or {}),
-        past=past or {},
+        past=_alike(tree, past or {}),
         history=dict.fromkeys(range(-1, len(tree.names)), history_factor),
         zero_weight_last=zero_weight_last,
     )
@@ -146,12 +147,12 @@ def entered(
     request: Matrix,
     *,
     firm: Matrix,
-    past: Mapping[str, int],
+    past: Matrix,
     history: Mapping[int, Fraction],
     zero_weight_last: bool,
 ) -> Ledger:
-    """A tree with what its leaves use and ask for. ``history`` says per parent (-1: the top) how much past use counts
-    among its children."""
+    """A tree with what its leaves use and ask for. ``past`` is their decayed past use; ``history`` says per parent (-1:
+    the top) how much it counts among the children."""
     book = Ledger(
         names=tree.names,
         columns=tree.columns,
@@ -167,7 +168,7 @@ def entered(
         fair=np.zeros((len(tree.names), len(tree.columns)), dtype=np.int64),
         tree=tree,
     )
-    return replace(book, fair=_fair(book, past, history, zero_weight_last=zero_weight_last))
+    return replace(book, fair=_fair(book, tree.summed(past), history, zero_weight_last=zero_weight_last))
 
 
 def left_over(book: Ledger) -> dict[Column, int]:
@@ -222,6 +223,12 @@ def _rows(tree: Tree, amounts: Amounts) -> Matrix:
     return rows
 
 
+def _alike(tree: Tree, amounts: Mapping[str, int]) -> Matrix:
+    """One number per queue in every column, of leaves or of any queue."""
+    own = np.array([amounts.get(name, 0) for name in tree.names], dtype=np.int64)
+    return np.repeat(own[:, None], len(tree.columns), axis=1)
+
+
 def _quota(queues: tuple[Queue, ...], columns: tuple[Column, ...], field: str, unset: int) -> Matrix:
     rows = np.full((len(queues), len(columns)), unset, dtype=np.int64)
     index = {column: number for number, column in enumerate(columns)}
@@ -236,24 +243,23 @@ def _quota(queues: tuple[Queue, ...], columns: tuple[Column, ...], field: str, u
 def _guarantees(own: Matrix, above: Rows, levels: tuple[Rows, ...]) -> Matrix:
     """An unset guarantee is the sum of the children's (a leaf's is nothing)."""
     found = np.maximum(own, 0)
-    for rows, children in reversed([*zip(levels, levels[1:], strict=False)]):
+    for rows, children in reversed([*pairwise(levels)]):
         below = np.zeros_like(own)
         np.add.at(below, above[children], found[children])
         found[rows] = np.where(own[rows] < 0, below[rows], own[rows])
     return found
 
 
-def _fair(
-    book: Ledger, past: Mapping[str, int], history: Mapping[int, Fraction], *, zero_weight_last: bool
-) -> Matrix:
+def _fair(book: Ledger, past: Matrix, history: Mapping[int, Fraction], *, zero_weight_last: bool) -> Matrix:
     fair = np.zeros((len(book.names), len(book.columns)), dtype=np.int64)
     want = np.minimum(book.request, book.limit)
     families: dict[int, list[int]] = {}
     for row, parent in enumerate(book.parents):
         families.setdefault(parent, []).append(row)
     for parent, rows in families.items():  # parents stand before their children
-        asking = want[rows].any(axis=0)
-        weights = _Weights([book.queues[row] for row in rows], [past.get(book.names[row], 0) for row in rows])
+        asking = want[rows].max(axis=0) > 0
+        weights = _Weights([book.queues[row] for row in rows])
+        factor = history.get(parent, Fraction(0))
         priorities = [book.queues[row].priority for row in rows]
         for column, (resource, flavor) in enumerate(book.columns):
             if asking[column]:
@@ -261,7 +267,7 @@ def _fair(
                     book.total[column] if parent < 0 else int(fair[parent, column]),
                     book.guaranteed[rows, column].tolist(),
                     want[rows, column].tolist(),
-                    weights.of(resource, flavor, history.get(parent, Fraction(0))),
+                    weights.of(resource, flavor, past[rows, column].tolist(), factor),
                     priorities,
                     unit_of(resource) if is_gpu(resource) else 1,
                     zero_weight_last=zero_weight_last,
@@ -272,23 +278,23 @@ def _fair(
 class _Weights:
     """The weights of siblings, as whole numbers; made once where no quota has one of its own."""
 
-    def __init__(self, queues: Sequence[Queue], past: Sequence[int]) -> None:
+    def __init__(self, queues: Sequence[Queue]) -> None:
         self._queues = queues
-        self._past = past
         self._particular = {
             (quota.resource, quota.flavor) for queue in queues for quota in queue.quotas if quota.weight is not None
         }
         self._common: list[int] | None = None
 
-    def of(self, resource: str, flavor: str, factor: Fraction) -> list[int]:
+    def of(self, resource: str, flavor: str, past: Sequence[int], factor: Fraction) -> list[int]:
+        """Corrected by past use, where it counts."""
+        if factor and any(past):
+            weights = [_weight(queue, resource, flavor) for queue in self._queues]
+            return whole_weights(corrected_weights(weights, past, factor))
         if (resource, flavor) in self._particular:
-            return self._whole([_weight(queue, resource, flavor) for queue in self._queues], factor)
+            return whole_weights([_weight(queue, resource, flavor) for queue in self._queues])
         if self._common is None:
-            self._common = self._whole([Fraction(queue.weight) for queue in self._queues], factor)
+            self._common = whole_weights([Fraction(queue.weight) for queue in self._queues])
         return self._common
-
-    def _whole(self, weights: list[Fraction], factor: Fraction) -> list[int]:
-        return whole_weights(corrected_weights(weights, self._past, factor) if factor else weights)
 
 
 def _weight(queue: Queue, resource: str, flavor: str) -> Fraction:

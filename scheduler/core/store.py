@@ -126,6 +126,8 @@ class Store:
         self._slots: dict[str, int] = {}
         self._slot_names: list[str] = []
         self._used: Matrix = np.zeros((64, 4), dtype=np.int64)
+        self._foreign: Matrix = np.zeros((64, 4), dtype=np.int64)
+        """Of ``_used``, what is in no queue."""
         self.flavors: dict[str, Flavor] = {}
         self._queue_use = QueueUse(self.queues, self.columns.widened)
         self.census = Census()
@@ -223,6 +225,7 @@ class Store:
             self._slot_names.append(node)
             if slot >= len(self._used):
                 self._used = np.concatenate([self._used, np.zeros_like(self._used)])
+                self._foreign = np.concatenate([self._foreign, np.zeros_like(self._foreign)])
         return slot
 
     # -- pods ------------------------------------------------------------------------------------------------------
@@ -343,6 +346,9 @@ class Store:
         if self._used.shape[1] != len(row):
             self._used = self.columns.widened(self._used)
         self._used[slot] += row
+        if not queue:
+            self._foreign = self.columns.widened(self._foreign)
+            self._foreign[slot] += row
         self.census.count(slot, shape, label_set, times, leaving=leaving)
         if devices:
             self._devices.count(slot, devices, times)
@@ -469,6 +475,7 @@ class Store:
             use=self._queue_use.by_queue(),
             use_by=self._queue_use.by_key(),
             topologies=dict(self.topologies),
+            foreign=self.columns.widened(self._foreign)[self._table_slots],
             neighbours=self._neighbours(gangs),
             volumes=self._facts_for(gangs),
             devices=self._device_states(gangs),

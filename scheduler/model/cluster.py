@@ -219,6 +219,10 @@ class Snapshot:
     volumes: VolumeFacts | None = None
     """None where no waiting pod has volumes."""
     standing: tuple[Standing, ...] = ()
+    foreign: Matrix | None = None
+    """[nodes x resources] what pods take that are in no queue of ours; None: nothing."""
+    past_by: Mapping[tuple[str, str], Matrix] = field(default_factory=dict)
+    """(queue, flavor of the node or empty) -> decayed past use, columns as ``use``; empty where no queue keeps one."""
     running: tuple[Running, ...] = ()
     """Every gang that has places and may have to give way; empty where nobody may take."""
     guards: Guards = field(default_factory=dict)

@@ -1,0 +1,147 @@
+"""What waits in each leaf of the queue tree, as columns: made once per leaf and kept while its work stays the same.
+
+A pending gang counts in the columns of the ledger: (resource, flavor). Which flavor it will run in is not known yet; it
+counts in the first one that it accepts, those it prefers before the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.core.ledger import Column
+from scheduler.model.devices import DeviceKind
+from scheduler.model.resources import GPU, Matrix
+from scheduler.model.shape import Shape
+from scheduler.model.work import Gang
+
+FlavorsOf = Callable[[Shape], Sequence[str]]
+"""The flavors on whose nodes a shape may stand, by name."""
+
+
+@dataclass(frozen=True, eq=False)
+class LeafDemand:
+    """The waiting work of one leaf: by priority, then by age, then by name.
+
+    ``least`` [n x columns] is what each gang takes at its minima, ``request`` [columns] what all of them ask for.
+    """
+
+    gangs: tuple[Gang, ...]
+    least: Matrix
+    request: Matrix
+    priorities: NDArray[np.int64]
+    arrived_seconds: NDArray[np.float64]
+    firm: NDArray[np.bool_]
+
+
+class Demands:
+    """The demand of every leaf, remembered from cycle to cycle; it forgets leaves in which nothing waits any more."""
+
+    def __init__(self) -> None:
+        self._columns: tuple[Column, ...] = ()
+        self._kinds: tuple[DeviceKind, ...] = ()
+        self._asked: dict[str, list[Gang]] = {}
+        self._known: dict[str, LeafDemand] = {}
+
+    def of(
+        self,
+        gangs: Iterable[Gang],
+        columns: tuple[Column, ...],
+        kinds: tuple[DeviceKind, ...],
+        flavors_of: FlavorsOf,
+    ) -> dict[str, LeafDemand]:
+        """By queue name. ``kinds`` are the kinds of devices in the fleet: parts of GPUs count as what they take where
+        they take least."""
+        if (columns, kinds) != (self._columns, self._kinds):
+            self._columns, self._kinds = columns, kinds
+            self._asked, self._known = {}, {}
+        asked: dict[str, list[Gang]] = {}
+        for gang in gangs:
+            own = asked.get(gang.queue)
+            if own is None:
+                own = asked[gang.queue] = []
+            own.append(gang)
+        rows = _Rows(columns, kinds, flavors_of)
+        self._known = {
+            queue: self._known[queue] if self._asked.get(queue) == own else _leaf(own, rows)
+            for queue, own in asked.items()
+        }
+        self._asked = asked
+        return self._known
+
+
+def in_leaf(gangs: Iterable[Gang]) -> list[Gang]:
+    """Priority, then age; ties by name, so that the order never depends on how the work was found."""
+    return sorted(gangs, key=lambda gang: (-gang.priority, gang.arrived_seconds, gang.key))
+
+
+def _leaf(gangs: Sequence[Gang], rows: _Rows) -> LeafDemand:
+    ordered = in_leaf(gangs)
+    asks = [rows.of(gang) for gang in ordered]
+    return LeafDemand(
+        gangs=tuple(ordered),
+        least=np.array([least for least, _ in asks], dtype=np.int64).reshape(len(ordered), rows.width),
+        request=np.sum([whole for _, whole in asks], axis=0, dtype=np.int64),
+        priorities=np.array([gang.priority for gang in ordered], dtype=np.int64),
+        arrived_seconds=np.array([gang.arrived_seconds for gang in ordered], dtype=np.float64),
+        firm=np.array([not gang.preemptible for gang in ordered], dtype=np.bool_),
+    )
+
+
+class _Rows:
+    """What gangs ask for as rows over the columns; equal shapes are read once."""
+
+    def __init__(self, columns: tuple[Column, ...], kinds: tuple[DeviceKind, ...], flavors_of: FlavorsOf) -> None:
+        self.width = len(columns)
+        self._kinds = kinds
+        self._flavors_of = flavors_of
+        self._indices: dict[str, dict[str, int]] = {}
+        for index, (resource, flavor) in enumerate(columns):
+            self._indices.setdefault(resource, {})[flavor] = index
+        self._flavored = any(flavor for _, flavor in columns)
+        self._known: dict[tuple[Shape, str], Matrix] = {}
+
+    def of(self, gang: Gang) -> tuple[Matrix, Matrix]:
+        """(at its minima, in all)."""
+        flavor = self._flavor(gang) if self._flavored else ""
+        least: Matrix = np.zeros(self.width, dtype=np.int64)
+        whole: Matrix = np.zeros(self.width, dtype=np.int64)
+        missing = gang.branches[0].minimum
+        for member in gang.members:
+            row = self._row(member.shape, flavor)
+            whole += row * member.count
+            least += row * member.minimum
+            missing -= member.minimum
+        for member in gang.members if missing > 0 else ():  # the tree asks for more than its members do
+            more = min(missing, member.count - member.minimum)
+            least += self._row(member.shape, flavor) * more
+            missing -= more
+        return least, whole
+
+    def _row(self, shape: Shape, flavor: str) -> Matrix:
+        row = self._known.get((shape, flavor))
+        if row is None:
+            row = self._known[shape, flavor] = np.zeros(self.width, dtype=np.int64)
+            for resource, amount in requests_of(shape, self._kinds).items():
+                for column in {self._indices.get(resource, {}).get(each) for each in ("", flavor)} - {None}:
+                    row[column] = amount
+        return row
+
+    def _flavor(self, gang: Gang) -> str:
+        preferred = sorted(gang.flavors, key=lambda choice: -choice.preference)
+        accepted = [choice.name for choice in preferred]
+        open_to = self._flavors_of(gang.members[0].shape)
+        return next((name for name in accepted or open_to if name in open_to), "")
+
+
+def requests_of(shape: Shape, kinds: Sequence[DeviceKind]) -> Mapping[str, int]:
+    """What one pod asks for, parts of devices as GPUs: what they take where they take least."""
+    requests = dict(shape.requests)
+    if shape.devices is not None:
+        taken = [kind.milli(shape.devices) for kind in kinds]
+        parts = min((milli for milli in taken if milli), default=0)
+        requests[GPU] = requests.get(GPU, 0) + shape.devices.count * parts
+    return requests
