@@ -78,6 +78,9 @@ class Binder:
                 devices=pod.devices,
                 firm=self._is_firm(pod),
             )
+        if pod.nominated and not (pod.ours or pod.finished or pod.leaving):
+            # Its labels do not count yet: it may still come elsewhere, and must be near nobody's reason to come here.
+            return Charge(pod.nominated, pod.shape, "", None, "", takes_room=True)
         return self._assumed.get(pod.uid)
 
     def _is_firm(self, pod: Pod) -> bool:

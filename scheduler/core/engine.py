@@ -293,7 +293,7 @@ class Engine:
             self._see_single(pod)
         else:
             self.store.charge(pod.uid, self._binder.charge_of(pod, "", None, ""))
-            if before is None or before.node != pod.node:
+            if before is None or (before.node, before.nominated) != (pod.node, pod.nominated):
                 self._stirred = True
 
     def _leave_group(self, before: Pod) -> None:

@@ -54,6 +54,8 @@ class Pod(msgspec.Struct, frozen=True):
     preemptible: bool = True
     label_set: LabelSet = LabelSet("")
     """What the selectors of other pods see of it."""
+    nominated: str = ""
+    """The node that another scheduler is making room on for it."""
     waiting_reason: str = ""
     """The reason of the pod's PodScheduled=False condition as it stands on the server."""
     volumes: PodVolumes | None = None

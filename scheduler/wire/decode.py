@@ -211,6 +211,7 @@ class Decoder:
                 label_set=label_set,
                 waiting_reason=waiting,
                 volumes=volumes,
+                nominated=status.nominatedNodeName,
                 started_seconds=_seconds(status.startTime),
                 saved_seconds=moment_seconds(annotations.get(names.ANNOTATION_LAST_CHECKPOINT, "")),
                 leaves_seconds=_seconds(meta.deletionTimestamp),

@@ -253,6 +253,7 @@ class PodSpec(msgspec.Struct):
 class PodStatus(msgspec.Struct):
     phase: str = ""
     startTime: datetime | None = None
+    nominatedNodeName: str = ""
     conditions: list[Condition] | None = None
     containerStatuses: list[ContainerStatus] | None = None
     initContainerStatuses: list[ContainerStatus] | None = None

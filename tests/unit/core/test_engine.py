@@ -426,3 +426,14 @@ def test_limits_of_ancestors_count_the_whole_subtree() -> None:
     bench.see(*(pod(f"a{n}", queue="a") for n in range(2)))
     bench.see(*(pod(f"b{n}", queue="b") for n in range(2)))
     assert len(bench.performed(ef.Bind)) == 3
+
+
+def test_room_that_another_scheduler_is_making_for_its_pod_is_left_to_it() -> None:
+    bench = Bench(node("n1", 4), node("n2", 4))
+    foreign = msgspec.structs.replace(pod("theirs", shape=shape(3)), ours=False, nominated="n1")
+    bench.see(foreign)
+    bench.see(*gang("g", 2, gpus=2))
+    assert bench.nodes_of("g-0", "g-1") == ["n2", "n2"]
+    bench.see(msgspec.structs.replace(foreign, nominated="", version="2"))
+    bench.see(*gang("h", 2, gpus=2))
+    assert bench.nodes_of("h-0", "h-1") == ["n1", "n1"]
