@@ -16,7 +16,7 @@ from scheduler.model.neighbours import NOBODY, Neighbours
 from scheduler.model.queue import Queue
 from scheduler.model.resources import Matrix, Resources
 from scheduler.model.running import Guards, Running
-from scheduler.model.shape import Taint
+from scheduler.model.shape import Taint, Toleration
 from scheduler.model.topology import Topology
 from scheduler.model.volumes import VolumeFacts
 from scheduler.model.work import Gang, GangKey
@@ -59,6 +59,8 @@ class NodeTable:
     """Names of the kinds of nodes that are told apart, sorted."""
     flavor_codes: Codes | None = None
     """The index of each node's flavor (-1: none); there only when there are flavors."""
+    flavor_tolerations: tuple[tuple[Toleration, ...], ...] = ()
+    """What work has that accepts each of ``flavors`` by name."""
     _labels: dict[str, Column] = field(default_factory=dict, repr=False)
     _kinds: list[DeviceKind] = field(default_factory=list, repr=False)
     _domains: dict[tuple[Topology, int], Column] = field(default_factory=dict, repr=False)
@@ -68,7 +70,8 @@ class NodeTable:
         ordered = tuple(sorted(nodes, key=lambda node: node.name))
         taint_index: dict[tuple[Taint, ...], int] = {}
         codes = [taint_index.setdefault(node.taints, len(taint_index)) for node in ordered]
-        names = tuple(sorted(flavor.name for flavor in flavors))
+        flavors = tuple(sorted(flavors, key=lambda flavor: flavor.name))
+        names = tuple(flavor.name for flavor in flavors)
         index = {"": -1, **{name: number for number, name in enumerate(names)}}
         own = [index[flavor_of(node.labels, flavors)] for node in ordered] if flavors else None
         return cls(
@@ -80,6 +83,7 @@ class NodeTable:
             taint_sets=tuple(taint_index),
             flavors=names,
             flavor_codes=None if own is None else np.array(own, dtype=np.int32),
+            flavor_tolerations=tuple(flavor.tolerations for flavor in flavors),
         )
 
     def __len__(self) -> int:
@@ -117,6 +121,7 @@ class NodeTable:
             tuple(taint_index),
             self.flavors,
             self.flavor_codes,
+            self.flavor_tolerations,
             labels,
             kinds,
             domains,

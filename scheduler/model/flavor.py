@@ -6,12 +6,16 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from scheduler.model.shape import Toleration
+
 
 class Flavor(msgspec.Struct, frozen=True):
-    """The nodes that carry these labels; none at all: every node."""
+    """The nodes that carry these labels; none at all: every node. Work that accepts the flavor by name is taken to have
+    its ``tolerations``."""
 
     name: str
     node_selector: tuple[tuple[str, str], ...] = ()
+    tolerations: tuple[Toleration, ...] = ()
 
     def covers(self, labels: Mapping[str, str]) -> bool:
         return all(labels.get(key) == value for key, value in self.node_selector)

@@ -98,7 +98,10 @@ def _nodes(form: NodeForm, labels_of_levels: Mapping[str, str]) -> Iterable[Node
 
 
 def flavors(scenario: Scenario) -> tuple[Flavor, ...]:
-    return tuple(Flavor(form.name, tuple(sorted(flavor_labels(form).items()))) for form in scenario.flavors)
+    return tuple(
+        Flavor(form.name, tuple(sorted(flavor_labels(form).items())), tuple(form.tolerations))
+        for form in scenario.flavors
+    )
 
 
 def flavor_labels(form: FlavorForm) -> dict[str, str]:

@@ -38,7 +38,7 @@ from scheduler.model.work import (
 from scheduler.wire import names, raw, storage
 from scheduler.wire.durations import duration_seconds, moment_seconds
 from scheduler.wire.pod_relations import asks_of_others
-from scheduler.wire.pod_shape import pod_shape, resize_infeasible, template_shape
+from scheduler.wire.pod_shape import pod_shape, resize_infeasible, template_shape, tolerations
 from scheduler.wire.pod_volumes import pod_volumes
 from scheduler.wire.queues import queue_of
 from scheduler.wire.selectors import label_selector
@@ -322,7 +322,7 @@ class Decoder:
         flavor = msgspec.json.decode(body, type=raw.FlavorObject)
         self._version = flavor.metadata.resourceVersion
         selector = tuple(sorted((flavor.spec.nodeSelector or {}).items()))
-        return ev.FlavorSeen(Flavor(flavor.metadata.name, selector))
+        return ev.FlavorSeen(Flavor(flavor.metadata.name, selector, tolerations(flavor.spec.tolerations)))
 
     def _read_namespace(self, body: bytes | msgspec.Raw) -> Event:
         namespace = self._named.decode(body)

@@ -497,6 +497,7 @@ class TopologyObject(msgspec.Struct):
 
 class FlavorSpec(msgspec.Struct):
     nodeSelector: dict[str, str] | None = None
+    tolerations: list[TolerationObject] | None = None
 
 
 class FlavorObject(msgspec.Struct):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
 from scheduler.model.cluster import NodeTable
+from scheduler.model.flavor import Flavor
 from scheduler.model.policy import Policy
 from scheduler.model.resources import vector
-from scheduler.model.shape import Taint
+from scheduler.model.shape import Taint, Toleration
 from scheduler.solver.filters import eligible
+from scheduler.solver.fleet import Fleet
+from scheduler.solver.terms.table import FILTERS
 from tests.unit.solver.small import NAMES, node, shape
 
 NODES = NodeTable.of(
@@ -39,3 +43,17 @@ def test_only_the_filters_of_the_policy_are_asked() -> None:
 def test_an_unknown_filter_is_an_error() -> None:
     with pytest.raises(KeyError, match="moon-phase"):
         eligible(shape(), NODES, CAPACITY, NAMES, Policy(filters=("moon-phase",)))
+
+
+def test_a_flavor_tolerates_for_those_that_accept_it_by_name() -> None:
+    reserved = Taint("reserved", "h100")
+    nodes = (node("n0", taints=(reserved,), kind="h100"), node("n1", kind="h100"), node("n2", taints=(reserved,)))
+    flavors = (Flavor("h100", (("kind", "h100"),), (Toleration("reserved", "Exists"),)),)
+    table = NodeTable.of(nodes, flavors)
+
+    def open_to(*accepted: str) -> list[bool]:
+        asking = msgspec.structs.replace(shape(), flavors=accepted)
+        return (~FILTERS["taints"](asking, Fleet(table, np.zeros((3, 0), dtype=np.int64), ()))).tolist()
+
+    assert open_to() == [False, True, False]
+    assert open_to("h100") == [True, True, False]
