@@ -22,7 +22,7 @@ from scheduler.solver.problem import SolveRequest, SolveResult
 BUDGET = SolverBudget(wall_seconds=60.0, work=2.0, workers=1, seed=0)
 """Deterministic work is the limit; the wall clock only guards against a hang."""
 
-PEER_PROFILES = ("kueue-classic", "kueue-fair", "volcano-capacity", "kai", "yunikorn", "slurm")
+PEER_PROFILES = ("kueue-classic", "kueue-fair", "volcano-capacity", "kai", "yunikorn", "koordinator", "slurm")
 """Profiles that a scenario may name before they are written: until then it runs under ``default``, and says so."""
 
 SWITCHES = {each: each for each in ("filters", "rules", "goals", "node_score", "device_score", "value_resource")}
