@@ -21,7 +21,7 @@ from scheduler.solver.blocking import Bounds, exact
 from scheduler.solver.build import Built
 from scheduler.solver.check import broken, scores
 from scheduler.solver.greedy import place
-from scheduler.solver.problem import KINDS, GangAsk, Incumbent, Problem, SolveRequest, SolveResult
+from scheduler.solver.problem import KINDS, SPREAD, TOGETHER, GangAsk, Incumbent, Problem, SolveRequest, SolveResult
 from scheduler.solver.relate import restrict
 from scheduler.solver.tree import members_below, minima_below
 
@@ -76,12 +76,24 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 def fits_alone(built: Built, index: int, bounds: Bounds, search: Search) -> Asking[bool | None]:
-    """Whether one gang (by index) reaches its minima alone on what is free; None when nobody knows."""
+    """Whether one gang (by index) reaches its minima alone on what is free; None when nobody knows. A gang that other
+    pending pods may make room for is never said to fit nowhere."""
     if bounds.of(index):
         return False
     if exact(built.problem, index):
         return True
-    return (yield from _fits(_alone(built.problem, index), search))
+    fits = yield from _fits(_alone(built.problem, index), search)
+    return None if fits is False and _may_be_helped(built.problem, index) else fits
+
+
+def _may_be_helped(problem: Problem, index: int) -> bool:
+    """Whether pods of other gangs may make room for a gang: those that it wants near, or that level its domains."""
+    return any(
+        relation.kind in (TOGETHER, SPREAD)
+        and any(gang == index for gang, _ in relation.carriers)
+        and any(gang != index for gang, _ in relation.targets)
+        for relation in problem.active
+    )
 
 
 def diagnose(built: Built, index: int, bounds: Bounds, search: Search, fits: bool | None) -> Asking[Diagnosis]:

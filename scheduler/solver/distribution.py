@@ -92,6 +92,8 @@ class DomainTree:
     def hand_out(self, count: int, touched: NDArray[np.bool_]) -> Loads:
         """(cell, pods) of ``count`` pods, at most `most` and a multiple of the slices. Domains with places that are
         ``touched`` already are used first."""
+        if count == 0:
+            return []
         used = [set(np.unique(domain[touched]).tolist()) for domain in self._domain]
         loads, _ = self._descend(0, np.arange(len(self._parent[0])), count, used)
         return loads

@@ -43,8 +43,9 @@ class Slicer:
 
     def fill(self, attempt: Attempt, gang: GangAsk, branch: int) -> bool:
         """A branch at its minima, rounded up to whole slices; slices that are held in part are completed first."""
-        if any(_asks_more(gang.branches[each]) for each in branches_below(gang, branch)[1:]):
-            return False  # branches below with places of their own to choose are left to the solver
+        above = sliced_above(gang, gang.branches[branch].parent)
+        if above >= 0 or any(_asks_more(gang.branches[each]) for each in branches_below(gang, branch)[1:]):
+            return False  # slices inside another branch's, and below it places to choose, are left to the solver
         leader = gang.leader if gang.leader in members_below(gang, branch) else -1
         sliced = [index for index in members_below(gang, branch) if index != leader]
         leads = gang.members[leader].count if leader >= 0 else 0
@@ -65,10 +66,12 @@ class Slicer:
         return branch in attempt.present and all(each in attempt.present for each in begun & set(below))
 
     def add(self, attempt: Attempt, gang: GangAsk, index: int, count: int) -> int:
-        """As many whole slices of one member as fit, up to ``count`` pods; answers how many pods were placed."""
+        """As many whole slices of one member as fit, up to ``count`` pods; answers how many pods were placed. Where
+        branches further up have slices too, none: those are left to the solver."""
         branch = sliced_above(gang, gang.members[index].branch)
         mask = self._placer.classes_allowed(attempt, gang, index)
-        if index == gang.leader or mask is None:
+        nested = sliced_above(gang, gang.branches[branch].parent) >= 0
+        if index == gang.leader or mask is None or nested:
             return 0
         slots = attempt.stock.live(mask)
         layers = layers_of(gang.branches[branch], slices=True, near=self._near)

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from scheduler.core.decide import AGE_STEPS, decide
+from scheduler.core.decide import decide
 from scheduler.core.drive import run
+from scheduler.model.neighbours import Neighbours
 from scheduler.model.plan import Plan
 from scheduler.model.policy import Policy, SolverBudget
 from scheduler.model.resources import GPU
-from scheduler.model.shape import Shape
-from scheduler.model.work import GangKey
+from scheduler.model.work import Gang, GangKey, Place
 from scheduler.solver.build import Built, build
 from scheduler.solver.expand import Unexpandable, expand
-from scheduler.solver.filters import eligible
+from scheduler.solver.filters import eligible, seen, with_coming, within_plan
+from scheduler.solver.fleet import Fleet
 from scheduler.solver.greedy import place
 from scheduler.solver.improve import solve
 from scheduler.solver.problem import QueueRoom, SolveRequest, SolveResult
-from tests.oracle.brute import Amounts, best, limit_of, score_of
+from tests.oracle.brute import Placed, best, score_of
+from tests.oracle.columns import Spot, milli_of
+from tests.oracle.judge import Prices
 from tests.oracle.world import RESOURCES, TOPOLOGY, World
 
 POLICY = Policy()
 BUDGET = SolverBudget(wall_seconds=60.0, work=20.0)
+AGE_STEPS = 1000
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -50,60 +54,105 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def compare(world: World) -> Outcome:
-    """The optimum by trying everything, beside what the solver and a whole decision reach."""
+    """The optimum by trying everything, beside what the solver and a whole decision reach. TooLargeError where
+    everything is too much to try."""
     built = _built(world)
+    prices = _prices(world, built)
+    optimum = best(world, prices)
     start = place(built.problem)
     result = _last(SolveRequest(built.problem, start, BUDGET.wall_seconds, BUDGET.work))
-    incumbent = result.incumbent or start
-    places = expand(built, incumbent.puts)
+    places = expand(built, (result.incumbent or start).puts)
     assert not isinstance(places, Unexpandable), f"an optimum that does not expand: {places}"
-    by_gang = {
-        gang.key: {place.member: {each.node: each.count for each in place.nodes} for place in own}
-        for gang, own in zip(built.gangs, places, strict=True)
-    }
     plan = run(decide(world.snapshot(), POLICY, 0.0, BUDGET), _last)
     return Outcome(
-        optimum=best(world, built),
-        solver=score_of(world, built, _pods(world, by_gang)),
-        decision=score_of(world, built, _pods(world, _of_plan(plan))),
+        optimum=optimum,
+        solver=score_of(
+            world, prices, _placed(world, dict(zip((gang.key for gang in built.gangs), places, strict=True)))
+        ),
+        decision=score_of(world, prices, _placed(world, _of_plan(plan))),
         proven=result.end == "optimal",
         contended=any(end.end != "skipped" for end in plan.solves),
     )
 
 
-def _built(world: World) -> Built:
-    """The problem of a world, with work worth what a decision makes of it: GPUs, then CPUs, then age."""
-    snapshot = world.snapshot()
-    names = sorted(queue.name for queue in world.queues)
-    parents = {queue.name: queue.parent for queue in world.queues}
+def _prices(world: World, built: Built) -> Prices:
+    """Work is worth its GPUs, a little by its CPUs, at last by its age. What is free for packing is what a problem says
+    of its nodes."""
+    problem = built.problem
+    scarce = problem.resources.index(GPU)
+    free = dict.fromkeys(range(len(world.nodes)), 0)
+    for code, rows in enumerate(built.class_rows):
+        free |= {row: int(problem.class_free[code, scarce]) for row in rows.tolist()}
+    return Prices(
+        values=tuple(_values(gang) for gang in world.gangs),
+        bonuses=tuple(_bonuses(world).values()),
+        free=tuple(free.values()),
+        step=max(1, max(free.values(), default=0) // 16),
+    )
+
+
+def _values(gang: Gang) -> tuple[int, ...]:
+    values = []
+    for member in gang.members:
+        requests, ask = dict(member.shape.requests), member.shape.devices
+        gpus = requests.get(GPU, 0) + (0 if ask is None else ask.count * milli_of(ask))
+        values.append((gpus + requests.get("cpu", 0) // 64 + 1) * AGE_STEPS)
+    return tuple(values)
+
+
+def _bonuses(world: World) -> dict[GangKey, int]:
     count = len(world.gangs)
-    ages = {gang.key: (AGE_STEPS - 1) * (count - rank) // count for rank, gang in enumerate(world.gangs)}
-    shapes = {member.shape for gang in world.gangs for member in gang.members}
-    return build(
+    return {gang.key: (AGE_STEPS - 1) * (count - rank) // count for rank, gang in enumerate(world.gangs)}
+
+
+def _built(world: World) -> Built:
+    """The problem of a world, with work worth what a decision makes of it."""
+    snapshot = world.snapshot()
+    gangs = [_as_seen(gang, snapshot.neighbours) for gang in world.gangs]
+    neighbours = with_coming(snapshot.neighbours, gangs)
+    fleet = Fleet(snapshot.nodes, snapshot.capacity, RESOURCES, neighbours)
+    names = sorted(queue.name for queue in world.queues)
+    limits = {queue.name: {quota.resource: quota.limit for quota in queue.quotas} for queue in world.queues}
+    parents = {queue.name: queue.parent for queue in world.queues}
+    masks = {}
+    for shape in {member.shape for gang in gangs for member in gang.members}:
+        allowed = eligible(shape, snapshot.nodes, snapshot.capacity, RESOURCES, POLICY)
+        masks[shape] = within_plan(shape, allowed, fleet, POLICY)[0]
+    built = build(
         snapshot.nodes,
         RESOURCES,
         snapshot.free,
-        world.gangs,
+        gangs,
         {TOPOLOGY.name: TOPOLOGY},
-        {shape: eligible(shape, snapshot.nodes, snapshot.capacity, RESOURCES, POLICY)[0] for shape in shapes},
+        masks,
         POLICY,
-        values={gang.key: tuple(_worth(member.shape) * AGE_STEPS for member in gang.members) for gang in world.gangs},
-        bonuses=ages,
+        values={gang.key: _values(gang) for gang in gangs},
+        bonuses=_bonuses(world),
         queue_rooms=tuple(
             QueueRoom(
                 names.index(parents[name]) if parents[name] else -1,
-                tuple(limit_of(world, name, resource) for resource in RESOURCES),
+                tuple(-1 if limits[name].get(each) is None else limits[name][each] or 0 for each in RESOURCES),
             )
             for name in names
         ),
         queue_names=tuple(names),
-        queue_of_gang={gang.key: names.index(gang.queue) for gang in world.gangs},
+        queue_of_gang={gang.key: names.index(gang.queue) for gang in gangs},
+        devices=snapshot.devices,
+        neighbours=neighbours,
     )
+    assert not built.refused, f"a world was drawn that contradicts itself: {built.refused}"
+    return built
 
 
-def _worth(shape: Shape) -> int:
-    requests = dict(shape.requests)
-    return requests.get(GPU, 0) + requests.get("cpu", 0) // 64 + 1
+def _as_seen(gang: Gang, neighbours: Neighbours) -> Gang:
+    """With shapes that know which selectors look at their pods."""
+    members = (
+        msgspec.structs.replace(member, shape=seen(member.shape, member.label_sets[0], neighbours))
+        if member.label_sets
+        else member
+        for member in gang.members
+    )
+    return msgspec.structs.replace(gang, members=tuple(members))
 
 
 def _last(request: SolveRequest) -> SolveResult:
@@ -112,19 +161,19 @@ def _last(request: SolveRequest) -> SolveResult:
     return last
 
 
-def _of_plan(plan: Plan) -> Mapping[GangKey, dict[str, dict[str, int]]]:
-    return {
-        decision.gang: {place.member: {each.node: each.count for each in place.nodes} for place in decision.places}
-        for decision in plan.decisions
-    }
+def _of_plan(plan: Plan) -> Mapping[GangKey, Sequence[Place]]:
+    return {decision.gang: decision.places for decision in plan.decisions}
 
 
-def _pods(world: World, places: Mapping[GangKey, dict[str, dict[str, int]]]) -> list[tuple[Amounts, ...]]:
-    """[gangs][members][nodes]."""
-    return [
-        tuple(
-            tuple(places.get(gang.key, {}).get(member.name, {}).get(node.name, 0) for node in world.nodes)
-            for member in gang.members
-        )
-        for gang in world.gangs
-    ]
+def _placed(world: World, places: Mapping[GangKey, Sequence[Place]]) -> Placed:
+    """[gangs][members] -> (where, pods)."""
+    rows = {node.name: row for row, node in enumerate(world.nodes)}
+    placed = []
+    for gang in world.gangs:
+        own: dict[str, list[tuple[Spot, int]]] = {member.name: [] for member in gang.members}
+        for place_ in places.get(gang.key, ()):
+            for each in place_.nodes:
+                parts = tuple((use.index, use.start) for use in each.devices)
+                own[place_.member].append((Spot(rows[each.node], parts), each.count))
+        placed.append(list(own.values()))
+    return placed

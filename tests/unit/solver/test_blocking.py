@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from scheduler.model.cluster import Node
@@ -13,7 +15,7 @@ from scheduler.model.work import Branch, Gang, Member
 from scheduler.solver.build import Built
 from scheduler.solver.diagnose import Diagnosis
 from scheduler.solver.filters import eligible
-from scheduler.solver.problem import QueueRoom
+from scheduler.solver.problem import TOGETHER, QueueRoom, Relation
 from tests.unit.solver.small import NAMES, built, diagnosis, gang, node, shape, solved, tree
 
 RACK = TopologyAsk(required="rack")
@@ -136,3 +138,21 @@ def test_the_smallest_blocking_set_names_the_level_and_how_many_pods_fit() -> No
     found = diagnosis(built(nodes, [tree("g", members, (block, inner))]), solved)
     assert found.proven
     assert found.refusals == (Refusal("required-topology", "NotTogether", needed=3, offered=2, where="rack"),)
+
+
+def test_a_gang_that_others_may_make_room_for_is_not_proven_to_fit_nowhere() -> None:
+    """It goes where the other stands, and nobody stands anywhere yet."""
+    block = TopologyAsk(required="block")
+    own = (Member("m", shape(1), 2, 2),)
+    near, other = (tree(name, own, (Branch("", -1, 2, 0, block),)) for name in ("near", "other"))
+    case = built(rack_nodes(4, 4), [near, other])
+    assert case.problem.class_domain.shape[1] == 1
+
+    def said(relation: Relation) -> Diagnosis:
+        rules = (*case.problem.rules, TOGETHER)
+        return diagnosis(replace(case, problem=replace(case.problem, relations=(relation,), rules=rules)), solved)
+
+    wanted = Relation(TOGETHER, 0, carriers=((0, 0),), targets=((1, 0),), standing=(0,))
+    assert (said(wanted).fits, said(wanted).proven) == (False, False)
+    nobody = wanted.of(wanted.carriers, ())
+    assert (said(nobody).fits, said(nobody).proven) == (False, True)

@@ -12,9 +12,9 @@ from scheduler.model.work import Branch, Gang, GangKey, Member, NodeCount, Place
 from scheduler.solver.build import Built
 from scheduler.solver.check import broken
 from scheduler.solver.exclusive import closed_nodes
-from scheduler.solver.greedy import place
+from scheduler.solver.greedy import complete, place
 from scheduler.solver.levels import Levels, level_asks
-from scheduler.solver.problem import SolveRequest
+from scheduler.solver.problem import Put, SolveRequest
 from tests.unit.solver.small import built, diagnosis, gang, node, placed, shape, solved, tree
 
 PAIRS = TopologyAsk(slices=(Slice(2, "rack"),))
@@ -54,6 +54,18 @@ def test_a_slice_that_is_held_in_part_is_completed_where_it_is() -> None:
     assert placed(built(racks(8, 2), [gang("g", 1, ask=PAIRS, held=held)])) == {"g": {"b0r1": 1}}
     assert placed(built(racks(8, 2), [gang("g", 3, ask=PAIRS, held=held)])) == {"g": {"b0r0": 2, "b0r1": 1}}
     assert placed(built(racks(8, 0), [gang("g", 1, ask=PAIRS, held=held)])) == {}
+
+
+def test_a_branch_with_slices_below_other_slices_is_left_to_the_solver() -> None:
+    """Two pods more would be whole slices of the branch, and a part of one of the gang."""
+    own = (Member("two", shape(1), 2, 0, 1), Member("three", shape(1), 3, 0, 2))
+    triples = TopologyAsk(slices=(Slice(3, "rack"),))
+    branches = (Branch("", -1, 0, 1, triples), Branch("a", 0, 1, 0, PAIRS), Branch("b", 0, 1))
+    case = built(racks(8), [tree("g", own, branches)])
+    completed = complete(case.problem, (Put(0, 1, 0, 3),), {0})
+    assert completed is not None
+    assert not broken(case.problem, completed.puts)
+    assert {put.member: put.count for put in completed.puts} == {1: 3}
 
 
 def test_unlike_pods_share_slices() -> None:
@@ -206,6 +218,11 @@ def test_a_child_is_not_wider_than_its_parent() -> None:
     case = built(racks(8), [tree("g", (Member("a", shape(), 1, 1, branch=1),), branches)])
     ((refusal,),) = case.refused.values()
     assert (refusal.code, refusal.where) == ("WiderThanParent", "block rack")
+
+
+def test_an_elastic_gang_that_asks_for_balance_stops_where_its_racks_are_full() -> None:
+    even = TopologyAsk(preferred="block", balance=True)
+    assert placed(built(racks(1), [gang("g", 3, minimum=1, ask=even)])) == {"g": {"b0r0": 1}}
 
 
 # --- torus ------------------------------------------------------------------------------------------------------------
