@@ -69,6 +69,9 @@ bench-cycle: $(READY) ## the whole decision cycle at 5,000 nodes, stage by stage
 bench-served: $(READY) ## served value of 5,000 nodes x 200 gangs: greedy, ours, and the proven bound
 	@python -m tests.bench.served $(ARGS)
 
+bench-admission: $(READY) ## Kueue's baseline workload (30 queues, 15,000 workloads) replayed against the engine
+	@python -m tests.bench.admission $(ARGS)
+
 bench-topology: $(READY) ## nearness of gangs that come and go on a real fleet: greedy and CP-SAT (needs the traces)
 	@python -m tests.bench.topology $(ARGS)
 

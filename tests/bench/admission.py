@@ -1,0 +1,336 @@
+"""Kueue's own baseline workload, replayed against the engine: how long work waits in thirty borrowing queues.
+
+5 cohorts of 6 queues, each queue guaranteed 20 and lent up to 100 more; per queue 350 small workloads (1 unit, 0.2 s,
+priority 50, one every 0.1 s), 100 medium (5, 0.5 s, 100, every 0.5 s) and 50 large (20, 1 s, 200, every 1.2 s): 15,000
+in all. Source: kubernetes-sigs/kueue, test/performance/scheduler/configs/baseline. Only quota binds: no node is short.
+
+The engine and its decisions are the real ones and run on virtual time: every second that they compute is charged to
+the clock, and every API call takes its turn at the measured ceiling, binds and evictions before words.
+
+    python -m tests.bench.admission [--calls-per-second 800] [--scale 1.0] [--policy FILE] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+
+import msgspec
+import numpy as np
+
+from scheduler.core.decide import Masks, decide
+from scheduler.core.drive import parts
+from scheduler.core.engine import Engine
+from scheduler.model import effects as ef
+from scheduler.model import events as ev
+from scheduler.model.cluster import Node
+from scheduler.model.effects import Effect
+from scheduler.model.events import Event
+from scheduler.model.policy import Policy
+from scheduler.model.queue import Queue, Quota
+from scheduler.model.resources import from_quantities
+from scheduler.model.shape import Shape
+from scheduler.model.work import Pod
+from scheduler.policyfile import load
+from scheduler.solver.improve import solve
+from scheduler.solver.problem import SolveRequest, SolveResult
+from tests.bench.measure import columns, machine, write_json
+
+COHORTS = 5
+QUEUES = 6
+GUARANTEED = 20
+BORROWED_MAX = 100
+UNIT = "cpu"
+STEP_SECONDS = 0.001
+TICK_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """One class of workloads of each queue, with the mean time to admission that Kueue publishes (351 s in all)."""
+
+    name: str
+    count: int
+    every_seconds: float
+    units: int
+    run_seconds: float
+    priority: int
+    published_seconds: float
+
+
+CLASSES = (
+    Class("small", 350, 0.1, 1, 0.2, 50, 215.0),
+    Class("medium", 100, 0.5, 5, 0.5, 100, 76.8),
+    Class("large", 50, 1.2, 20, 1.0, 200, 16.5),
+)
+PUBLISHED_WALL_SECONDS = 351.0
+WORDS = (ef.MarkPod, ef.Tell, ef.WriteStatus)
+"""Effects that may wait."""
+
+
+def quota_bound_seconds(scale: float) -> float:
+    """No order of admission ends before this: work done by when it has come, and the rest at full use.
+
+    All cohorts are equal; at any moment t, what has come after t still takes its time at the whole quota.
+    """
+    total = QUEUES * GUARANTEED
+    moments = sorted({each.every_seconds * index for each in CLASSES for index in range(round(each.count * scale))})
+
+    def after(moment: float) -> float:
+        left = 0.0
+        for each in CLASSES:
+            come = [index for index in range(round(each.count * scale)) if each.every_seconds * index >= moment]
+            left += len(come) * each.units * each.run_seconds * QUEUES
+        return moment + left / total
+
+    return max(after(moment) for moment in moments)
+
+
+class Ends(msgspec.Struct, frozen=True):
+    """A pod has run as long as its work takes."""
+
+    uid: str
+
+
+@dataclass(slots=True)
+class Work:
+    """One workload: where it belongs, when it came, and when it was first bound."""
+
+    name: str
+    queue: str
+    kind: Class
+    came_seconds: float
+    tries: int = 0
+    admitted_seconds: float | None = None
+    evictions: int = 0
+
+
+@dataclass(slots=True)
+class Replay:
+    """The virtual world around an engine. ``now`` moves by events, by API calls and by what the engine computes."""
+
+    policy: Policy
+    calls_per_second: float
+    scale: float
+    now: float = 0.0
+    engine: Engine = field(init=False)
+    computed_seconds: float = 0.0
+    calls: int = 0
+    decisions: int = 0
+    work: dict[str, Work] = field(default_factory=dict)
+    pods: dict[str, Pod] = field(default_factory=dict)
+    _coming: list[tuple[float, int, Event | Ends]] = field(default_factory=list)
+    _urgent: deque[Effect] = field(default_factory=deque)
+    _words: deque[Effect] = field(default_factory=deque)
+    _free_seconds: float = 0.0
+    _number: int = 0
+    _left: int = 0
+    _masks: Masks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.engine = Engine(self.policy)
+        self._masks = Masks(self.policy)
+        big = from_quantities({UNIT: 10_000, "memory": "1Ti", "pods": 100_000})
+        first: list[Event] = [ev.NodeSeen(Node(f"n{number}", {}, big)) for number in range(4)]
+        first += [ev.QueueSeen(queue) for queue in queues()]
+        self.engine.handle([*first, ev.Leading(1), ev.Synced()], self.now)
+        for queue in queues():
+            for kind in CLASSES if queue.parent else ():
+                for index in range(round(kind.count * self.scale)):
+                    self._submit(queue.name, kind, index)
+        self._left = len(self.work)
+
+    def run(self) -> None:
+        while self._left:
+            events = self._due()
+            if not events:
+                self.now = min(self._next_moment(), self.now + TICK_SECONDS)
+                events = self._due() or [ev.Ticked()]
+            self._handle(events)
+            while self.engine.busy:
+                self._handle([])
+            self._call()
+
+    def _handle(self, events: Iterable[Event]) -> None:
+        began = perf_counter()
+        effects = self.engine.handle(events, self.now)
+        self._charge(perf_counter() - began)
+        for effect in effects:
+            if isinstance(effect, ef.Decide):
+                self._decide()
+            elif isinstance(effect, WORDS):
+                self._words.append(effect)
+            else:
+                self._urgent.append(effect)
+
+    def _decide(self) -> None:
+        self.decisions += 1
+        began = perf_counter()
+        deciding = decide(self.engine.snapshot(), self.policy, self.now, self.policy.budget, self._masks)
+        plans = parts(deciding, _best)
+        self._charge(perf_counter() - began)
+        for plan in plans:
+            self._come(self.now, ev.Planned(plan))
+
+    def _charge(self, seconds: float) -> None:
+        self.now += seconds
+        self.computed_seconds += seconds
+
+    def _call(self) -> None:
+        """API calls up to now, one after the other at the ceiling."""
+        self._free_seconds = max(self._free_seconds, self.now - STEP_SECONDS)
+        while (self._urgent or self._words) and self._free_seconds <= self.now:
+            effect = self._urgent.popleft() if self._urgent else self._words.popleft()
+            self._free_seconds += 1 / self.calls_per_second
+            self.calls += 1
+            for event in self._perform(effect):
+                self._come(self._free_seconds, event)
+
+    def _perform(self, effect: Effect) -> list[Event]:
+        answers: list[Event] = [ev.Done(effect, self._version())]
+        match effect:
+            case ef.Bind():
+                pod = self.pods[effect.uid] = msgspec.structs.replace(
+                    self.pods[effect.uid], node=effect.node, version=self._version(), started_seconds=self.now
+                )
+                work = self.work[pod.name.rpartition(".")[0]]
+                work.admitted_seconds = self._free_seconds if work.admitted_seconds is None else work.admitted_seconds
+                self._come(self._free_seconds + work.kind.run_seconds, Ends(pod.uid))
+                answers.append(ev.PodSeen(pod))
+            case ef.Evict():
+                answers.append(ev.PodGone(effect.uid))
+                answers.append(ev.PodSeen(self._evicted(effect.uid)))
+        return answers
+
+    def _evicted(self, uid: str) -> Pod:
+        """Its controller makes another pod at once; it keeps the age of the work."""
+        old = self.pods.pop(uid)
+        work = self.work[old.name.rpartition(".")[0]]
+        work.evictions += 1
+        return self._pod(work)
+
+    def _submit(self, queue: str, kind: Class, index: int) -> None:
+        work = Work(f"{queue}-{kind.name}-{index}", queue, kind, kind.every_seconds * index)
+        self.work[work.name] = work
+        self._come(work.came_seconds, ev.PodSeen(self._pod(work)))
+
+    def _pod(self, work: Work) -> Pod:
+        work.tries += 1
+        name = f"{work.name}.{work.tries}"
+        shape = SHAPES[work.kind.units]
+        pod = Pod(
+            f"uid-{name}",
+            "load",
+            name,
+            self._version(),
+            shape,
+            ours=True,
+            queue=work.queue,
+            priority=work.kind.priority,
+            created_seconds=work.came_seconds,
+        )
+        self.pods[pod.uid] = pod
+        return pod
+
+    def _come(self, moment: float, event: Event | Ends) -> None:
+        self._number += 1
+        heapq.heappush(self._coming, (moment, self._number, event))
+
+    def _due(self) -> list[Event]:
+        found: list[Event] = []
+        while self._coming and self._coming[0][0] <= self.now:
+            event = heapq.heappop(self._coming)[2]
+            if not isinstance(event, Ends):
+                found.append(event)
+            elif self.pods.pop(event.uid, None) is not None:  # else it was evicted before its end
+                self._left -= 1
+                found.append(ev.PodGone(event.uid))
+        return found
+
+    def _next_moment(self) -> float:
+        coming = self._coming[0][0] if self._coming else self.now + TICK_SECONDS
+        calls = self._free_seconds if self._urgent or self._words else coming
+        return max(self.now + STEP_SECONDS, min(coming, calls))
+
+    def _version(self) -> str:
+        self._number += 1
+        return str(self._number)
+
+
+def _best(request: SolveRequest) -> SolveResult:
+    answers = list(solve(request))
+    return answers[-1] if answers else SolveResult(incumbent=None, end="failed")
+
+
+SHAPES = {each.units: Shape(from_quantities({UNIT: each.units, "pods": 1})) for each in CLASSES}
+
+
+def queues() -> list[Queue]:
+    """A cohort lends what its queues are guaranteed and no more, so that is its limit."""
+    found = []
+    for cohort in range(COHORTS):
+        found.append(Queue(f"cohort-{cohort}", quotas=(Quota(UNIT, limit=_units(QUEUES * GUARANTEED)),)))
+        quota = Quota(UNIT, guaranteed=_units(GUARANTEED), limit=_units(GUARANTEED + BORROWED_MAX))
+        found += [Queue(f"q{cohort}-{number}", parent=f"cohort-{cohort}", quotas=(quota,)) for number in range(QUEUES)]
+    return found
+
+
+def _units(amount: int) -> int:
+    return dict(from_quantities({UNIT: amount}))[UNIT]
+
+
+HEAD = ("class", "workloads", "mean s", "p99 s", "Kueue's mean s", "evictions")
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Time to (first) admission of one class."""
+
+    name: str
+    workloads: int
+    mean_seconds: float
+    p99_seconds: float
+    published_seconds: float
+    evictions: int
+
+    def row(self) -> tuple[str, ...]:
+        seconds = (self.mean_seconds, self.p99_seconds, self.published_seconds)
+        return self.name, str(self.workloads), *(f"{each:.1f}" for each in seconds), str(self.evictions)
+
+
+def measured(replay: Replay, kind: Class) -> Waits:
+    own = [each for each in replay.work.values() if each.kind is kind]
+    waits = [each.admitted_seconds - each.came_seconds for each in own if each.admitted_seconds is not None]
+    evictions = sum(each.evictions for each in own)
+    return Waits(
+        kind.name, len(waits), float(np.mean(waits)), float(np.quantile(waits, 0.99)), kind.published_seconds, evictions
+    )
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--calls-per-second", type=float, default=800.0, help="ceiling of the API server (bench-bind)")
+    options.add_argument("--scale", type=float, default=1.0, help="part of each class's workloads")
+    options.add_argument("--policy", type=Path, default=Path("policies/default.yaml"))
+    options.add_argument("--json", type=Path)
+    given = options.parse_args()
+    replay = Replay(load(given.policy), given.calls_per_second, given.scale)
+    replay.run()
+    bound = quota_bound_seconds(given.scale)
+    found = [measured(replay, kind) for kind in CLASSES]
+    print(columns([HEAD, *(each.row() for each in found)]))
+    print(
+        f"wall {replay.now:.1f} s, quota alone bounds it at {bound:.1f} s: {replay.now / bound:.2f} x "
+        f"(Kueue published {PUBLISHED_WALL_SECONDS:.0f} s); computing {replay.computed_seconds:.1f} s of it in "
+        f"{replay.decisions} decisions, {replay.calls} API calls at {given.calls_per_second:.0f}/s"
+    )
+    write_json(given.json, {"machine": machine(), "bound_seconds": bound, "wall_seconds": replay.now, "classes": found})
+
+
+if __name__ == "__main__":
+    main()
