@@ -57,6 +57,8 @@ class _Patience(_Strict):
 class _Entitlement(_Strict):
     zero_weight: Literal["last", "none"] = "last"
     guarantee_at: Literal["every-ancestor", "leaf"] = "every-ancestor"
+    between: Literal["dominant-share", "priority"] = "dominant-share"
+    order: Literal["value", "strict"] = "value"
 
 
 class _Taking(_Strict):

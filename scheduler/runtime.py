@@ -15,7 +15,7 @@ from typing import Protocol
 
 import structlog
 
-from scheduler.core.decide import Mark, Masks, decide
+from scheduler.core.decide import Mark, Memory, decide
 from scheduler.core.drive import Deciding
 from scheduler.core.engine import Engine
 from scheduler.model.effects import Decide, Effect
@@ -67,7 +67,7 @@ class Runtime:
         self.last = CycleRecord()
         self._effects = effects
         self._solve = solve
-        self._masks = Masks(engine.policy)
+        self._memory = Memory(engine.policy)
         self._inbox: list[Event] = []
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
@@ -123,7 +123,7 @@ class Runtime:
         snapshot = self.engine.snapshot()
         self.last.snapshot_seconds = perf_counter() - started
         policy = self.engine.policy
-        deciding = decide(snapshot, policy, time(), policy.budget, self._masks, self._stopwatch())
+        deciding = decide(snapshot, policy, time(), policy.budget, self._memory, self._stopwatch())
         task = asyncio.create_task(self._decide(deciding, len(snapshot.gangs)), name="decide")
         self._decisions.add(task)
         task.add_done_callback(self._decisions.discard)

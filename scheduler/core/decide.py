@@ -18,13 +18,16 @@ from scheduler.core.contest import contest
 from scheduler.core.devices import after_uses
 from scheduler.core.draft import Draft
 from scheduler.core.drive import Deciding
+from scheduler.core.entitled import Entitlements
+from scheduler.core.ranking import flavors_of, turns
 from scheduler.core.reasons import Reasons
 from scheduler.core.shares import QueueTree, admission_trouble, shares, tree_troubles
 from scheduler.core.store import taken_by
 from scheduler.core.volume_pieces import Counted, counted
 from scheduler.core.volume_words import of_the_cluster, volume_troubles
-from scheduler.core.window import Ask, ranked, window
-from scheduler.model.cluster import NodeTable, Snapshot
+from scheduler.core.window import Ask, window
+from scheduler.core.worth import worth_of
+from scheduler.model.cluster import Snapshot
 from scheduler.model.devices import slots_of
 from scheduler.model.neighbours import Neighbours
 from scheduler.model.plan import Cause, Plan, Refusal, SolveEnd, Verdict
@@ -42,9 +45,6 @@ from scheduler.solver.fleet import Fleet
 from scheduler.solver.greedy import place as place_greedily
 from scheduler.solver.problem import QueueRoom, QuotaLine
 from scheduler.solver.turns import in_turn
-
-AGE_STEPS = 1000
-"""How finely age breaks ties between work of equal value: always less than one unit of value."""
 
 
 class Masks:
@@ -90,6 +90,14 @@ class Masks:
         return found
 
 
+class Memory:
+    """What is remembered from one decision to the next. It saves time and changes no answer."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.masks = Masks(policy)
+        self.entitlements = Entitlements(policy)
+
+
 Mark = Callable[[str], None]
 """Told the name of each stage as it ends (`build`, `greedy`, `solve`, `explain`): whoever has a clock may read it."""
 
@@ -103,26 +111,34 @@ def decide(
     policy: Policy,
     now_seconds: float,
     budget: SolverBudget,
-    masks: Masks | None = None,
+    memory: Memory | None = None,
     mark: Mark = _unmarked,
 ) -> Deciding:
     """The plan for everything that waits in a snapshot. ``now_seconds`` and ``budget`` are all it knows of time."""
-    return _decide(snapshot, policy, now_seconds, budget, masks or Masks(policy), mark)
+    return _decide(snapshot, policy, now_seconds, budget, memory or Memory(policy), mark)
 
 
 def _decide(
-    snapshot: Snapshot, policy: Policy, _now_seconds: float, budget: SolverBudget, masks: Masks, mark: Mark
+    snapshot: Snapshot, policy: Policy, _now_seconds: float, budget: SolverBudget, memory: Memory, mark: Mark
 ) -> Deciding:
     verdicts: dict[GangKey, Verdict] = {}
     admitted = _as_seen(_admit(snapshot, verdicts), snapshot.neighbours, verdicts)
     snapshot = replace(snapshot, neighbours=with_coming(snapshot.neighbours, admitted))
-    asks, left_out = window(ranked(admitted), policy.limits)
+    order = turns(
+        admitted,
+        snapshot,
+        policy,
+        lambda: memory.entitlements.of(
+            snapshot, admitted, flavors_of(snapshot.nodes, partial(memory.masks.of, snapshot))
+        ),
+    )
+    asks, left_out = window(order, policy.limits, strict=policy.entitlement.order == "strict")
     for key in left_out:
         verdicts[key] = Verdict(Cause.OUTSIDE_WINDOW)
     if not asks:
         return Plan(made_from=snapshot.version, verdicts=verdicts)
 
-    found = {shape: masks.of(snapshot, shape) for shape in _shapes(asks)}
+    found = {shape: memory.masks.of(snapshot, shape) for shape in _shapes(asks)}
     volumes = counted(snapshot, asks, found)
     if volumes is not None:
         asks, found = volumes.asks, volumes.found
@@ -262,15 +278,7 @@ def _build(
     names = tuple(sorted(entitled))
     if volumes is not None:
         rooms, names = volumes.rooms(rooms, names)
-    worth = {shape: _worth(shape, policy, snapshot.nodes) for shape in found}
-    count = len(gangs)
-    age = {gang.key: (AGE_STEPS - 1) * (count - rank) // count for rank, gang in enumerate(gangs)}
-    values = {
-        gang.key: tuple(
-            worth[member.shape] * AGE_STEPS + (age[gang.key] if gang.single else 0) for member in gang.members
-        )
-        for gang in gangs
-    }
+    worth = worth_of(asks, snapshot.nodes, policy)
     return build(
         snapshot.nodes,
         snapshot.resources if volumes is None else (*snapshot.resources, *volumes.names),
@@ -281,8 +289,9 @@ def _build(
         snapshot.topologies,
         {shape: mask for shape, (mask, _) in found.items()},
         policy,
-        values=values,
-        bonuses={gang.key: 0 if gang.single else age[gang.key] for gang in gangs},
+        tiers=worth.tiers,
+        values=worth.values,
+        bonuses=worth.bonuses,
         queue_rooms=rooms,
         neighbours=snapshot.neighbours,
         queue_names=names,
@@ -322,14 +331,3 @@ def _standing(snapshot: Snapshot, volumes: Counted | None, draft: Draft) -> tupl
     neighbours = snapshot.neighbours.joined(pods, len(snapshot.nodes))
     standing = replace(snapshot, free=free, use=use, use_by=use_by, neighbours=neighbours, devices=devices)
     return standing, None if volumes is None else volumes.without(pieces)
-
-
-def _worth(shape: Shape, policy: Policy, nodes: NodeTable) -> int:
-    """What one placed pod is worth: its amount of the policy's value resource; without any, a little by its CPU. Parts
-    of GPUs are worth what they take where they take least."""
-    requests = dict(shape.requests)
-    parts = 0
-    if shape.devices is not None and policy.value_resource == GPU:
-        taken = [kind.milli(shape.devices) for kind in dict.fromkeys(nodes.device_kinds())]
-        parts = shape.devices.count * min((milli for milli in taken if milli), default=0)
-    return requests.get(policy.value_resource, 0) + parts + requests.get("cpu", 0) // 64 + 1

@@ -17,32 +17,38 @@ NEVER = Fraction(BOUNDLESS)
 """The share of a queue of weight 0 that borrows anything: it comes last."""
 
 
-def lendable(book: Ledger, parent: int) -> dict[str, int]:
-    """What the children of a queue (-1: of the top) could lend and borrow, per resource over all its flavors: the
-    total less what guarantees keep to themselves, within the queue's own limit."""
-    kept = np.where(book.lendable < BOUNDLESS, np.maximum(book.guaranteed - book.lendable, 0), 0)
-    found: dict[str, int] = {}
+def lendable_by_parent(book: Ledger) -> tuple[list[list[int]], Matrix]:
+    """(the columns of each resource, [queues + 1 x resources] what the children of each queue could lend and borrow).
+
+    The last row is the top. It is the total less what guarantees keep to themselves, within the queue's own limit.
+    """
+    by_resource: dict[str, list[int]] = {}
     for column, (resource, _) in enumerate(book.columns):
-        amount = book.total[column] - int(kept[:, column].sum())
-        if parent >= 0:
-            amount = min(amount, int(book.limit[parent, column]))
-        found[resource] = found.get(resource, 0) + max(0, amount)
-    return found
+        by_resource.setdefault(resource, []).append(column)
+    kept = np.where(book.lendable < BOUNDLESS, np.maximum(book.guaranteed - book.lendable, 0), 0)
+    rest = np.array(book.total, dtype=np.int64) - kept.sum(axis=0)
+    amounts = np.maximum(np.vstack([np.minimum(book.limit, rest), rest]), 0)
+    columns = list(by_resource.values())
+    sums = [amounts[:, own].sum(axis=1) for own in columns]
+    return columns, np.array(sums, dtype=np.int64).reshape(len(columns), len(amounts)).T
 
 
 def dominant_share(book: Ledger, row: int, more: Matrix | None = None) -> Fraction:
     """The largest, over resources, of use above guarantee to what its parent could lend, divided by weight; in
     thousandths. ``more`` [columns] is added to the use. Resources of which nothing can be lent do not count."""
     use = book.use[row] if more is None else book.use[row] + more
-    above: dict[str, int] = {}
-    for column, (resource, _) in enumerate(book.columns):
-        above[resource] = above.get(resource, 0) + max(0, int(use[column] - book.guaranteed[row, column]))
-    could_lend = lendable(book, book.parents[row])
-    ratio = max((Fraction(1000 * above[name], amount) for name, amount in could_lend.items() if amount), default=0)
+    above = np.maximum(use - book.guaranteed[row], 0)
+    columns, could_lend = lendable_by_parent(book)
+    ratios = (
+        Fraction(1000 * int(above[own].sum()), amount)
+        for own, amount in zip(columns, could_lend[book.parents[row]].tolist(), strict=True)
+        if amount
+    )
+    ratio = max(ratios, default=Fraction(0))
     if not ratio:
         return Fraction(0)
     weight = book.queues[row].weight
-    return Fraction(ratio) / weight if weight else NEVER
+    return ratio / weight if weight else NEVER
 
 
 def fill(book: Ledger, row: int, more: Matrix | None = None) -> Fraction:

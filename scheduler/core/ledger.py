@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.core.divide import BOUNDLESS, corrected_weights, divide_columns, whole_weights
+from scheduler.model.cluster import Mask
 from scheduler.model.queue import Queue
 from scheduler.model.resources import Matrix, is_gpu, unit_of
 
@@ -39,6 +40,7 @@ class Tree:
     columns: tuple[Column, ...]
     parents: tuple[int, ...]
     queues: tuple[Queue, ...]
+    states_guarantee: Mask
     guaranteed: Matrix
     limit: Matrix
     lendable: Matrix
@@ -55,13 +57,15 @@ class Tree:
         for row, parent in enumerate(parents):  # parents stand before their children
             depth[row] = 0 if parent < 0 else depth[parent] + 1
         levels = tuple(np.flatnonzero(depth == each) for each in range(int(depth.max(initial=-1)) + 1))
+        own = _quota(made, columns, "guaranteed", -1)
         return cls(
             names=names,
             rows={name: row for row, name in enumerate(names)},
             columns=columns,
             parents=parents,
             queues=made,
-            guaranteed=_guarantees(_quota(made, columns, "guaranteed", -1), above, levels),
+            states_guarantee=own >= 0,
+            guaranteed=_guarantees(own, above, levels),
             limit=_quota(made, columns, "limit", BOUNDLESS),
             lendable=_quota(made, columns, "lendable", BOUNDLESS),
             levels=levels,

@@ -1,4 +1,4 @@
-"""Who is looked at in one cycle: the order of service, its limit, and equal single pods as one ask."""
+"""Who is looked at in one cycle: the first in the order of service, and equal single pods as one ask."""
 
 from __future__ import annotations
 
@@ -6,48 +6,53 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from scheduler.core.ranking import Tier, Turn
 from scheduler.model.policy import Limits
 from scheduler.model.work import Branch, Gang, GangKey, Member
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """One entry of the window: a gang, or single pods of equal shape, queue and priority as one elastic gang."""
+    """One entry of the window: a gang, or single pods of equal shape, queue and tier as one elastic gang."""
 
     gang: Gang
     singles: tuple[Gang, ...] = ()
+    tier: int = 0
 
 
-def ranked(gangs: Iterable[Gang]) -> list[Gang]:
-    """Priority, then age; ties by name, so that the order never depends on how the work was found."""
-    return sorted(gangs, key=lambda gang: (-gang.priority, gang.arrived_seconds, gang.key))
-
-
-def window(gangs: Sequence[Gang], limits: Limits) -> tuple[list[Ask], list[GangKey]]:
-    """(asks in rank order, keys left out). A bundle stands at the rank of its oldest pod."""
-    order: list[tuple[Gang, list[Gang]]] = []
-    bundles: dict[tuple[str, int, int, int], list[Gang]] = {}
+def window(turns: Iterable[Turn], limits: Limits, *, strict: bool = False) -> tuple[list[Ask], list[GangKey]]:
+    """(asks, keys left out). Asks stand tier by tier in the order of service, or with ``strict`` in that order alone; a
+    bundle stands at the turn of its first pod."""
+    order: list[tuple[Turn, list[Gang]]] = []
+    bundles: dict[tuple[str, int, int, Tier, bool], list[Gang]] = {}
     left_out: list[GangKey] = []
     groups = singles = 0
-    for gang in gangs:
+    for turn in turns:
+        gang = turn.gang
         if not gang.single:
             groups += 1
             if groups > limits.window_gangs:
                 left_out.append(gang.key)
             else:
-                order.append((gang, []))
+                order.append((turn, []))
             continue
         singles += 1
         if singles > limits.window_singles:
             left_out.append(gang.key)
             continue
         shape, topology = gang.members[0].shape, gang.branches[0].topology
-        alike = (gang.queue, gang.priority, id(shape), 0 if topology is None else hash(topology))
+        alike = (gang.queue, id(shape), 0 if topology is None else hash(topology), turn.tier, turn.expected)
         bundle = bundles.get(alike)
         if bundle is None:
             bundle = bundles[alike] = []
-            order.append((gang, bundle))
+            order.append((turn, bundle))
         bundle.append(gang)
-    return [Ask(_bundle(pods), tuple(pods)) if pods else Ask(gang) for gang, pods in order], left_out
+    number = {tier: at for at, tier in enumerate(sorted({turn.tier for turn, _ in order}))}
+    if not strict:
+        order.sort(key=lambda each: number[each[0].tier])
+    return [
+        Ask(_bundle(pods), tuple(pods), number[turn.tier]) if pods else Ask(turn.gang, (), number[turn.tier])
+        for turn, pods in order
+    ], left_out
 
 
 def _bundle(pods: Sequence[Gang]) -> Gang:

@@ -52,10 +52,16 @@ class Entitlement(msgspec.Struct, frozen=True):
 
     ``zero_weight``: queues of weight 0 share the surplus ``last``, or get ``none``. ``guarantee_at``: a reclaimer has
     to stay within the guarantee at ``every-ancestor`` below the common one, or at its ``leaf`` alone.
+
+    ``between``: beyond guarantees queues are served by their ``dominant-share``, or by the ``priority`` and age of
+    their work. ``order``: inside a tier of service ``value`` decides and turns break ties, or the order is ``strict``:
+    nobody is left out for somebody later.
     """
 
     zero_weight: str = "last"
     guarantee_at: str = "every-ancestor"
+    between: str = "dominant-share"
+    order: str = "value"
 
 
 COSTS = (

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from scheduler.core.demand import requests_of
 from scheduler.core.dominant import dominant_share
 from scheduler.core.ledger import Column, Ledger, ledger, left_over
 from scheduler.core.permission import may_reclaim
@@ -41,7 +42,7 @@ def differences(scenario: Scenario, snapshot: Snapshot, policy: Policy, expect: 
             yield Difference(f"dominantShares of {name}", wanted, str(found))
     if expect.order:
         order = sorted(
-            expect.order, key=lambda name: service_key(book, book.row(name), _next_ask(scenario, book, name))
+            expect.order, key=lambda name: service_key(book, book.row(name), _next_ask(scenario, snapshot, book, name))
         )
         if tuple(order) != expect.order:
             yield Difference("order", ", ".join(expect.order), ", ".join(order))
@@ -68,9 +69,10 @@ def book_of(scenario: Scenario, snapshot: Snapshot, policy: Policy) -> Ledger:
         use[form.name] = _in_units(form.use)
         firm[form.name] = _in_units(form.non_preemptible_use)
         request[form.name] = _in_units(form.request) or dict(use[form.name])
+    kinds = tuple(dict.fromkeys(snapshot.nodes.device_kinds()))
     for plan in gangs(scenario):
         for member in plan.members:
-            for resource, each in member.shape.requests:
+            for resource, each in requests_of(member.shape, kinds).items():
                 _add(use, plan.queue, (resource, ""), each * member.running)
                 _add(request, plan.queue, (resource, ""), each * member.pods)
                 if not plan.preemptible:
@@ -107,14 +109,15 @@ def _stated_shares(scenario: Scenario, book: Ledger) -> Matrix:
     return fair
 
 
-def _next_ask(scenario: Scenario, book: Ledger, queue: str) -> Matrix:
+def _next_ask(scenario: Scenario, snapshot: Snapshot, book: Ledger, queue: str) -> Matrix:
     """What the next pending gang of a queue takes; one GPU where no gang says."""
     waiting = [plan for plan in gangs(scenario) if plan.queue == queue and plan.running < plan.pods]
     if not waiting:
         return _vector(book, {"": {GPU: "1"}})
     ask = np.zeros(len(book.columns), dtype=np.int64)
+    kinds = tuple(dict.fromkeys(snapshot.nodes.device_kinds()))
     for member in waiting[0].members:
-        for resource, each in member.shape.requests:
+        for resource, each in requests_of(member.shape, kinds).items():
             if (resource, "") in book.columns:
                 ask[book.columns.index((resource, ""))] += each * (member.pods - member.running)
     return ask

@@ -23,7 +23,7 @@ from time import perf_counter
 import msgspec
 import numpy as np
 
-from scheduler.core.decide import Masks, decide
+from scheduler.core.decide import Memory, decide
 from scheduler.core.drive import parts
 from scheduler.core.engine import Engine
 from scheduler.model import effects as ef
@@ -130,11 +130,11 @@ class Replay:
     _free_seconds: float = 0.0
     _number: int = 0
     _left: int = 0
-    _masks: Masks = field(init=False)
+    _masks: Memory = field(init=False)
 
     def __post_init__(self) -> None:
         self.engine = Engine(self.policy)
-        self._masks = Masks(self.policy)
+        self._masks = Memory(self.policy)
         big = from_quantities({UNIT: 10_000, "memory": "1Ti", "pods": 100_000})
         first: list[Event] = [ev.NodeSeen(Node(f"n{number}", {}, big)) for number in range(4)]
         first += [ev.QueueSeen(queue) for queue in queues()]

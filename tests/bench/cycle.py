@@ -20,7 +20,7 @@ from time import perf_counter
 import numpy as np
 import structlog
 
-from scheduler.core.decide import Masks, decide
+from scheduler.core.decide import Memory, decide
 from scheduler.core.engine import Engine
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
@@ -65,7 +65,7 @@ class Driver:
         self.fleet = fleet
         self.engine = Engine(policy)
         self._policy = policy
-        self._masks = Masks(policy)
+        self._memory = Memory(policy)
         self._solve = solve
         self._now = 1_000_000.0
         self.engine.handle([*fleet.first(), ev.Leading(1), ev.Synced()], self._now)
@@ -104,7 +104,7 @@ class Driver:
             found.add("snapshot", marked - began)
             found.asked = len(snapshot.gangs)
             found.pods_asked = sum(gang.pods for gang in snapshot.gangs)
-        deciding = decide(snapshot, self._policy, self._now, self._policy.budget, self._masks, mark)
+        deciding = decide(snapshot, self._policy, self._now, self._policy.budget, self._memory, mark)
         effects: list[Effect] = []
         answer: SolveResult | None = None
         try:

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from scheduler.core.decide import Masks, decide
+from scheduler.core.decide import Memory, decide
 from scheduler.core.drive import Deciding
 from scheduler.core.engine import Engine
 from scheduler.core.explain import message
@@ -125,7 +125,7 @@ def measure(kind: str, nodes: int, repetitions: int) -> Answer:
     """A first gang warms what a running scheduler has warm; then one after the other, each gone before the next."""
     policy = Policy()
     engine = Engine(policy)
-    masks = Masks(policy)
+    memory = Memory(policy)
     now = 1_000_000.0
     engine.handle([*fleet(kind, nodes), ev.Leading(1), ev.Synced()], now)
     settle_memory()
@@ -139,7 +139,7 @@ def measure(kind: str, nodes: int, repetitions: int) -> Answer:
         effects = engine.handle(events[-1:], now)
         assert any(isinstance(each, ef.Decide) for each in effects), "the engine did not want to decide"
         snapshot = engine.snapshot()
-        plan, asked = without_solver(decide(snapshot, policy, now, policy.budget, masks))
+        plan, asked = without_solver(decide(snapshot, policy, now, policy.budget, memory))
         decided = perf_counter()
         engine.handle([ev.Planned(plan)], now)
         words = engine.handle([ev.Ticked()], now)

@@ -8,6 +8,10 @@ import msgspec
 
 from scheduler.core.decide import decide
 from scheduler.core.drive import run
+from scheduler.core.entitled import Entitlements
+from scheduler.core.ranking import turns
+from scheduler.core.window import window
+from scheduler.core.worth import AGE_STEPS, Worth, worth_of
 from scheduler.model.neighbours import Neighbours
 from scheduler.model.plan import Plan
 from scheduler.model.policy import Policy, SolverBudget
@@ -27,7 +31,6 @@ from tests.oracle.world import RESOURCES, TOPOLOGY, World
 
 POLICY = Policy()
 BUDGET = SolverBudget(wall_seconds=60.0, work=20.0)
-AGE_STEPS = 1000
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -56,8 +59,9 @@ class Outcome(msgspec.Struct, frozen=True):
 def compare(world: World) -> Outcome:
     """The optimum by trying everything, beside what the solver and a whole decision reach. TooLargeError where
     everything is too much to try."""
-    built = _built(world)
-    prices = _prices(world, built)
+    worth = _worth(world)
+    built = _built(world, worth)
+    prices = _prices(world, built, worth)
     optimum = best(world, prices)
     start = place(built.problem)
     result = _last(SolveRequest(built.problem, start, BUDGET.wall_seconds, BUDGET.work))
@@ -75,7 +79,13 @@ def compare(world: World) -> Outcome:
     )
 
 
-def _prices(world: World, built: Built) -> Prices:
+def _worth(world: World) -> Worth:
+    """The order of service is given here: what is tried is what follows from it."""
+    order = turns(world.gangs, world.snapshot(), POLICY, lambda: Entitlements(POLICY).of(world.snapshot()))
+    return worth_of(window(order, POLICY.limits)[0], world.snapshot().nodes, POLICY)
+
+
+def _prices(world: World, built: Built, worth: Worth) -> Prices:
     """Work is worth its GPUs, a little by its CPUs, at last by its age. What is free for packing is what a problem says
     of its nodes."""
     problem = built.problem
@@ -84,8 +94,9 @@ def _prices(world: World, built: Built) -> Prices:
     for code, rows in enumerate(built.class_rows):
         free |= {row: int(problem.class_free[code, scarce]) for row in rows.tolist()}
     return Prices(
+        tiers=tuple(worth.tiers[gang.key] for gang in world.gangs),
         values=tuple(_values(gang) for gang in world.gangs),
-        bonuses=tuple(_bonuses(world).values()),
+        bonuses=tuple(worth.bonuses[gang.key] for gang in world.gangs),
         free=tuple(free.values()),
         step=max(1, max(free.values(), default=0) // 16),
     )
@@ -100,12 +111,7 @@ def _values(gang: Gang) -> tuple[int, ...]:
     return tuple(values)
 
 
-def _bonuses(world: World) -> dict[GangKey, int]:
-    count = len(world.gangs)
-    return {gang.key: (AGE_STEPS - 1) * (count - rank) // count for rank, gang in enumerate(world.gangs)}
-
-
-def _built(world: World) -> Built:
+def _built(world: World, worth: Worth) -> Built:
     """The problem of a world, with work worth what a decision makes of it."""
     snapshot = world.snapshot()
     gangs = [_as_seen(gang, snapshot.neighbours) for gang in world.gangs]
@@ -127,7 +133,8 @@ def _built(world: World) -> Built:
         masks,
         POLICY,
         values={gang.key: _values(gang) for gang in gangs},
-        bonuses=_bonuses(world),
+        tiers=worth.tiers,
+        bonuses=worth.bonuses,
         queue_rooms=tuple(
             QueueRoom(
                 names.index(parents[name]) if parents[name] else -1,

@@ -22,8 +22,10 @@ WIDER = 4
 
 class Prices(msgspec.Struct, frozen=True):
     """The numbers that plans are compared by: what a pod of each member is worth, what a gang's age adds, what of the
-    scarce resource counts as free on each node, and in which steps it is counted."""
+    scarce resource counts as free on each node, and in which steps it is counted. ``tiers`` are served one before the
+    other."""
 
+    tiers: tuple[int, ...]
     values: tuple[tuple[int, ...], ...]
     bonuses: tuple[int, ...]
     free: tuple[int, ...]
@@ -40,9 +42,9 @@ class Judge:
     @property
     def tiers(self) -> list[str]:
         gangs = self.world.gangs
-        ranks = self._ranks()
-        elastic = {ranks[gang.priority] for gang in gangs if _may_have_surplus(gang)}
-        names = [f"served-value/{rank}" for rank in sorted(ranks.values())]
+        ranks = self.prices.tiers
+        elastic = {rank for rank, gang in zip(ranks, gangs, strict=True) if _may_have_surplus(gang)}
+        names = [f"served-value/{rank}" for rank in sorted(set(ranks))]
         names += [f"served-value/{rank}/surplus" for rank in sorted(elastic)]
         branches = [(gang, branch) for gang in gangs for branch in range(len(gang.branches))]
         names += ["preferred-topology"] if any(near(*each) for each in branches) else []
@@ -54,7 +56,7 @@ class Judge:
         gang, tiers = self.world.gangs[index], self.tiers
         added = dict.fromkeys(tiers, 0)
         counts = [sum(row) for row in pods]
-        rank = self._ranks()[gang.priority]
+        rank = self.prices.tiers[index]
         if any(counts):
             added[f"served-value/{rank}"] += _least_worth(gang, self.prices.values[index]) + self.prices.bonuses[index]
         if f"served-value/{rank}/surplus" in added:
@@ -142,9 +144,6 @@ class Judge:
                 count * taken * (free // self.prices.step) for count, free in zip(row, self.prices.free, strict=True)
             )
         return cost
-
-    def _ranks(self) -> dict[int, int]:
-        return {each: rank for rank, each in enumerate(sorted({gang.priority for gang in self.world.gangs})[::-1])}
 
 
 def near(gang: Gang, branch: int) -> list[str]:

@@ -6,11 +6,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from scheduler.core.demand import in_leaf
 from scheduler.core.explain import message
 from scheduler.core.lifecycle import ARROWS, Phase, allowed
+from scheduler.core.ranking import Turn
 from scheduler.core.shares import QueueTree, admission_trouble, shares, tree_troubles
 from scheduler.core.voice import Voice, pod_reason
-from scheduler.core.window import ranked, window
+from scheduler.core.window import window
 from scheduler.model.plan import Cause, Refusal, Verdict
 from scheduler.model.policy import Limits, VerdictPace
 from scheduler.model.queue import Queue, Quota
@@ -72,13 +74,17 @@ def gang(name: str, priority: int = 0, arrived: float = 0.0, *, single: bool = F
 
 
 def test_priority_then_age_then_name() -> None:
-    order = ranked([gang("d", 0, 1), gang("c", 0, 1), gang("b", 0, 0), gang("a", 9, 5)])
+    order = in_leaf([gang("d", 0, 1), gang("c", 0, 1), gang("b", 0, 0), gang("a", 9, 5)])
     assert [each.key for each in order] == ["a", "b", "c", "d"]
+
+
+def in_turn(*gangs: Gang) -> list[Turn]:
+    return [Turn(gang, (0, (), -gang.priority)) for gang in gangs]
 
 
 def test_equal_single_pods_are_one_ask_at_the_rank_of_the_oldest() -> None:
     work = [gang("s1", single=True), gang("g"), gang("s2", single=True), gang("s3", single=True, of=TWO_GPUS)]
-    asks, left_out = window(work, Limits())
+    asks, left_out = window(in_turn(*work), Limits())
     assert [(ask.gang.key, ask.gang.pods, len(ask.singles)) for ask in asks] == [
         ("s1", 2, 2),
         ("g", 1, 0),
@@ -88,7 +94,7 @@ def test_equal_single_pods_are_one_ask_at_the_rank_of_the_oldest() -> None:
 
 
 def test_the_window_says_what_it_leaves_out() -> None:
-    asks, left_out = window([gang("a"), gang("b"), gang("s", single=True)], Limits(window_gangs=1))
+    asks, left_out = window(in_turn(gang("a"), gang("b"), gang("s", single=True)), Limits(window_gangs=1))
     assert ([ask.gang.key for ask in asks], left_out) == (["a", "s"], ["b"])
 
 
