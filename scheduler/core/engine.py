@@ -398,7 +398,7 @@ class Engine:
     # -- plans -----------------------------------------------------------------------------------------------------
 
     def _note_verdicts(self, plan: Plan, now_seconds: float) -> None:
-        for key, verdict in plan.verdicts.items():
+        for key, verdict in self._voice.news(plan.verdicts):
             if verdict.cause is Cause.PLACED:
                 continue
             if key in self._gangs.pending:
