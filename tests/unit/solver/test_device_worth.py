@@ -32,7 +32,7 @@ def kept(*mix: MemberAsk) -> list[float]:
         ),
         mix=mix,
     )
-    return kept_milli(problem).tolist()
+    return [float(milli) for milli in kept_milli(problem)]
 
 
 def shares(milli: int, pods: int, devices: int = 1) -> MemberAsk:
@@ -60,6 +60,7 @@ def test_pods_that_are_many_weigh_more() -> None:
     """190 fills what 810 leaves: for nothing while there are more rests than shares of it, else five fill a device."""
     assert kept(shares(810, 10), shares(190, 2))[190] == 0
     assert kept(shares(810, 2), shares(190, 10))[190] == pytest.approx(200)
+    assert kept(shares(810, 10), shares(190, 6), shares(190, 6))[190] == pytest.approx(200)
 
 
 def test_an_idle_device_is_worth_more_than_its_parts() -> None:
