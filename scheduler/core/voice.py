@@ -35,6 +35,8 @@ class Voice:
         self._sayings: dict[GangKey, Saying] = {}
         self._unsaid: dict[GangKey, None] = {}
         self._one_of: dict[Verdict, Verdict] = {}
+        self._texts: dict[int, str] = {}
+        """By the identity of those of `_one_of`."""
         self._tokens = pace.writes_per_second
         self._filled_at_seconds = 0.0
 
@@ -43,12 +45,14 @@ class Voice:
         object stands for all that are equal, so that to compare costs next to nothing."""
         if len(self._one_of) > VERDICTS_KEPT:
             self._one_of.clear()
+            self._texts.clear()
         one_of: dict[int, Verdict] = {}
         found = []
         for key, verdict in verdicts.items():
             same = one_of.get(id(verdict))
             if same is None:
                 same = one_of[id(verdict)] = self._one_of.setdefault(verdict, verdict)
+                self._texts.setdefault(id(same), message(same))
             saying = self._sayings.get(key)
             if saying is None or saying.verdict is not same:
                 found.append((key, same))
@@ -58,16 +62,18 @@ class Voice:
         """A gang waits for this reason from now on (or still)."""
         saying = self._sayings.get(key)
         if saying is None:
-            saying = self._sayings[key] = Saying(verdict, message(verdict), now_seconds)
-        elif saying.verdict != verdict:
+            saying = self._sayings[key] = Saying(verdict, self._text(verdict), now_seconds)
+        elif saying.verdict is not verdict:
             if saying.verdict.cause != verdict.cause:
                 saying.since_seconds = now_seconds
-            saying.text = message(verdict)
-        saying.verdict = verdict
+            saying.verdict, saying.text = verdict, self._text(verdict)
         if (saying.said_cause, saying.said_text) != (verdict.cause.value, saying.text):
             self._unsaid[key] = None
         else:
             self._unsaid.pop(key, None)
+
+    def _text(self, verdict: Verdict) -> str:
+        return self._texts.get(id(verdict)) or message(verdict)
 
     def remember(self, key: GangKey, cause: str, text: str, since_seconds: float) -> None:
         """What a predecessor has said stands on the server: it need not be said again."""
