@@ -13,7 +13,7 @@ from scheduler.model.plan import Cause, Refusal, Verdict
 from scheduler.model.relations import LabelSet
 from scheduler.model.resources import quantity_text
 from scheduler.model.shape import Shape, VolumeAsk
-from scheduler.model.work import Branch, Gang, Member, MemberSpec, Place, Pod, PodGroup, single_key
+from scheduler.model.work import Assignment, Branch, Gang, Member, MemberSpec, Place, Pod, PodGroup, single_key
 
 
 class Resolved(msgspec.Struct, frozen=True):
@@ -93,6 +93,15 @@ def resolve(group: PodGroup, pods: Iterable[Pod], known: Mapping[str, str] | Non
     label_sets = {member: tuple(found) for member, found in by_member.items()}
     minimum = _minimum(group, expected, Counter(member_of.values()))
     return Resolved(shapes, member_of, tuple(mismatches), minimum, expected, label_sets=label_sets)
+
+
+def with_shapes(resolved: Resolved, record: Assignment, known: Mapping[str, Shape]) -> Resolved:
+    """Also with the members that a record has places for and of which no pod is there just now."""
+    away = {place.member for place in record.places} & known.keys() - resolved.shapes.keys()
+    if not away:
+        return resolved
+    shapes = {**resolved.shapes, **{member: known[member] for member in sorted(away)}}
+    return msgspec.structs.replace(resolved, shapes=shapes)
 
 
 def _minimum(group: PodGroup, expected: int, pods: Mapping[str, int]) -> int:
