@@ -98,6 +98,10 @@ class Engine:
     def snapshot(self) -> Snapshot:
         """The picture that the decision asked for is made from."""
         picture = self.store.snapshot((*self._gangs.pending.values(), *self._singles.values()))
+        taking = self.policy.taking
+        if taking.preempt or taking.reclaim or taking.moves:
+            running = self._gangs.running.all(self._now_seconds)
+            picture = replace(picture, running=running, guards=self.store.guards.allowed())
         return replace(picture, standing=standing(self.store))
 
     @property
@@ -320,6 +324,7 @@ class Engine:
         self._gangs.recharge(key)
 
     def _see_single(self, pod: Pod) -> None:
+        self._gangs.running.touch(single_key(pod.uid))
         queue = pod.queue or self.store.fallback_queue(pod.namespace)
         self.store.charge(pod.uid, self._binder.charge_of(pod, queue, None, ""))
         waits = not (pod.node or pod.finished or pod.leaving or pod.gated or self._binder.pending(pod))
@@ -341,6 +346,7 @@ class Engine:
         pod = self.store.lose_pod(uid)
         if pod is None:
             return
+        self._gangs.running.touch(single_key(uid))
         self._binder.forget(uid)
         self._evictor.forget(uid)
         self._claims.forget(uid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 
 import msgspec
@@ -18,6 +19,7 @@ from scheduler.core.giving_way import GivingWay, gang_of_pod, victim_of
 from scheduler.core.lifecycle import Phase, allowed
 from scheduler.core.ranks import turns
 from scheduler.core.resolve import Resolved, gang_of, promises, resolve, whole, with_shapes
+from scheduler.core.running_work import RunningWork
 from scheduler.core.status import as_written, group_status, says_the_same, warning_about
 from scheduler.core.store import Spot, Store, by_member, newer, places_of, spots
 from scheduler.core.voice import Voice, pod_effects
@@ -25,6 +27,7 @@ from scheduler.model.effects import Bump, Commit, Effect, Hold, Release, Tell, W
 from scheduler.model.events import Done, Failed
 from scheduler.model.plan import Cause, Decision, Refusal, Verdict
 from scheduler.model.policy import Policy
+from scheduler.model.running import Running
 from scheduler.model.work import FINALIZER, Assignment, Gang, GangKey, Place, Pod, PodGroup, single_key
 
 PREPARING_WORDS_SECONDS = 3.0
@@ -54,6 +57,7 @@ class Gangs:
         self._claims = claims
         self._evictor = evictor
         self._giving_way = GivingWay(store, evictor, policy)
+        self.running = RunningWork(store, self._giving_way, self._running)
         self._states: dict[GangKey, GangState] = {}
         self._dirty: dict[GangKey, None] = {}
         self._timed: dict[GangKey, None] = {}
@@ -64,10 +68,11 @@ class Gangs:
 
     def touch(self, key: GangKey) -> None:
         self._dirty[key] = None
+        self.running.touch(key)
 
     def touch_all(self) -> None:
         for key in (*self._store.groups, *self._store.members_of):
-            self._dirty[key] = None
+            self.touch(key)
 
     def see_pod(self, key: GangKey, pod: Pod, before: Pod | None) -> None:
         state = self._state(key)
@@ -176,6 +181,26 @@ class Gangs:
         state = None if key is None else self._states.get(key)
         return state is not None and pod.uid in state.departing
 
+    def _running(self, key: GangKey, now_seconds: float) -> Iterator[Running]:
+        """What of a gang may be asked to give way: all of it once every pod of it stands; whoever leaves anyway."""
+        group, state = self._store.groups.get(key), self._states.get(key)
+        pods = self._store.members_of.get(key, {})
+        if group is None or state is None or state.resolved is None or not pods:
+            return
+        queue = self.queue_of(key)
+        own = {uid: pod for uid, pod in pods.items() if uid in state.resolved.member_of}
+        alone = [pod for uid, pod in pods.items() if uid in state.departing]
+        settled = state.phase in (Phase.RUNNING, Phase.DEGRADED) and not any(map(self._binder.in_flight, own))
+        if settled and state.committing is None and self._taken(key):
+            priority = self._priority(group, pods)
+            waits = key in self.pending
+            yield self.running.gang(group, state.resolved, own.values(), queue, priority, now_seconds, waits=waits)
+        else:
+            alone += [pod for pod in own.values() if pod.leaving or self._store.notices.given(pod.uid)]
+        for pod in alone:
+            if self.running.standing(pod, now_seconds):
+                yield self.running.single(pod, queue, now_seconds)
+
     def queue_of(self, key: GangKey) -> str:
         """The queue a gang belongs to: its PodGroup's, else its pods', else the namespace's default, else `default`."""
         group = self._store.groups.get(key)
@@ -247,9 +272,13 @@ class Gangs:
         changed = self._store.notices.changed
         for uid in tuple(changed):
             pod = self._store.pods.get(uid)
-            key = None if pod is None else gang_of_pod(pod)
+            if pod is None:
+                continue
+            key = gang_of_pod(pod)
             if key is not None:
                 self.touch(key)
+            else:
+                self.running.touch(single_key(uid))
         changed.clear()
 
     def _count(self, key: GangKey) -> None:
@@ -605,6 +634,9 @@ class Gangs:
             return
         if record is None:
             self._advance(key, state, Phase.QUEUED)
+        stated = self._store.priority_classes.get(group.priority_class)
+        if stated is not None and stated.preempts != found.preempts:
+            found = msgspec.structs.replace(found, preempts=stated.preempts)
         if self.pending.get(key) != found:
             self.pending[key] = state.gang = found
             self.stirred = True

@@ -51,6 +51,8 @@ def single_gang(pod: Pod, queue: str) -> Gang:
         branches=(Branch("", -1, minimum=1, topology=pod.topology),),
         preemptible=pod.preemptible,
         single=True,
+        preempts=pod.preempts,
+        user=pod.user or pod.namespace,
     )
 
 
@@ -196,6 +198,11 @@ def gang_of(
     return _gang(group, resolved, queue, priority, missing, held, pods)
 
 
+def whole_gang(group: PodGroup, resolved: Resolved, queue: str, priority: int, wanted: Mapping[str, int]) -> Gang:
+    """The gang with all that it asks for, wherever its pods are; ``wanted`` is how many there are of each member."""
+    return _gang(group, msgspec.structs.replace(resolved, volumes={}), queue, priority, wanted, (), {})
+
+
 def _gang(
     group: PodGroup,
     resolved: Resolved,
@@ -242,6 +249,9 @@ def _gang(
         held=held,
         held_branches=tuple(index[branch_name(group, place.member)] for place in held),
         leader=_leader(group, resolved),
+        preempts=all(pods[uid].preempts for uid in resolved.member_of if uid in pods),
+        delay_seconds=group.delay_seconds,
+        user=group.user or group.namespace,
     )
 
 
