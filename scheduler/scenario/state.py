@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import msgspec
@@ -26,8 +26,11 @@ STARTED_BEFORE_SECONDS = 3600.0
 
 
 class PodAt(msgspec.Struct, frozen=True):
-    """A pod with a place. It runs, or is ``leaving`` (terminates), or ``stuck`` in termination, or ``awaits`` others:
-    a decision stands that promises it the place, and it is bound once these pods (UIDs) are gone."""
+    """A pod with a place. It runs, or is ``leaving`` (terminates), or ``stuck`` in termination, or the place is
+    ``promised`` to it: a decision stands, and it is bound once the pods that leave are gone.
+
+    ``returns``: when it is evicted its controller makes another.
+    """
 
     uid: str
     gang: str
@@ -37,7 +40,8 @@ class PodAt(msgspec.Struct, frozen=True):
     started_seconds: float = 0.0
     leaving: bool = False
     stuck: bool = False
-    awaits: tuple[str, ...] = ()
+    promised: bool = False
+    returns: bool = True
 
     @property
     def stays(self) -> bool:
@@ -46,14 +50,11 @@ class PodAt(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class GangState:
-    """A gang and its pods that have places, until they are gone. ``made`` numbers the pods that it ever had; ``lost``
-    are pods by member that nobody makes anew. One that has ``ended`` asks for nothing."""
+    """A gang and its pods that have places, until they are gone; ``made`` numbers the pods that it ever had."""
 
     plan: GangPlan
     pods: tuple[PodAt, ...] = ()
     made: int = 0
-    lost: Mapping[str, int] = field(default_factory=dict)
-    ended: bool = False
 
     @cached_property
     def staying(self) -> Mapping[str, Counter[str]]:
@@ -66,11 +67,12 @@ class GangState:
 
     def missing(self, member: MemberPlan) -> int:
         """Pods of a member that have no place, or are about to lose it and will be made anew."""
-        return member.pods - self._stay(member) - self.lost.get(member.name, 0)
+        lost = sum(1 for pod in self.pods if pod.member == member.name and not pod.stays and not pod.returns)
+        return member.pods - self._stay(member) - lost
 
     @property
     def waits(self) -> bool:
-        return self.plan.may_wait and not self.ended and any(self.missing(member) > 0 for member in self.plan.members)
+        return self.plan.may_wait and any(self.missing(member) > 0 for member in self.plan.members)
 
     def gang(self) -> Gang:
         """What still needs places: minima less what has them already."""
@@ -134,7 +136,7 @@ class GangState:
                 devices=pod.devices,
             )
             for pod in self.pods
-            if not pod.stuck and not pod.awaits
+            if not pod.stuck and not pod.promised
         )
         if not pods:
             return None
@@ -257,8 +259,7 @@ def _stated(plan: GangPlan, held: Mapping[tuple[str, str, str], list[Uses]], now
                         stuck=is_stuck,
                     )
                 )
-    lost = Counter(pod.member for pod in pods if not pod.stays)
-    return GangState(plan, tuple(pods), len(pods), lost)
+    return GangState(plan, tuple(msgspec.structs.replace(pod, returns=pod.stays) for pod in pods), len(pods))
 
 
 def _picked(which: bool | Mapping[str, int]) -> Counter[str] | None:

@@ -13,7 +13,6 @@ from auditor.facts import Fact
 from auditor.promises.assignment import Assignment
 from auditor.promises.binding import Binding
 from auditor.promises.capacity import Capacity
-from auditor.promises.devices import Devices
 from auditor.promises.eviction import Eviction
 from auditor.promises.gang import GangMinimum
 from auditor.promises.history import History
@@ -37,7 +36,6 @@ def promises(world: World) -> list[Promise]:
     return [
         History(world),
         Capacity(world),
-        Devices(world),
         Assignment(world),
         GangMinimum(world),
         Binding(world),

@@ -1,0 +1,189 @@
+"""The cheapest legal way to place the gang that waits, by trying every set of victims, every move and every place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import groupby, product
+
+from tests.oracle.taking.entitled import Entitled, entitled
+from tests.oracle.taking.rights import Evicted, branches, evictable, permitted
+from tests.oracle.taking.world import NOW_SECONDS, Running, World
+
+Cost = tuple[int, ...]
+"""In the default policy's order: pods of the own queue, how far down the least entitled branch stands among those above
+their share, the highest priority, GPU-seconds lost and pods evicted (each first of gangs that go as a whole, since
+surplus goes before whole gangs), GPU-seconds moved, pods moved."""
+
+Spots = tuple[int, ...]
+"""[nodes] pods."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who goes from where, where each running gang's other pods are then, and where the taker is."""
+
+    evicted: Evicted
+    after: tuple[Spots, ...]
+    places: Spots
+
+
+def cheapest(world: World) -> tuple[Cost, Plan] | None:
+    """The least that placing the taker costs; None: there is no legal way."""
+    book = entitled(world)
+    sets = [each for each in _sets(world) if permitted(world, book, each)]
+    priced = sorted((eviction_cost(world, book, each), each) for each in sets)
+    for cost, group in groupby(priced, key=lambda each: each[0]):
+        found = [best for _, each in group if (best := _fewest_moves(world, each)) is not None]
+        if found:
+            moved, plan = min(found, key=lambda each: each[0])
+            return (*cost, *moved), plan
+    return None
+
+
+def cost_of(world: World, plan: Plan) -> Cost:
+    """What a given plan costs; AssertionError where it may not be."""
+    book = entitled(world)
+    free = [node.gpus for node in world.nodes]
+    moved = [0, 0]
+    disrupted = dict.fromkeys(dict(world.guards), 0)
+    for gang, gone, after in zip(world.running, plan.evicted, plan.after, strict=True):
+        kept = sum(after)
+        assert kept + sum(gone) == gang.pods, f"{gang.name} lost or won pods on the way"
+        assert kept == 0 or kept >= min(gang.minimum, gang.pods), f"{gang.name} is left below its minimum"
+        assert not any(gone) or evictable(world, gang), f"{gang.name} may not be evicted"
+        away = _moved(gang, gone, after)
+        assert not away or (gang.movable and gang.preemptible and world.moves), f"{gang.name} may not be moved"
+        moved[0] += away * _lost(gang)
+        moved[1] += away
+        if gang.guard:
+            disrupted[gang.guard] += away + sum(gone)
+        free = [left - gang.gpus * count for left, count in zip(free, after, strict=True)]
+    free = [left - world.waiting.gpus * count for left, count in zip(free, plan.places, strict=True)]
+    assert min(free) >= 0, "a node is over-committed"
+    assert all(disrupted[name] <= allowed for name, allowed in world.guards), "a disruption budget is broken"
+    assert sum(plan.places) == world.waiting.pods, "the taker is placed in part"
+    racks = {node.rack for node, count in zip(world.nodes, plan.places, strict=True) if count}
+    assert not world.waiting.one_rack or len(racks) == 1, "the taker is in several racks"
+    assert permitted(world, book, plan.evicted), "the victims may not be taken"
+    return (*eviction_cost(world, book, plan.evicted), *moved)
+
+
+def eviction_cost(world: World, book: Entitled, evicted: Evicted) -> Cost:
+    victims = [(gang, sum(gone)) for gang, gone in zip(world.running, evicted, strict=True) if any(gone)]
+    own = [(gang, pods) for gang, pods in victims if gang.queue == world.waiting.queue]
+    whole = [(gang, pods) for gang, pods in victims if pods == gang.pods]
+    shares = {_share(world, book, gang) for gang in world.running if _may_be_reclaimed(world, gang)}
+    touched = {_share(world, book, gang) for gang, _ in victims if gang.queue != world.waiting.queue}
+    return (
+        sum(pods for _, pods in own),
+        max((sum(other > share for other in shares) for share in touched), default=0),
+        max((gang.priority for gang, _ in victims), default=-1),
+        sum(pods * _lost(gang) for gang, pods in whole),
+        sum(pods * _lost(gang) for gang, pods in victims),
+        sum(pods for _, pods in whole),
+        sum(pods for _, pods in victims),
+    )
+
+
+def _share(world: World, book: Entitled, gang: Running) -> Fraction:
+    return book.above[branches(world, gang.queue)[1]]
+
+
+def _may_be_reclaimed(world: World, gang: Running) -> bool:
+    return gang.queue != world.waiting.queue and evictable(world, gang)
+
+
+def _lost(gang: Running) -> int:
+    """GPU-seconds of one pod."""
+    return gang.gpus * (NOW_SECONDS - gang.started_seconds)
+
+
+def _moved(gang: Running, gone: Sequence[int], after: Sequence[int]) -> int:
+    """Pods that are elsewhere then: on each node stay as many as can."""
+    stay = [min(before - lost, now) for before, lost, now in zip(gang.on, gone, after, strict=True)]
+    return sum(after) - sum(stay)
+
+
+def _sets(world: World) -> Iterator[Evicted]:
+    """Every set of victims that leaves each gang whole, at its minimum at least, or gone."""
+    ways = []
+    for gang in world.running:
+        nobody = (0,) * len(gang.on)
+        own = [nobody]
+        if evictable(world, gang):
+            every = product(*(range(count + 1) for count in gang.on))
+            surplus = gang.pods - min(gang.minimum, gang.pods)
+            own += [each for each in every if each != nobody and (sum(each) <= surplus or sum(each) == gang.pods)]
+        ways.append(own)
+    yield from product(*ways)
+
+
+def _fewest_moves(world: World, evicted: Evicted) -> tuple[tuple[int, int], Plan] | None:
+    """The least (GPU-seconds, pods) that must move so that the taker has a place when these are gone."""
+    disrupted = dict.fromkeys(dict(world.guards), 0)
+    for gang, gone in zip(world.running, evicted, strict=True):
+        if gang.guard:
+            disrupted[gang.guard] += sum(gone)
+    room = {name: allowed - disrupted[name] for name, allowed in world.guards}
+    if min(room.values(), default=0) < 0:
+        return None
+    best: tuple[tuple[int, int], Plan] | None = None
+
+    def settle(number: int, free: Spots, after: tuple[Spots, ...], cost: tuple[int, int], left: dict[str, int]) -> None:
+        nonlocal best
+        if best is not None and cost >= best[0]:
+            return
+        if number == len(world.running):
+            places = next(_spots_of_taker(world, free), None)
+            if places is not None:
+                best = cost, Plan(evicted, after, places)
+            return
+        gang, gone = world.running[number], evicted[number]
+        for spots in _rearranged(world, gang, gone):
+            away = _moved(gang, gone, spots)
+            more = (cost[0] + away * _lost(gang), cost[1] + away)
+            taken = tuple(have - gang.gpus * count for have, count in zip(free, spots, strict=True))
+            if away and gang.guard and left[gang.guard] < away:
+                continue
+            if min(taken) >= 0:
+                budget = {**left, gang.guard: left[gang.guard] - away} if gang.guard else left
+                settle(number + 1, taken, (*after, spots), more, budget)
+
+    settle(0, tuple(node.gpus for node in world.nodes), (), (0, 0), room)
+    return best
+
+
+def _rearranged(world: World, gang: Running, gone: Sequence[int]) -> list[Spots]:
+    """Where the pods that are not evicted may be, those that move least first."""
+    stay = tuple(count - lost for count, lost in zip(gang.on, gone, strict=True))
+    if not (world.moves and gang.movable and gang.preemptible):
+        return [stay]
+    return sorted(_spread(sum(stay), len(stay)), key=lambda spots: _moved(gang, gone, spots))
+
+
+def _spots_of_taker(world: World, free: Sequence[int]) -> Iterator[Spots]:
+    taker = world.waiting
+    racks = sorted({node.rack for node in world.nodes}) if taker.one_rack else [""]
+    for rack in racks:
+        fits = [
+            have // taker.gpus if node.rack == rack or not rack else 0
+            for have, node in zip(free, world.nodes, strict=True)
+        ]
+        if sum(fits) >= taker.pods:
+            left = taker.pods
+            spots = []
+            for room in fits:
+                spots.append(min(room, left))
+                left -= spots[-1]
+            yield tuple(spots)
+
+
+def _spread(pods: int, nodes: int) -> Iterator[Spots]:
+    if nodes == 1:
+        yield (pods,)
+        return
+    for first in range(pods + 1):
+        for rest in _spread(pods - first, nodes - 1):
+            yield (first, *rest)
