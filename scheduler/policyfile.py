@@ -52,6 +52,7 @@ class _Patience(_Strict):
     bind_retry_seconds: float = Field(Patience().bind_retry_seconds, gt=0)
     claims_bound_seconds: float = Field(Patience().claims_bound_seconds, gt=0)
     claims_retry_seconds: float = Field(Patience().claims_retry_seconds, ge=0)
+    taking_retry_seconds: float = Field(Patience().taking_retry_seconds, ge=0)
 
 
 class _Entitlement(_Strict):

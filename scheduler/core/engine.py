@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
+from scheduler.core.evictor import Evictor
 from scheduler.core.explain import sentence
 from scheduler.core.gang_claims import GangClaims
 from scheduler.core.gangs import Gangs
@@ -50,8 +51,9 @@ class Engine:
         self._admission = Admission(self.store, policy)
         self._preparer = Preparer(self.store, policy.patience)
         self._claims = SingleClaims(self.store, self._binder, self._preparer, policy.patience)
+        self._evictor = Evictor(self.store, policy.patience)
         gang_claims = GangClaims(self.store, self._admission, self._preparer)
-        self._gangs = Gangs(self.store, self._binder, self._voice, self._admission, gang_claims, policy)
+        self._gangs = Gangs(self.store, self._binder, self._voice, self._admission, gang_claims, self._evictor, policy)
         self._singles: dict[str, Gang] = {}
         self._leading = False
         self._synced = False
@@ -96,6 +98,10 @@ class Engine:
     def snapshot(self) -> Snapshot:
         """The picture that the decision asked for is made from."""
         picture = self.store.snapshot((*self._gangs.pending.values(), *self._singles.values()))
+        taking = self.policy.taking
+        if taking.preempt or taking.reclaim or taking.moves:
+            running = self._gangs.running.all(self._now_seconds)
+            picture = replace(picture, running=running, guards=self.store.guards.allowed())
         return replace(picture, standing=standing(self.store))
 
     @property
@@ -123,6 +129,7 @@ class Engine:
         effects += self._gangs.review(now_seconds)
         effects += self._next_decisions(now_seconds)
         effects += self._prepared_singles(now_seconds)
+        effects += self._evictor.take()
         if self._gangs.stirred:
             self._gangs.stirred, self._stirred = False, True
         rested = self._accepted > 0 or now_seconds >= self._rest_until
@@ -255,6 +262,7 @@ class Engine:
         self._decisions.clear()
         self._binder.forget_all()
         self._preparer.forget_all()
+        self._evictor.forget_all()
         self._claims.forget_all()
         self.store.volumes.forget_stands()
         for pod in tuple(self.store.pods.values()):
@@ -275,6 +283,7 @@ class Engine:
         if before is not None and before.ours and before.group != pod.group:
             self._leave_group(before)
         self._binder.observe(pod)
+        self._evictor.observe(pod)
         self.store.see_pod(pod)
         had_room = before is not None and before.node and not before.finished
         if had_room and pod.finished:
@@ -287,6 +296,8 @@ class Engine:
             member, queue = ("", "") if charge is None else (charge.member, charge.queue)
             if charge is not None and charge.gang is not None:
                 self.store.charge(pod.uid, self._binder.charge_of(pod, queue, charge.gang, member))
+            elif charge is not None and self._gangs.departs(pod):
+                self.store.charge(pod.uid, self._binder.charge_of(pod, queue, None, ""))
             elif pod.node:
                 self._recharge_member(pod)
         elif pod.ours:
@@ -313,6 +324,7 @@ class Engine:
         self._gangs.recharge(key)
 
     def _see_single(self, pod: Pod) -> None:
+        self._gangs.running.touch(single_key(pod.uid))
         queue = pod.queue or self.store.fallback_queue(pod.namespace)
         self.store.charge(pod.uid, self._binder.charge_of(pod, queue, None, ""))
         waits = not (pod.node or pod.finished or pod.leaving or pod.gated or self._binder.pending(pod))
@@ -334,8 +346,12 @@ class Engine:
         pod = self.store.lose_pod(uid)
         if pod is None:
             return
+        self._gangs.running.touch(single_key(uid))
         self._binder.forget(uid)
+        self._evictor.forget(uid)
         self._claims.forget(uid)
+        for beneficiary in self.store.notices.by(uid):
+            self._gangs.touch(beneficiary)
         if uid in self.store.charges:
             if pod.succeeded:
                 self.store.spend(uid)
@@ -398,7 +414,7 @@ class Engine:
     # -- plans -----------------------------------------------------------------------------------------------------
 
     def _note_verdicts(self, plan: Plan, now_seconds: float) -> None:
-        for key, verdict in plan.verdicts.items():
+        for key, verdict in self._voice.news(plan.verdicts):
             if verdict.cause is Cause.PLACED:
                 continue
             if key in self._gangs.pending:
@@ -478,9 +494,16 @@ class Engine:
         if isinstance(effect, ef.SelectNode | ef.ReserveVolume):
             self._preparer.done(effect, answer.version)
             self._claims.stirred = True
+        if isinstance(effect, ef.MarkEvicted | ef.Evict):
+            self._evictor.done(effect)
+            self._touch_beneficiary(effect)
         key = _group_of(effect)
         if key is not None:
             self._gangs.done(key, answer, self._now_seconds)
+
+    def _touch_beneficiary(self, effect: ef.MarkEvicted | ef.Evict) -> None:
+        if effect.gang:
+            self._gangs.touch(effect.gang)
 
     def _failed(self, failure: ev.Failed, now_seconds: float) -> None:
         effect = failure.effect
@@ -500,6 +523,9 @@ class Engine:
                 self._voice.unsay(group_key(pod.namespace, pod.group) if pod.group else single_key(pod.uid))
         if isinstance(effect, ef.SelectNode | ef.ReserveVolume):
             self._preparer.failed(effect, now_seconds)
+        if isinstance(effect, ef.MarkEvicted | ef.Evict):
+            self._evictor.failed(failure, now_seconds)
+            self._touch_beneficiary(effect)
         if isinstance(effect, ef.WriteQueueConditions):
             self._queue_conditions.pop(effect.name, None)
             self._queue_words_at = now_seconds + QUEUE_RETRY_SECONDS

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from scheduler.model.plan import Cause, Refusal, Verdict
+import msgspec
+
+from scheduler.model.plan import Cause, Refusal, Taken, Verdict
 from scheduler.model.resources import quantity_text
+from scheduler.model.work import GangKey
 
 _FILTERS = {
     "modelled": "ask for something not supported",
@@ -126,6 +129,8 @@ _TEMPLATES = {
         "{offered} of {where} are closed to it: other gangs hold their domains exclusively, or use domains that it "
         "asks for exclusively"
     ),
+    ("guards", "EvictionRefused"): "pod {where} may not be evicted: its PodDisruptionBudget does not allow it now",
+    ("taking", "VictimStuck"): "pod {where}, whose place it was to get, has been terminating for too long",
     ("exclusive-domains", "Shared"): "gang {where} is in a domain that only one of them may use",
 }
 
@@ -169,6 +174,43 @@ def _noun(resource: str) -> str:
     if not resource:
         return "pods"
     return "GPUs" if resource == "nvidia.com/gpu" else resource
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why a pod is evicted: one word for programs, a sentence for people."""
+
+    word: str
+    sentence: str
+
+
+_RIGHTS = {
+    "OwnQueue": "by priority in their queue {theirs}",
+    "Guarantee": "within the guarantee of queue {ours}; queue {theirs} is above its own",
+    "FairShare": "within the fair share of queue {ours}; queue {theirs} is above its own",
+}
+
+
+def reason_to_leave(
+    beneficiary: GangKey, ours: str, theirs: str, gang: GangKey, taken: Taken | None, *, moved: bool
+) -> Reason:
+    """Why a pod of ``gang`` in queue ``theirs`` leaves for a beneficiary in queue ``ours``. ``taken`` are the facts of
+    the decision; a successor, who does not have them, says less."""
+    if moved:
+        return Reason("Moved", f"makes room for {beneficiary}; its new place is reserved{_price(taken)}")
+    word = "Preempted" if ours == theirs else "Reclaimed"
+    loss = None if taken is None else next((each for each in taken.losses if each.gang == gang), None)
+    right = "" if loss is None else _RIGHTS.get(loss.right, "")
+    under = f", {right.format(ours=ours, theirs=theirs)}" if right else f" of queue {ours}"
+    return Reason(word, f"gives its place to {beneficiary}{under}{_price(taken)}")
+
+
+def _price(taken: Taken | None) -> str:
+    """What the whole decision costs, and whether it is known to be the least."""
+    if taken is None:
+        return ""
+    costs = ", ".join(f"{each.tier} {abs(each.value)}" for each in taken.costs if each.value)
+    least = "no cheaper choice exists" if taken.proven else "a cheaper choice may exist"
+    return f" (costs: {costs}; {least})" if costs else f" ({least})"
 
 
 def message(verdict: Verdict) -> str:

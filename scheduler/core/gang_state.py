@@ -6,11 +6,22 @@ from dataclasses import dataclass, field
 
 from scheduler.core.lifecycle import Phase
 from scheduler.core.resolve import Resolved
+from scheduler.core.store import Spot
 from scheduler.model.effects import Commit, GroupStatus, Hold, Release, WriteStatus
-from scheduler.model.plan import Refusal
+from scheduler.model.plan import Refusal, Taken
+from scheduler.model.shape import Shape
 from scheduler.model.work import Assignment, Gang
 
 GroupWrite = Commit | Release | Hold | WriteStatus
+
+
+@dataclass(slots=True)
+class Giving:
+    """Places that others' records make a gang give up, by pod (UID), and what its own record becomes by that: None when
+    it gives up all."""
+
+    gives: dict[str, Spot]
+    rest: Assignment | None
 
 
 @dataclass(slots=True)
@@ -19,6 +30,8 @@ class GangState:
 
     phase: Phase = Phase.INCOMPLETE
     resolved: Resolved | None = None
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    """The shapes of its members as they were seen under its record, also of those whose pods are away just now."""
     loose: dict[str, None] = field(default_factory=dict)
     record: Assignment | None = None
     committing: Assignment | None = None
@@ -36,12 +49,21 @@ class GangState:
     gang: Gang | None = None
     warned: bool = False
     short_since_seconds: float = 0.0
+    giving: Giving | None = None
+    departing: frozenset[str] = frozenset()
+    """Pods (by UID) that still stand somewhere and are no part of it any more."""
+    taken: Taken | None = None
+    """Why others give way for its record, as long as the decision is remembered."""
+    leaving: int = 0
+    """How many pods have to leave before its places are free."""
+    left_seconds: float = 0.0
+    """When one of them was last seen there."""
     awaits_claims: bool = False
     """Its places are recorded, and volume claims of its pods are not bound yet."""
     unprepared: Refusal | None = None
-    """Why its claims will never be ready on the recorded nodes: the record is to be given back."""
+    """Why its record can not be prepared (claims, evictions): it is to be given back."""
     rests_until_seconds: float = 0.0
-    """After its claims could not be made ready it is not decided on before this moment."""
+    """After its record could not be prepared it is not decided on before this moment."""
     unproven: bool = False
     """Its templates promised pods that did not come, or came and finished: only pods that exist count from now on."""
 

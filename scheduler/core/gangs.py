@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 
 from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
 from scheduler.core.devices import Uses
+from scheduler.core.evictor import Evictor
+from scheduler.core.explain import Reason, reason_to_leave
 from scheduler.core.gang_claims import NOBODY, GangClaims, Seats
-from scheduler.core.gang_state import GangState, GroupWrite, needs_time
+from scheduler.core.gang_state import GangState, Giving, GroupWrite, needs_time
+from scheduler.core.giving_way import GivingWay, gang_of_pod, victim_of
 from scheduler.core.lifecycle import Phase, allowed
 from scheduler.core.ranks import turns
-from scheduler.core.resolve import Resolved, gang_of, promises, resolve, whole
+from scheduler.core.resolve import Resolved, gang_of, promises, resolve, whole, with_shapes
+from scheduler.core.running_work import RunningWork
 from scheduler.core.status import as_written, group_status, says_the_same, warning_about
 from scheduler.core.store import Spot, Store, by_member, newer, places_of, spots
 from scheduler.core.voice import Voice, pod_effects
@@ -21,16 +27,27 @@ from scheduler.model.effects import Bump, Commit, Effect, Hold, Release, Tell, W
 from scheduler.model.events import Done, Failed
 from scheduler.model.plan import Cause, Decision, Refusal, Verdict
 from scheduler.model.policy import Policy
-from scheduler.model.work import FINALIZER, Assignment, Gang, GangKey, Place, Pod, PodGroup
+from scheduler.model.running import Running
+from scheduler.model.work import FINALIZER, Assignment, Gang, GangKey, Place, Pod, PodGroup, single_key
 
 PREPARING_WORDS_SECONDS = 3.0
+
+REVIEW_ROUNDS_MAX = 3
+"""One gang's review may touch others: whom it lets go, and who waits for it. What is left then comes with the next."""
 
 
 class Gangs:
     """All gangs with a PodGroup. Told what was seen; says what to do about those it concerns when asked to review."""
 
     def __init__(
-        self, store: Store, binder: Binder, voice: Voice, admission: Admission, claims: GangClaims, policy: Policy
+        self,
+        store: Store,
+        binder: Binder,
+        voice: Voice,
+        admission: Admission,
+        claims: GangClaims,
+        evictor: Evictor,
+        policy: Policy,
     ) -> None:
         self._store = store
         self._binder = binder
@@ -38,6 +55,9 @@ class Gangs:
         self._policy = policy
         self._admission = admission
         self._claims = claims
+        self._evictor = evictor
+        self._giving_way = GivingWay(store, evictor, policy)
+        self.running = RunningWork(store, self._giving_way, self._running)
         self._states: dict[GangKey, GangState] = {}
         self._dirty: dict[GangKey, None] = {}
         self._timed: dict[GangKey, None] = {}
@@ -48,10 +68,11 @@ class Gangs:
 
     def touch(self, key: GangKey) -> None:
         self._dirty[key] = None
+        self.running.touch(key)
 
     def touch_all(self) -> None:
         for key in (*self._store.groups, *self._store.members_of):
-            self._dirty[key] = None
+            self.touch(key)
 
     def see_pod(self, key: GangKey, pod: Pod, before: Pod | None) -> None:
         state = self._state(key)
@@ -151,6 +172,34 @@ class Gangs:
         for uid, member in state.resolved.member_of.items():
             pod = self._store.pods[uid]
             self._store.charge(uid, self._binder.charge_of(pod, queue, key, member))
+        for uid in state.departing & self._store.pods.keys():
+            self._store.charge(uid, self._binder.charge_of(self._store.pods[uid], queue, None, ""))
+
+    def departs(self, pod: Pod) -> bool:
+        """Whether a pod still stands somewhere and is no part of its gang any more."""
+        key = gang_of_pod(pod)
+        state = None if key is None else self._states.get(key)
+        return state is not None and pod.uid in state.departing
+
+    def _running(self, key: GangKey, now_seconds: float) -> Iterator[Running]:
+        """What of a gang may be asked to give way: all of it once every pod of it stands; whoever leaves anyway."""
+        group, state = self._store.groups.get(key), self._states.get(key)
+        pods = self._store.members_of.get(key, {})
+        if group is None or state is None or state.resolved is None or not pods:
+            return
+        queue = self.queue_of(key)
+        own = {uid: pod for uid, pod in pods.items() if uid in state.resolved.member_of}
+        alone = [pod for uid, pod in pods.items() if uid in state.departing]
+        settled = state.phase in (Phase.RUNNING, Phase.DEGRADED) and not any(map(self._binder.in_flight, own))
+        if settled and state.committing is None and self._taken(key):
+            priority = self._priority(group, pods)
+            waits = key in self.pending
+            yield self.running.gang(group, state.resolved, own.values(), queue, priority, now_seconds, waits=waits)
+        else:
+            alone += [pod for pod in own.values() if pod.leaving or self._store.notices.given(pod.uid)]
+        for pod in alone:
+            if self.running.standing(pod, now_seconds):
+                yield self.running.single(pod, queue, now_seconds)
 
     def queue_of(self, key: GangKey) -> str:
         """The queue a gang belongs to: its PodGroup's, else its pods', else the namespace's default, else `default`."""
@@ -167,14 +216,22 @@ class Gangs:
     def review(self, now_seconds: float) -> list[Effect]:
         """The effects of everything that was touched since the last review."""
         effects: list[Effect] = []
-        for key in tuple(self._dirty):
-            del self._dirty[key]
-            effects += self._review(key, now_seconds)
-            state = self._states.get(key)
-            if state is not None and needs_time(state):
-                self._timed[key] = None
-            else:
-                self._timed.pop(key, None)
+        for _ in range(REVIEW_ROUNDS_MAX):
+            self._hear_notices()
+            touched = tuple(self._dirty)
+            if not touched:
+                break
+            self._dirty.clear()
+            # First all of them take room as they now stand, then each is acted on.
+            for key in touched:
+                self._count(key)
+            for key in touched:
+                effects += self._review(key, now_seconds)
+                state = self._states.get(key)
+                if state is not None and needs_time(state):
+                    self._timed[key] = None
+                else:
+                    self._timed.pop(key, None)
         return effects
 
     def _review(self, key: GangKey, now_seconds: float) -> list[Effect]:
@@ -183,18 +240,17 @@ class Gangs:
         pods = self._store.members_of.get(key, {})
         if group is None:
             return self._without_group(key, state, pods, now_seconds)
-        if state.resolved is None:
-            state.resolved = self._resolve(key, group, pods)
-            self.recharge(key)
+        self._count(key)
         record = state.committing or state.record
         queue = self.queue_of(key)
-        self._store.reserve(
-            key, record, queue, state.resolved.shapes, state.resolved.labels, firm=not group.preemptible
-        )
+        assert state.resolved is not None
         if record is None and state.resolved.volumes:
             self._claims.unseat(state.resolved, state.loose)
         if state.flight is not None or state.retry_at_seconds > now_seconds:
             return []  # one write at a time; after a conflict or a loss not before the watch or time says so
+        if state.giving is not None:
+            self._settle(key, state)
+            return self._give_way(key, state, group, queue)
         if record is not None and state.committing is None:
             lost = self._losing(key, state, group, now_seconds)
             if lost is not None:
@@ -205,11 +261,91 @@ class Gangs:
             return self._let_go(key, state, group)
         effects = self._prepare_and_bind(key, state, group, pods, queue, now_seconds) if record is not None else []
         if record is not None and not effects and state.flight is None:
-            effects = self._shrink(key, state, group, now_seconds)
+            effects = self._readmit(key, state, group, queue) or self._shrink(key, state, group, now_seconds)
         if not effects or state.flight is None:
             self._queue_up(key, state, group, pods, queue, now_seconds)
             effects += self._say(key, state, group, now_seconds)
         return effects
+
+    def _hear_notices(self) -> None:
+        """Pods were named by records, or are no more: their gangs are to be looked at."""
+        changed = self._store.notices.changed
+        for uid in tuple(changed):
+            pod = self._store.pods.get(uid)
+            if pod is None:
+                continue
+            key = gang_of_pod(pod)
+            if key is not None:
+                self.touch(key)
+            else:
+                self.running.touch(single_key(uid))
+        changed.clear()
+
+    def _count(self, key: GangKey) -> None:
+        """Let a gang's pods and its record take room as they now stand."""
+        group = self._store.groups.get(key)
+        if group is None:
+            return
+        state, pods = self._state(key), self._store.members_of.get(key, {})
+        record = state.committing or state.record
+        departing = frozenset(self._giving_way.departing(key, record, pods))
+        if state.resolved is None or departing != state.departing:
+            state.departing = departing
+            state.resolved = self._resolve(key, group, {uid: pods[uid] for uid in pods if uid not in departing})
+            if record is not None:
+                state.shapes |= state.resolved.shapes
+                state.resolved = with_shapes(state.resolved, record, state.shapes)
+            else:
+                state.shapes = dict(state.resolved.shapes)
+            self.recharge(key)
+        queue = self.queue_of(key)
+        self._store.reserve(
+            key,
+            self._standing_record(key, state, pods),
+            queue,
+            state.resolved.shapes,
+            state.resolved.labels,
+            firm=not group.preemptible,
+        )
+
+    def _standing_record(self, key: GangKey, state: GangState, pods: dict[str, Pod]) -> Assignment | None:
+        """The record that reserves room: what stands or is being written, less what others' records make it give up."""
+        record = state.record
+        if state.committing is not None or record is None:
+            state.giving = None
+            return state.committing
+        known = {} if state.giving is None else state.giving.gives
+        own = {victim.uid for victim in record.victims}
+        still = {
+            uid: spot for uid, spot in known.items() if uid not in own and self._store.notices.by(uid, besides=key)
+        }
+        gives = still | self._giving_way.noticed(key, record, pods)
+        if not gives:
+            state.giving = None
+            return record
+        if state.giving is None or state.giving.gives != gives:
+            assert state.resolved is not None
+            rest = self._giving_way.rest(key, record, gives, self._taken(key), state.resolved.minimum)
+            state.giving = Giving(gives, rest)
+        return state.giving.rest
+
+    def _give_way(self, key: GangKey, state: GangState, group: PodGroup, queue: str) -> list[Effect]:
+        """Write what others' records leave to this gang, while its leaving pods are still there to be counted by."""
+        assert state.giving is not None
+        if not any(self._giving_way.may_go(uid, key) for uid in state.giving.gives):
+            return []
+        rest = state.giving.rest
+        if rest is None:
+            return self._release(key, state, group, Phase.QUEUED, evicted=True)
+        return self._commit(key, state, group, rest, queue)
+
+    def _has_given(self, pod: Pod) -> bool:
+        """Whether a pod's gang goes on without it by its own record, so that it may be evicted."""
+        key = gang_of_pod(pod)
+        state = None if key is None else self._states.get(key)
+        if state is None or state.committing is not None:
+            return state is None
+        return state.record is None or any(victim.uid == pod.uid for victim in state.record.victims)
 
     def _resolve(self, key: GangKey, group: PodGroup, pods: dict[str, Pod]) -> Resolved:
         resolved = resolve(group, pods.values(), self._known_members(key, pods))
@@ -253,19 +389,35 @@ class Gangs:
         assert state.resolved is not None
         if group.suspend or group.leaving or state.resolved.mismatches:
             return Phase.QUEUED
-        if any(
-            not self._admission.holds(node, state.resolved.shapes.get(member), state.resolved.labels.get(member))
-            for member, node, _ in spots(state.record.places)
-        ):
+        if not self._still_good(state, state.record):
             return Phase.QUEUED
         patience = self._policy.patience.pods_missing_seconds
-        overdue = now_seconds - state.record.decided_at_seconds > patience
-        if (overdue and not self._enough(key, state, pods)) or (group.scheduled and not live):
+        waited_seconds = now_seconds - max(state.record.decided_at_seconds, state.left_seconds)
+        overdue = waited_seconds > patience and not self._giving_way.awaited(state.record)
+        if (overdue and not self._enough(key, state, pods)) or (
+            group.scheduled and not live and not state.record.victims
+        ):
             state.unproven = True
             return Phase.QUEUED
         return None
 
-    def _release(self, key: GangKey, state: GangState, group: PodGroup, phase: Phase) -> list[Effect]:
+    def _still_good(self, state: GangState, record: Assignment) -> bool:
+        """Whether the recorded places can still be taken: now, or once those who are to leave have left."""
+        assert state.resolved is not None
+        shapes, labels = state.resolved.shapes, state.resolved.labels
+        if self._giving_way.awaited(record):
+            return all(
+                member in shapes and self._admission.admits(node, shapes[member])
+                for member, node, _ in spots(record.places)
+            )
+        return all(
+            self._admission.holds(node, shapes.get(member), labels.get(member))
+            for member, node, _ in spots(record.places)
+        )
+
+    def _release(
+        self, key: GangKey, state: GangState, group: PodGroup, phase: Phase, *, evicted: bool = False
+    ) -> list[Effect]:
         """First bump the unbound pods, so that no late bind of this record can succeed; then take the record away."""
         if any(self._binder.in_flight(uid) for uid in self._store.members_of.get(key, {})):
             return []
@@ -278,7 +430,8 @@ class Gangs:
             return []
         state.bumps = None
         self._advance(key, state, Phase.RELEASING)
-        return self._send(state, Release(group.namespace, group.name, state.version, phase.value))
+        evictions = group.evictions + 1 if evicted else None
+        return self._send(state, Release(group.namespace, group.name, state.version, phase.value, evictions))
 
     def _let_go(self, key: GangKey, state: GangState, group: PodGroup) -> list[Effect]:
         bound = any(not pod.finished and pod.node for pod in self._store.members_of.get(key, {}).values())
@@ -307,11 +460,15 @@ class Gangs:
         if not group.held:
             self._advance(key, state, Phase.PREPARING)
             return self._send(state, Hold(group.namespace, group.name, state.version, (*group.finalizers, FINALIZER)))
-        if any(victim.uid in self._store.pods for victim in record.victims):
-            self._advance(key, state, Phase.PREPARING)
-            return []
         effects: list[Effect] = []
         open_spots = self._store.open_spots(key)
+        if record.victims or record.moves:
+            waits = self._make_room(key, state, group, record, now_seconds)
+            if waits is not None:
+                if open_spots:
+                    self._advance(key, state, Phase.PREPARING)
+                    return waits
+                effects += waits
         seats = self._seats(key, state, pods, open_spots, now_seconds)
         effects += seats.effects
         if state.unprepared is not None:
@@ -342,6 +499,45 @@ class Gangs:
         self._advance(key, state, self._phase_with_record(key, state, pods))
         return effects
 
+    def _make_room(
+        self, key: GangKey, state: GangState, group: PodGroup, record: Assignment, now_seconds: float
+    ) -> list[Effect] | None:
+        """Let those leave that the record names; None once all of them are gone."""
+        room = self._giving_way.room(
+            key, record, self._has_given, partial(self._reason, key, state, record), now_seconds
+        )
+        state.leaving = room.leaving
+        if not room.leaving:
+            return None
+        state.left_seconds = now_seconds
+        if room.refusal is not None:
+            return self._withdraw(key, state, group, record, room.refusal, now_seconds)
+        for gang in room.let_go:
+            self.touch(gang)
+        return list(room.effects)
+
+    def _withdraw(
+        self, key: GangKey, state: GangState, group: PodGroup, record: Assignment, refusal: Refusal, now_seconds: float
+    ) -> list[Effect]:
+        """Somebody may not leave, or does not: give up the places that are not taken, and be decided on anew later."""
+        self._giving_way.withdraw(key, record)
+        taken = self._taken(key)
+        if not taken:
+            state.unprepared = refusal
+            return self._release(key, state, group, Phase.QUEUED)
+        self._rest(key, state, refusal, now_seconds)
+        less = msgspec.structs.replace(record, places=places_of(taken), victims=(), moves=())
+        return self._commit(key, state, group, less, self.queue_of(key))
+
+    def _reason(self, key: GangKey, state: GangState, record: Assignment, pod: Pod) -> Reason:
+        """Why a pod leaves for this gang."""
+        charge = self._store.charges.get(pod.uid)
+        queue = "" if charge is None else charge.queue
+        moved = any(pod.uid == each.uid for move in record.moves for each in move.pods)
+        return reason_to_leave(
+            key, self.queue_of(key), queue, gang_of_pod(pod) or single_key(pod.uid), state.taken, moved=moved
+        )
+
     def _seats(
         self, key: GangKey, state: GangState, pods: dict[str, Pod], open_spots: Counter[Spot], now_seconds: float
     ) -> Seats:
@@ -364,10 +560,24 @@ class Gangs:
         """Pods that wait for a bind and that none is on its way for."""
         return {uid: None for uid in state.loose if not pods[uid].gated and not self._binder.pending(pods[uid])}
 
+    def _readmit(self, key: GangKey, state: GangState, group: PodGroup, queue: str) -> list[Effect]:
+        """Those who were to leave stay after all, because the decision that needed it was withdrawn."""
+        record = state.record
+        if record is None or not record.victims or state.committing is not None:
+            return []
+        charges = ((victim.uid, self._store.charges.get(victim.uid)) for victim in record.victims)
+        stay = [each.spot for uid, each in charges if each is not None and each.gang == key]
+        if not stay:
+            return []
+        places = places_of(spots(record.places) + Counter(stay))
+        victims = tuple(each for each in record.victims if each.uid in state.departing)
+        return self._commit(key, state, group, msgspec.structs.replace(record, places=places, victims=victims), queue)
+
     def _shrink(self, key: GangKey, state: GangState, group: PodGroup, now_seconds: float) -> list[Effect]:
         """Give back places that nobody takes: an elastic gang was scaled down, or replacements never came."""
         assert state.resolved is not None
-        if state.committing is not None or state.loose or not self._store.open_spots(key):
+        waits = state.committing is not None or state.loose or state.departing
+        if waits or not self._store.open_spots(key):
             state.short_since_seconds = 0.0
             return []
         state.short_since_seconds = state.short_since_seconds or now_seconds
@@ -408,9 +618,10 @@ class Gangs:
             elif not missing:
                 self._idle(key, state, pods, now_seconds)
             return
-        if record is None and state.rests_until_seconds > now_seconds:
+        if state.rests_until_seconds > now_seconds:
             self._settle(key, state)
-            self._advance(key, state, Phase.QUEUED)
+            if record is None:
+                self._advance(key, state, Phase.QUEUED)
             return
         held = self._held(key, state, record)
         priority = self._priority(group, pods)
@@ -423,16 +634,20 @@ class Gangs:
             return
         if record is None:
             self._advance(key, state, Phase.QUEUED)
+        stated = self._store.priority_classes.get(group.priority_class)
+        if stated is not None and stated.preempts != found.preempts:
+            found = msgspec.structs.replace(found, preempts=stated.preempts)
         if self.pending.get(key) != found:
             self.pending[key] = state.gang = found
             self.stirred = True
 
     def _idle(self, key: GangKey, state: GangState, pods: dict[str, Pod], now_seconds: float) -> None:
         """Nothing to place and no record: its pods are finished, none exist yet, or all of them are gated."""
-        if pods and all(pod.finished for pod in pods.values()):
+        present = [pod for uid, pod in pods.items() if uid not in state.departing]
+        if present and all(pod.finished for pod in present):
             self._advance(key, state, Phase.DONE)
             self._voice.drop(key)
-        elif not pods:
+        elif not present:
             assert state.resolved is not None
             self._advance(key, state, Phase.INCOMPLETE)
             short = Refusal("gang-minimum", "Incomplete", needed=state.resolved.minimum)
@@ -502,16 +717,27 @@ class Gangs:
         if state.flight is not None:
             self.stirred = True
             return []
+        standing = state.record
+        leaving = () if standing is None else self._giving_way.still_leaving(standing)
+        departing = tuple(victim_of(self._store.pods[uid]) for uid in sorted(state.departing))
+        state.taken = decision.taken
         record = Assignment(
             epoch=epoch,
             made_from=str(made_from),
             decided_at_seconds=float(int(now_seconds)),
             # What finished pods left is nobody's any more: a successor could not tell it from a place to be taken.
             places=places_of(spots((*gang.held, *whole(decision.places))) - self._store.book(gang.key).spent),
-            victims=decision.victims,
+            victims=tuple(dict.fromkeys((*leaving, *departing, *decision.victims))),
             moves=decision.moves,
         )
-        return self._commit(gang.key, state, group, record, gang.queue)
+        effects = self._commit(gang.key, state, group, record, gang.queue)
+        # Those who give way reserve no more than what is left to them, from this very moment on.
+        for uid in self._store.notices.changed:
+            pod = self._store.pods.get(uid)
+            own = None if pod is None else gang_of_pod(pod)
+            if own is not None:
+                self._count(own)
+        return effects
 
     def _commit(self, key: GangKey, state: GangState, group: PodGroup, record: Assignment, queue: str) -> list[Effect]:
         state.committing = record
@@ -527,9 +753,13 @@ class Gangs:
         return self._send(state, Commit(group.namespace, group.name, state.version, record))
 
     def _rest(self, key: GangKey, state: GangState, refusal: Refusal, now_seconds: float) -> None:
-        """Its claims could not be made ready: it says so, and is not decided on for a while."""
+        """Its record could not be prepared: it says so, and is not decided on for a while."""
+        patience = self._policy.patience
+        wait_seconds = (
+            patience.claims_retry_seconds if refusal.term == "volume-binding" else patience.taking_retry_seconds
+        )
         state.unprepared = None
-        state.rests_until_seconds = now_seconds + self._policy.patience.claims_retry_seconds
+        state.rests_until_seconds = now_seconds + wait_seconds
         self._voice.note(key, Verdict(Cause.BACKOFF, (refusal,)), now_seconds)
 
     def _settle(self, key: GangKey, state: GangState) -> None:
@@ -567,13 +797,27 @@ class Gangs:
                 self._rest(key, state, state.unprepared, now_seconds)
             group = self._store.groups.get(key)
             if group is not None:
-                self._store.groups[key] = msgspec.structs.replace(group, assignment=None, phase=effect.phase)
+                evictions = group.evictions if effect.evictions is None else effect.evictions
+                self._store.groups[key] = msgspec.structs.replace(
+                    group, assignment=None, phase=effect.phase, evictions=evictions
+                )
+            if state.withdrawn is not None:
+                self._giving_way.withdraw(key, state.withdrawn)
             self.stirred = True
-        elif isinstance(effect, Hold):
+        if isinstance(effect, Commit | Release):
+            self._tell_beneficiaries(key)
+        if isinstance(effect, Hold):
             group = self._store.groups.get(key)
             if group is not None:
                 self._store.groups[key] = msgspec.structs.replace(group, finalizers=effect.finalizers)
         self.touch(key)
+
+    def _tell_beneficiaries(self, key: GangKey) -> None:
+        """A gang's record was rewritten: those for whom it gives way may go on."""
+        notices = self._store.notices
+        for uid in self._store.members_of.get(key, {}) if notices else ():
+            for beneficiary in notices.by(uid, besides=key):
+                self.touch(beneficiary)
 
     def failed(self, key: GangKey, failure: Failed, now_seconds: float) -> None:
         state = self._states.get(key)

@@ -40,11 +40,11 @@ class Reasons:
 
     def impossible(self, gang: int) -> bool:
         """Whether it is certain that the gang fits nowhere, as far as that is known by now."""
-        return bool(self._bounds.of(gang)) or self._fits.get(gang, True) is False
+        return self._bounds.refuse(gang) or self._fits.get(gang, True) is False
 
     def open(self, gang: int) -> bool:
         """Whether only a search can tell: nothing is known, and bounds are not the whole truth."""
-        return gang not in self._fits and not self._bounds.of(gang) and not exact(self.built.problem, gang)
+        return gang not in self._fits and not self._bounds.refuse(gang) and not exact(self.built.problem, gang)
 
     def few_are_open(self, gangs: Sequence[int]) -> bool:
         """Whether it is worth while to search for all of these gangs, and to keep as much for their reasons."""
@@ -54,7 +54,7 @@ class Reasons:
         """Whether some verdict that is still to be given waits for a solve."""
         unserved = (index for index in draft.unserved if draft.waiting(index))
         return self._search.solves_left > 0 and any(
-            not self._bounds.of(index) and not exact(self.built.problem, index) for index in unserved
+            not self._bounds.refuse(index) and not exact(self.built.problem, index) for index in unserved
         )
 
     def fits(self, gang: int) -> Asking[bool | None]:

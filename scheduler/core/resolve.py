@@ -13,7 +13,7 @@ from scheduler.model.plan import Cause, Refusal, Verdict
 from scheduler.model.relations import LabelSet
 from scheduler.model.resources import quantity_text
 from scheduler.model.shape import Shape, VolumeAsk
-from scheduler.model.work import Branch, Gang, Member, MemberSpec, Place, Pod, PodGroup, single_key
+from scheduler.model.work import Assignment, Branch, Gang, Member, MemberSpec, Place, Pod, PodGroup, single_key
 
 
 class Resolved(msgspec.Struct, frozen=True):
@@ -51,6 +51,8 @@ def single_gang(pod: Pod, queue: str) -> Gang:
         branches=(Branch("", -1, minimum=1, topology=pod.topology),),
         preemptible=pod.preemptible,
         single=True,
+        preempts=pod.preempts,
+        user=pod.user or pod.namespace,
     )
 
 
@@ -93,6 +95,15 @@ def resolve(group: PodGroup, pods: Iterable[Pod], known: Mapping[str, str] | Non
     label_sets = {member: tuple(found) for member, found in by_member.items()}
     minimum = _minimum(group, expected, Counter(member_of.values()))
     return Resolved(shapes, member_of, tuple(mismatches), minimum, expected, label_sets=label_sets)
+
+
+def with_shapes(resolved: Resolved, record: Assignment, known: Mapping[str, Shape]) -> Resolved:
+    """Also with the members that a record has places for and of which no pod is there just now."""
+    away = {place.member for place in record.places} & known.keys() - resolved.shapes.keys()
+    if not away:
+        return resolved
+    shapes = {**resolved.shapes, **{member: known[member] for member in sorted(away)}}
+    return msgspec.structs.replace(resolved, shapes=shapes)
 
 
 def _minimum(group: PodGroup, expected: int, pods: Mapping[str, int]) -> int:
@@ -187,6 +198,11 @@ def gang_of(
     return _gang(group, resolved, queue, priority, missing, held, pods)
 
 
+def whole_gang(group: PodGroup, resolved: Resolved, queue: str, priority: int, wanted: Mapping[str, int]) -> Gang:
+    """The gang with all that it asks for, wherever its pods are; ``wanted`` is how many there are of each member."""
+    return _gang(group, msgspec.structs.replace(resolved, volumes={}), queue, priority, wanted, (), {})
+
+
 def _gang(
     group: PodGroup,
     resolved: Resolved,
@@ -233,6 +249,9 @@ def _gang(
         held=held,
         held_branches=tuple(index[branch_name(group, place.member)] for place in held),
         leader=_leader(group, resolved),
+        preempts=all(pods[uid].preempts for uid in resolved.member_of if uid in pods),
+        delay_seconds=group.delay_seconds,
+        user=group.user or group.namespace,
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from scheduler.core.census import Census
 from scheduler.core.devices import DeviceBook, Uses
 from scheduler.core.guards import GuardBook
+from scheduler.core.notices import Notices
 from scheduler.core.queue_use import QueueUse
 from scheduler.core.volumes import VolumeBook
 from scheduler.model.cluster import Node, NodeTable, Snapshot
@@ -50,6 +51,10 @@ class Charge(msgspec.Struct, frozen=True):
     devices: Uses = ()
     firm: bool = False
     """Not preemptible."""
+
+    @property
+    def spot(self) -> Spot:
+        return self.member, self.node, self.devices
 
 
 @dataclass(slots=True)
@@ -118,6 +123,7 @@ class Store:
         self.default_queue_of: dict[str, str] = {}
         self.priority_classes: dict[str, PriorityClassSeen] = {}
         self.guards = GuardBook()
+        self.notices = Notices()
         self.columns = Columns()
         self.charges: dict[str, Charge] = {}
         self.volumes = VolumeBook()
@@ -294,7 +300,7 @@ class Store:
         self.charge(uid, None)
         if charge is None or charge.gang is None:
             return
-        book, spot = self.book(charge.gang), _spot(charge)
+        book, spot = self.book(charge.gang), charge.spot
         before = _residual(book, spot)
         book.spent[spot] += 1
         book.done[charge.member] += 1
@@ -314,7 +320,7 @@ class Store:
             )
         if charge.gang is not None:
             book = self.book(charge.gang)
-            spot = _spot(charge)
+            spot = charge.spot
             before = _residual(book, spot)
             book.taken[spot] += sign
             self._add_residual(book, charge, _residual(book, spot) - before)
@@ -426,6 +432,7 @@ class Store:
         ``labels`` are what the pods of each member look like to others, where that is known.
         """
         labels = labels or {}
+        self.notices.serve(key, record)
         book = self.books.get(key)
         if book is None:
             if record is None:
@@ -452,6 +459,14 @@ class Store:
                 self._add(
                     spot[1], book.queue, shape, sign * _residual(book, spot), labels, devices=spot[2], firm=book.firm
                 )
+
+    def spent_of(self, key: GangKey, record: Assignment) -> Counter[Spot]:
+        """Places of a record whose pods succeeded and were deleted, also while another record is being written."""
+        book = self.books.get(key)
+        if book is None:
+            return Counter()
+        before = book.before
+        return before[1] if before is not None and before[0] == record and book.record != record else book.spent
 
     def open_spots(self, key: GangKey) -> Counter[Spot]:
         """How many pods of each member the record still expects on each node."""
@@ -556,10 +571,6 @@ def _turn_page(book: GangBook, record: Assignment | None) -> None:
         book.before, book.spent = None, before[1]
     elif book.record is not None:
         book.before, book.spent = (book.record, book.spent), Counter()
-
-
-def _spot(charge: Charge) -> Spot:
-    return charge.member, charge.node, charge.devices
 
 
 def taken_by(shape: Shape, devices: Uses) -> Resources:

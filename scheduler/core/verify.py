@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from scheduler.core.admission import Admission
 from scheduler.core.company import Guest, concerned, refusal_of_guests
 from scheduler.core.devices import Uses, slot_bits
-from scheduler.core.store import Store, spots, taken_by
+from scheduler.core.store import Charge, Store, spots, taken_by
 from scheduler.core.verify_places import misplaced
 from scheduler.model.devices import (
     CUT,
@@ -25,6 +25,7 @@ from scheduler.model.devices import (
     uses_text,
 )
 from scheduler.model.plan import Decision, Refusal
+from scheduler.model.queue import Quota
 from scheduler.model.resources import GPU, Matrix
 from scheduler.model.work import Gang
 
@@ -33,6 +34,7 @@ def refusal_of(store: Store, admission: Admission | None, gang: Gang, decision: 
     """Why a decision no longer holds on the store as it is now; None when it does. ``admission`` is None where no node
     has changed since the decision was made."""
     shapes = {member.name: member.shape for member in gang.members}
+    freed = _freed(store, decision)
     need: dict[str, Matrix] = {}
     parts: dict[str, list[DeviceUse]] = {}
     for (member, node, devices), count in spots(decision.places).items():
@@ -49,12 +51,12 @@ def refusal_of(store: Store, admission: Admission | None, gang: Gang, decision: 
                 return Refusal("devices", "NotAsAsked", where=f"{node} {uses_text(devices)}")
             parts.setdefault(node, []).extend(devices * count)
     return (
-        _no_room(store, need)
+        _no_room(store, _with_moves(store, decision, need), freed)
         or _no_device(store, need, parts)
         or _wrong_count(gang, decision)
         or misplaced(store, gang, decision.places)
         or _in_bad_company(store, gang, decision)
-        or _over_limit(store, gang, need)
+        or _over_limit(store, gang, need, decision)
     )
 
 
@@ -71,9 +73,39 @@ def _in_bad_company(store: Store, gang: Gang, decision: Decision) -> Refusal | N
     )
 
 
-def _no_room(store: Store, need: Mapping[str, Matrix]) -> Refusal | None:
+def _freed(store: Store, decision: Decision) -> dict[str, Matrix]:
+    """What those who leave give back, by node."""
+    freed: dict[str, Matrix] = {}
+    leaving = (*decision.victims, *(pod for move in decision.moves for pod in move.pods))
+    for victim in leaving:
+        charge = store.charges.get(victim.uid)
+        if charge is not None and charge.takes_room:
+            row = store.columns.row(taken_by(charge.shape, charge.devices))
+            freed[charge.node] = store.columns.widened(freed[charge.node]) + row if charge.node in freed else row
+    return freed
+
+
+def _with_moves(store: Store, decision: Decision, need: Mapping[str, Matrix]) -> Mapping[str, Matrix]:
+    """The need of a decision with that of the gangs that it moves, on their new places."""
+    if not decision.moves:
+        return need
+    total = dict(need)
+    for move in decision.moves:
+        book = store.books.get(move.gang)
+        for (member, node, devices), count in spots(move.places).items():
+            if book is not None and member in book.shapes:
+                row = store.columns.row(taken_by(book.shapes[member], devices)) * count
+                total[node] = store.columns.widened(total[node]) + row if node in total else row
+    return total
+
+
+def _no_room(store: Store, need: Mapping[str, Matrix], freed: Mapping[str, Matrix]) -> Refusal | None:
     for node, row in need.items():
+        if node not in store.nodes:
+            return Refusal("capacity", "NodeGone", where=node)
         free = store.free_on(node)
+        if node in freed:
+            free = free + store.columns.widened(freed[node])
         short = (row > free[: len(row)]) & (row > 0)
         if short.any():
             column = int(short.argmax())
@@ -161,9 +193,10 @@ def _branches(gang: Gang, placed: Mapping[str, int]) -> tuple[list[int], list[bo
     return pods, whole
 
 
-def _over_limit(store: Store, gang: Gang, need: Mapping[str, Matrix]) -> Refusal | None:
+def _over_limit(store: Store, gang: Gang, need: Mapping[str, Matrix], decision: Decision) -> Refusal | None:
     """Every queue on the way up: its limits, and where the gang is not preemptible its guarantees, each of all nodes or
-    of those of one flavor."""
+    of those of one flavor. What victims leave counts no more."""
+    gone = [charge for pod in decision.victims if (charge := store.charges.get(pod.uid)) is not None]
     line: list[str] = []
     queue = gang.queue
     while queue in store.queues and queue not in line:
@@ -180,8 +213,21 @@ def _over_limit(store: Store, gang: Gang, need: Mapping[str, Matrix]) -> Refusal
             for code, bound, firm in (("Limit", quota.limit, False), ("OverGuarantee", quota.guaranteed, True)):
                 if bound is None or (firm and gang.preemptible):
                     continue
-                room = max(0, bound - store.use_below(queue, column, quota.flavor, firm=firm))
+                given = sum(_given(store, charge, queue, quota, column, firm=firm) for charge in gone)
+                room = max(0, bound - store.use_below(queue, column, quota.flavor, firm=firm) + given)
                 if asked > room:
                     return Refusal("queue-limit", code, asked, room, quota.resource, queue)
         queue = store.queues[queue].parent
     return None
+
+
+def _given(store: Store, charge: Charge, queue: str, quota: Quota, column: int, *, firm: bool) -> int:
+    """What a victim gives back of one quota of a queue that it counts in."""
+    if not charge.takes_room or (firm and not charge.firm) or quota.flavor not in ("", store.flavor_on(charge.node)):
+        return 0
+    below, seen = charge.queue, set[str]()
+    while below != queue and below in store.queues and below not in seen:
+        seen.add(below)
+        below = store.queues[below].parent
+    row = store.columns.row(taken_by(charge.shape, charge.devices))
+    return int(row[column]) if below == queue and column < len(row) else 0

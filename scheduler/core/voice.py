@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scheduler.core.explain import message
@@ -10,6 +11,8 @@ from scheduler.model.plan import Cause, Refusal, Verdict
 from scheduler.model.policy import VerdictPace
 from scheduler.model.resources import quantity_text
 from scheduler.model.work import GangKey, Pod
+
+VERDICTS_KEPT = 10_000
 
 
 @dataclass(slots=True)
@@ -31,22 +34,46 @@ class Voice:
         self._pace = pace
         self._sayings: dict[GangKey, Saying] = {}
         self._unsaid: dict[GangKey, None] = {}
+        self._one_of: dict[Verdict, Verdict] = {}
+        self._texts: dict[int, str] = {}
+        """By the identity of those of `_one_of`."""
         self._tokens = pace.writes_per_second
         self._filled_at_seconds = 0.0
+
+    def news(self, verdicts: Mapping[GangKey, Verdict]) -> list[tuple[GangKey, Verdict]]:
+        """The verdicts that are not what was noted before. Most are, of many thousands, and share a few objects: one
+        object stands for all that are equal, so that to compare costs next to nothing."""
+        if len(self._one_of) > VERDICTS_KEPT:
+            self._one_of.clear()
+            self._texts.clear()
+        one_of: dict[int, Verdict] = {}
+        found = []
+        for key, verdict in verdicts.items():
+            same = one_of.get(id(verdict))
+            if same is None:
+                same = one_of[id(verdict)] = self._one_of.setdefault(verdict, verdict)
+                self._texts.setdefault(id(same), message(same))
+            saying = self._sayings.get(key)
+            if saying is None or saying.verdict is not same:
+                found.append((key, same))
+        return found
 
     def note(self, key: GangKey, verdict: Verdict, now_seconds: float) -> None:
         """A gang waits for this reason from now on (or still)."""
         saying = self._sayings.get(key)
         if saying is None:
-            saying = self._sayings[key] = Saying(verdict, message(verdict), now_seconds)
-        elif saying.verdict != verdict:
+            saying = self._sayings[key] = Saying(verdict, self._text(verdict), now_seconds)
+        elif saying.verdict is not verdict:
             if saying.verdict.cause != verdict.cause:
                 saying.since_seconds = now_seconds
-            saying.verdict, saying.text = verdict, message(verdict)
+            saying.verdict, saying.text = verdict, self._text(verdict)
         if (saying.said_cause, saying.said_text) != (verdict.cause.value, saying.text):
             self._unsaid[key] = None
         else:
             self._unsaid.pop(key, None)
+
+    def _text(self, verdict: Verdict) -> str:
+        return self._texts.get(id(verdict)) or message(verdict)
 
     def remember(self, key: GangKey, cause: str, text: str, since_seconds: float) -> None:
         """What a predecessor has said stands on the server: it need not be said again."""

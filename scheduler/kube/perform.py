@@ -15,7 +15,17 @@ from scheduler.model.effects import Effect
 from scheduler.model.events import Event, Failed
 from scheduler.wire.requests import event_for, request_for
 
-URGENT = (ef.Bind, ef.Commit, ef.Hold, ef.Bump, ef.Release, ef.SelectNode, ef.ReserveVolume)
+URGENT = (
+    ef.Bind,
+    ef.Commit,
+    ef.Hold,
+    ef.Bump,
+    ef.Release,
+    ef.MarkEvicted,
+    ef.Evict,
+    ef.SelectNode,
+    ef.ReserveVolume,
+)
 """What work waits for. Everything else is words."""
 
 WORDS_WORKERS = 2

@@ -18,12 +18,14 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class Release(msgspec.Struct, frozen=True):
-    """Remove a commit record by compare-and-swap; ``phase`` is the gang's next one."""
+    """Remove a commit record by compare-and-swap; ``phase`` is the gang's next one. ``evictions`` is how often it has
+    lost its places to others by now, where this is once more (None: it is not)."""
 
     namespace: str
     name: str
     version: str
     phase: str
+    evictions: int | None = None
 
 
 class Bind(msgspec.Struct, frozen=True):
@@ -46,6 +48,18 @@ class Bump(msgspec.Struct, frozen=True):
     uid: str
     version: str
     gang: GangKey
+
+
+class MarkEvicted(msgspec.Struct, frozen=True):
+    """Say on a pod why it will be evicted (condition ``muster.dev/Evicted``), its UID as precondition; fields as in
+    `Evict`, which follows."""
+
+    namespace: str
+    name: str
+    uid: str
+    gang: GangKey
+    reason: str
+    message: str
 
 
 class Evict(msgspec.Struct, frozen=True):
@@ -137,7 +151,8 @@ class Hold(msgspec.Struct, frozen=True):
 
 
 class Tell(msgspec.Struct, frozen=True):
-    """An event for people about one object (``kind`` Pod or PodGroup); dropped first when writes are scarce."""
+    """An event for people about one object (``kind`` Pod, PodGroup or Queue, which has no namespace); dropped first
+    when writes are scarce."""
 
     kind: str
     namespace: str
@@ -160,6 +175,7 @@ Effect = (
     | Release
     | Bind
     | Bump
+    | MarkEvicted
     | Evict
     | SelectNode
     | ReserveVolume

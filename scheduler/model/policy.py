@@ -45,6 +45,8 @@ class Patience(msgspec.Struct, frozen=True):
     bind_retry_seconds: float = 1.0
     claims_bound_seconds: float = 600.0
     claims_retry_seconds: float = 30.0
+    taking_retry_seconds: float = 10.0
+    """After somebody might not be evicted, or did not leave, before the beneficiary is decided on again."""
 
 
 class Entitlement(msgspec.Struct, frozen=True):

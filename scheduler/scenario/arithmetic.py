@@ -14,13 +14,13 @@ from scheduler.core.dominant import dominant_share
 from scheduler.core.ledger import Column, Ledger, ledger, left_over
 from scheduler.core.permission import may_reclaim
 from scheduler.core.service import service_key
+from scheduler.core.store import taken_by
 from scheduler.model.cluster import Snapshot
 from scheduler.model.policy import Policy
 from scheduler.model.resources import GPU, Matrix, amount, quantity_text
 from scheduler.scenario import fleet
 from scheduler.scenario.difference import Difference
 from scheduler.scenario.expectation import ExpectForm
-from scheduler.scenario.gangs import gangs
 from scheduler.scenario.scenario import Scenario
 
 Flavored = Mapping[str, Mapping[str, str]]
@@ -42,7 +42,7 @@ def differences(scenario: Scenario, snapshot: Snapshot, policy: Policy, expect: 
             yield Difference(f"dominantShares of {name}", wanted, str(found))
     if expect.order:
         order = sorted(
-            expect.order, key=lambda name: service_key(book, book.row(name), _next_ask(scenario, snapshot, book, name))
+            expect.order, key=lambda name: service_key(book, book.row(name), _next_ask(snapshot, book, name))
         )
         if tuple(order) != expect.order:
             yield Difference("order", ", ".join(expect.order), ", ".join(order))
@@ -69,14 +69,17 @@ def book_of(scenario: Scenario, snapshot: Snapshot, policy: Policy) -> Ledger:
         use[form.name] = _in_units(form.use)
         firm[form.name] = _in_units(form.non_preemptible_use)
         request[form.name] = _in_units(form.request) or dict(use[form.name])
+    for name, row, is_firm in _used(snapshot):
+        for column, each in row.items():
+            _add(use, name, column, each)
+            _add(request, name, column, each)
+            if is_firm:
+                _add(firm, name, column, each)
     kinds = tuple(dict.fromkeys(snapshot.nodes.device_kinds()))
-    for plan in gangs(scenario):
-        for member in plan.members:
+    for gang in snapshot.gangs:
+        for member in gang.members:
             for resource, each in requests_of(member.shape, kinds).items():
-                _add(use, plan.queue, (resource, ""), each * member.running)
-                _add(request, plan.queue, (resource, ""), each * member.pods)
-                if not plan.preemptible:
-                    _add(firm, plan.queue, (resource, ""), each * member.running)
+                _add(request, gang.queue, (resource, ""), each * member.count)
     factors = {form.history.factor for form in scenario.queues if form.history is not None}
     book = ledger(
         snapshot.queues,
@@ -89,6 +92,21 @@ def book_of(scenario: Scenario, snapshot: Snapshot, policy: Policy) -> Ledger:
         zero_weight_last=policy.entitlement.zero_weight == "last",
     )
     return replace(book, fair=_stated_shares(scenario, book))
+
+
+def _used(snapshot: Snapshot) -> Iterator[tuple[str, dict[Column, int], bool]]:
+    """(queue, amounts, whether they are not preemptible); what leaves counts as gone."""
+    for (name, flavor, is_firm), amounts in snapshot.use_by.items():
+        pairs = {resource: int(each) for resource, each in zip(snapshot.resources, amounts, strict=True) if each}
+        yield name, {(resource, each): value for resource, value in pairs.items() for each in {"", flavor}}, is_firm
+    for gang in snapshot.running:
+        shapes = {member.name: member.shape for member in gang.members}
+        for pod in gang.pods:
+            if pod.leaving:
+                flavor = snapshot.nodes.flavor(snapshot.nodes.rows[pod.node])
+                taken = taken_by(shapes[pod.member], pod.devices)
+                row = {(resource, each): -value for resource, value in taken for each in {"", flavor}}
+                yield gang.queue, row, not gang.preemptible
 
 
 def _total(scenario: Scenario, snapshot: Snapshot) -> dict[Column, int]:
@@ -109,9 +127,9 @@ def _stated_shares(scenario: Scenario, book: Ledger) -> Matrix:
     return fair
 
 
-def _next_ask(scenario: Scenario, snapshot: Snapshot, book: Ledger, queue: str) -> Matrix:
+def _next_ask(snapshot: Snapshot, book: Ledger, queue: str) -> Matrix:
     """What the next pending gang of a queue takes; one GPU where no gang says."""
-    waiting = [plan for plan in gangs(scenario) if plan.queue == queue and plan.running < plan.pods]
+    waiting = [gang for gang in snapshot.gangs if gang.queue == queue]
     if not waiting:
         return _vector(book, {"": {GPU: "1"}})
     ask = np.zeros(len(book.columns), dtype=np.int64)
@@ -119,7 +137,7 @@ def _next_ask(scenario: Scenario, snapshot: Snapshot, book: Ledger, queue: str) 
     for member in waiting[0].members:
         for resource, each in requests_of(member.shape, kinds).items():
             if (resource, "") in book.columns:
-                ask[book.columns.index((resource, ""))] += each * (member.pods - member.running)
+                ask[book.columns.index((resource, ""))] += each * member.count
     return ask
 
 

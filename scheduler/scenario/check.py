@@ -10,16 +10,20 @@ from scheduler.core.explain import message
 from scheduler.model.cluster import Snapshot
 from scheduler.model.plan import Plan, Refusal, Verdict
 from scheduler.model.policy import Policy
-from scheduler.model.resources import amount
+from scheduler.model.resources import amount, quantity_text
 from scheduler.scenario import arithmetic
+from scheduler.scenario.build import snapshot_of
 from scheduler.scenario.difference import Difference
 from scheduler.scenario.expectation import ExpectForm, VerdictForm, WhoForm
 from scheduler.scenario.form import resource_name
-from scheduler.scenario.gangs import GangPlan, gangs
+from scheduler.scenario.gangs import GangPlan
 from scheduler.scenario.names import names
 from scheduler.scenario.outcome import Changes
 from scheduler.scenario.places import Places
+from scheduler.scenario.play import Moment
+from scheduler.scenario.promises import use_of
 from scheduler.scenario.scenario import Scenario
+from scheduler.scenario.state import stated_gangs
 from scheduler.scenario.undecided import undecided
 
 
@@ -27,10 +31,45 @@ def check(scenario: Scenario, snapshot: Snapshot, plan: Plan, policy: Policy) ->
     """Where a plan is not what the scenario expects. What this engine does not decide on is a difference too: a row
     never passes because the rule it is about was left out."""
     assert scenario.expect is not None, "a scenario without expect has nothing to compare"
-    world = _World.of(scenario, plan)
     found = [Difference(each.subject, "an answer", each.why) for each in undecided(scenario)]
     found += arithmetic.differences(scenario, snapshot, policy, scenario.expect)
+    states = {state.plan.name: state for state in stated_gangs(scenario)}
+    changes = Changes.of(plan, {state.plan.key: state.plan for state in states.values()})
+    world = _World(
+        plan=plan,
+        gangs={name: state.plan for name, state in states.items()},
+        changes=changes,
+        places=Places.of(scenario),
+        missing={name: state.plan.pods - state.plan.running for name, state in states.items()},
+        running={name: state.plan.running for name, state in states.items()},
+    )
     return found + list(_expectation(world, scenario.expect, inside_alternative=False))
+
+
+def check_moment(moment: Moment, policy: Policy) -> list[Difference]:
+    """Where a moment of a world that unfolds is not what is expected of it."""
+    scenario = moment.world.scenario
+    found = list(arithmetic.differences(scenario, snapshot_of(moment.world), policy, moment.expect))
+    world = _World(
+        plan=moment.plan,
+        gangs={name: state.plan for name, state in moment.world.gangs.items()},
+        changes=moment.changes,
+        places=Places.of(scenario),
+        missing=moment.missing,
+        running=moment.running,
+    )
+    found += _use(moment)
+    return found + list(_expectation(world, moment.expect, inside_alternative=False))
+
+
+def _use(moment: Moment) -> Iterator[Difference]:
+    held = use_of(moment.world)
+    for queue, flavored in moment.expect.use.items():
+        for flavor, amounts in flavored.items():
+            for resource, wanted in amounts.items():
+                found = held[queue, flavor, resource]
+                if found != amount(resource, wanted):
+                    yield Difference(f"use of {queue}", f"{wanted} {resource}", quantity_text(resource, found))
 
 
 @dataclass(frozen=True)
@@ -39,12 +78,8 @@ class _World:
     gangs: Mapping[str, GangPlan]
     changes: Changes
     places: Places
-
-    @classmethod
-    def of(cls, scenario: Scenario, plan: Plan) -> _World:
-        plans = gangs(scenario)
-        changes = Changes.of(plan, {each.key: each for each in plans})
-        return cls(plan, {each.name: each for each in plans}, changes, Places.of(scenario))
+    missing: Mapping[str, int]
+    running: Mapping[str, int]
 
     def verdict(self, gang: str) -> Verdict | None:
         return self.plan.verdicts.get(self.gangs[gang].key) if gang in self.gangs else None
@@ -85,8 +120,7 @@ def _expectation(world: _World, expect: ExpectForm, inside_alternative: bool) ->
 
 def _who(world: _World, expect: ExpectForm, inside_alternative: bool) -> Iterator[Difference]:
     """Counts of the named, and silence about everybody else."""
-    waiting = {name: each.pods - each.running for name, each in world.gangs.items()}
-    running = {name: each.running for name, each in world.gangs.items()}
+    waiting, running = world.missing, world.running
     placed = {gang: sum(spots.values()) for gang, spots in world.changes.placed.items()}
     moved = {gang: sum(spots.values()) for gang, spots in world.changes.moved.items()}
     alternatives = [_Named.of(each) for each in expect.alternatives]

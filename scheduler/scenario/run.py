@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,15 @@ from scheduler.core.drive import run as drive
 from scheduler.model.cluster import Snapshot
 from scheduler.model.plan import Plan
 from scheduler.model.policy import Policy, SolverBudget
-from scheduler.scenario.build import to_snapshot
-from scheduler.scenario.check import check
+from scheduler.scenario.again import needless, unsettled
+from scheduler.scenario.build import snapshot_of
+from scheduler.scenario.check import check, check_moment
 from scheduler.scenario.difference import Difference
+from scheduler.scenario.play import Play
+from scheduler.scenario.promises import broken
 from scheduler.scenario.scenario import PolicyForm, Scenario
+from scheduler.scenario.state import world_of
+from scheduler.scenario.undecided import undecided
 from scheduler.solver.problem import SolveRequest, SolveResult
 
 BUDGET = SolverBudget(wall_seconds=60.0, work=2.0, workers=1, seed=0)
@@ -101,11 +106,39 @@ def _stated(form: PolicyForm, switches: Mapping[str, str]) -> dict[str, Any]:
 
 
 def run(scenario: Scenario, policy: Policy, label: str = "") -> Outcome:
-    """Decide a scenario and compare the plan with what it expects. Loads the solver."""
-    snapshot = to_snapshot(scenario)
-    plan = drive(decide(snapshot, policy, scenario.now, BUDGET), _solve)
-    differences = tuple(check(scenario, snapshot, plan, policy)) if scenario.expect is not None else ()
-    return Outcome(scenario, snapshot, plan, label or policy.name, differences)
+    """Decide a scenario, play its steps, and compare what comes out with what it expects, and with what is promised of
+    every plan. Loads the solver."""
+    world = world_of(scenario)
+    snapshot = snapshot_of(world)
+    plan = _decide(snapshot, policy, scenario.now)
+    differences: list[Difference] = []
+    if scenario.steps or (scenario.expect is not None and scenario.expect.after == "settled"):
+        differences += _play(scenario, policy)
+    elif scenario.expect is not None:
+        differences += check(scenario, snapshot, plan, policy)
+        differences += broken(world, plan, policy.taking.break_guards)
+        if plan.decisions:
+            alone = msgspec.structs.replace(policy.taking, preempt=False, reclaim=False, moves=False)
+            placing = msgspec.structs.replace(policy, taking=alone)
+            differences += unsettled(world, plan, lambda then: _decide(then, policy, scenario.now))
+            differences += needless(world, plan, lambda then: _decide(then, placing, scenario.now))
+    return Outcome(scenario, snapshot, plan, label or policy.name, tuple(differences))
+
+
+def _play(scenario: Scenario, policy: Policy) -> Iterator[Difference]:
+    """What is not as expected, of the first play in which anything is not."""
+    yield from (Difference(each.subject, "an answer", each.why) for each in undecided(scenario))
+    for seed in range(scenario.termination.seeds):
+        play = Play(scenario, lambda then, now: _decide(then, policy, now), seed, policy.taking.break_guards)
+        play.run()
+        found = [*play.trouble, *(each for moment in play.moments for each in check_moment(moment, policy))]
+        if found:
+            yield from found
+            return
+
+
+def _decide(snapshot: Snapshot, policy: Policy, now_seconds: float) -> Plan:
+    return drive(decide(snapshot, policy, now_seconds, BUDGET), _solve)
 
 
 def _solve(request: SolveRequest) -> SolveResult:

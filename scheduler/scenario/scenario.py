@@ -55,6 +55,16 @@ class QueueChangeForm(Form):
     state: Literal["Open", "Hold", "Drain"] | None = None
 
 
+class TerminationForm(Form):
+    """How long pods take to leave once they are evicted. With ``upTo`` each takes another time, and the steps are
+    played as often as ``seeds`` says."""
+
+    short = "seconds"
+    seconds: Seconds = 1.0
+    up_to: Seconds | None = None
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 1
+
+
 class StepForm(Form):
     """One event at a time: exactly one key beside ``at``."""
 
@@ -104,6 +114,7 @@ class Scenario(Form):
     gangs: Gangs = ()
     pdbs: Pdbs = ()
     steps: tuple[StepForm, ...] = ()
+    termination: TerminationForm = TerminationForm()
     expect: ExpectForm | None = None
     expected: Literal["pass", "fail"] = "pass"
     reason: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import msgspec
@@ -26,11 +26,8 @@ STARTED_BEFORE_SECONDS = 3600.0
 
 
 class PodAt(msgspec.Struct, frozen=True):
-    """A pod with a place. It runs, or is ``leaving`` (terminates), or ``stuck`` in termination, or the place is
-    ``promised`` to it: a decision stands, and it is bound once the pods that leave are gone.
-
-    ``returns``: when it is evicted its controller makes another.
-    """
+    """A pod with a place. It runs, or is ``leaving`` (terminates), or ``stuck`` in termination, or ``awaits`` others:
+    a decision stands that promises it the place, and it is bound once these pods (UIDs) are gone."""
 
     uid: str
     gang: str
@@ -40,8 +37,7 @@ class PodAt(msgspec.Struct, frozen=True):
     started_seconds: float = 0.0
     leaving: bool = False
     stuck: bool = False
-    promised: bool = False
-    returns: bool = True
+    awaits: tuple[str, ...] = ()
 
     @property
     def stays(self) -> bool:
@@ -50,11 +46,14 @@ class PodAt(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class GangState:
-    """A gang and its pods that have places, until they are gone; ``made`` numbers the pods that it ever had."""
+    """A gang and its pods that have places, until they are gone. ``made`` numbers the pods that it ever had; ``lost``
+    are pods by member that nobody makes anew. One that has ``ended`` asks for nothing."""
 
     plan: GangPlan
     pods: tuple[PodAt, ...] = ()
     made: int = 0
+    lost: Mapping[str, int] = field(default_factory=dict)
+    ended: bool = False
 
     @cached_property
     def staying(self) -> Mapping[str, Counter[str]]:
@@ -67,12 +66,11 @@ class GangState:
 
     def missing(self, member: MemberPlan) -> int:
         """Pods of a member that have no place, or are about to lose it and will be made anew."""
-        lost = sum(1 for pod in self.pods if pod.member == member.name and not pod.stays and not pod.returns)
-        return member.pods - self._stay(member) - lost
+        return member.pods - self._stay(member) - self.lost.get(member.name, 0)
 
     @property
     def waits(self) -> bool:
-        return self.plan.may_wait and any(self.missing(member) > 0 for member in self.plan.members)
+        return self.plan.may_wait and not self.ended and any(self.missing(member) > 0 for member in self.plan.members)
 
     def gang(self) -> Gang:
         """What still needs places: minima less what has them already."""
@@ -136,7 +134,7 @@ class GangState:
                 devices=pod.devices,
             )
             for pod in self.pods
-            if not pod.stuck and not pod.promised
+            if not pod.stuck and not pod.awaits
         )
         if not pods:
             return None
@@ -259,7 +257,8 @@ def _stated(plan: GangPlan, held: Mapping[tuple[str, str, str], list[Uses]], now
                         stuck=is_stuck,
                     )
                 )
-    return GangState(plan, tuple(msgspec.structs.replace(pod, returns=pod.stays) for pod in pods), len(pods))
+    lost = Counter(pod.member for pod in pods if not pod.stays)
+    return GangState(plan, tuple(pods), len(pods), lost)
 
 
 def _picked(which: bool | Mapping[str, int]) -> Counter[str] | None:

@@ -42,17 +42,38 @@ class Bounds:
         self._built = built
         self._counts = counts
         self._room = _Room(built)
-        self._known: dict[object, tuple[Refusal, ...]] = {}
+        self._first: dict[object, int] = {}
+        self._like: dict[int, int] = {}
+        self._of_queues: dict[int, list[Refusal]] = {}
+        self._known: dict[int, tuple[Refusal, ...]] = {}
 
     def of(self, gang: int) -> tuple[Refusal, ...]:
         """Every bound that keeps a gang (index in the problem) from being placed even alone; empty: none does."""
-        ask = self._built.problem.gangs[gang]
-        shapes = tuple(member.shape for member in self._built.gangs[gang].members)
-        alike = (msgspec.structs.replace(ask, values=(), tier=0, bonus=0), shapes)
-        found = self._known.get(alike)
+        gang = self._first_like(gang)
+        found = self._known.get(gang)
         if found is None:
-            found = (*_queue_bounds(self._built, gang), *_space_bounds(self._room, gang, self._counts))
-            self._known[alike] = found
+            found = (*self._of_its_queues(gang), *_space_bounds(self._room, gang, self._counts))
+            self._known[gang] = found
+        return found
+
+    def refuse(self, gang: int) -> bool:
+        """Whether any bound does; looks no further than the first that is found."""
+        return bool(self._of_its_queues(self._first_like(gang)) or self.of(gang))
+
+    def _of_its_queues(self, gang: int) -> list[Refusal]:
+        found = self._of_queues.get(gang)
+        if found is None:
+            found = self._of_queues[gang] = _queue_bounds(self._built, gang)
+        return found
+
+    def _first_like(self, gang: int) -> int:
+        """The first gang that asks for the same."""
+        found = self._like.get(gang)
+        if found is None:
+            ask = self._built.problem.gangs[gang]
+            shapes = tuple(member.shape for member in self._built.gangs[gang].members)
+            alike = (msgspec.structs.replace(ask, values=(), tier=0, bonus=0), shapes)
+            found = self._like[gang] = self._first.setdefault(alike, gang)
         return found
 
 

@@ -8,10 +8,13 @@ four parts, all in GPU thousandths:
   another: this keeps CPU and GPUs of each node in balance;
 - room for whole pods of several devices, counted in pods, because a device short is a pod short;
 - the pressure on the node's kind, by work that can go to few kinds: it keeps named models for those who name them.
+
+Pressure is a matter of the moment: prices taken anew, as every cycle does, see which kinds run short.
 """
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +34,9 @@ _ROOM_WEIGHT = 2.0
 _PRESSURE_WEIGHT = 2.0
 _ROOMS_MAX = 16
 """Shapes of several devices that are looked at, the heaviest first."""
+_TOGETHER = 0.5
+"""What all CPU (or memory) of the largest node is worth more in one piece: only ever decides between equals, for the
+node with the least left."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,18 +80,26 @@ class Prices:
         self._kinds = self._kinds.ravel()
         self._kept = kept_milli(problem)
         self._of_device = device_worth(self._kept)
-        of_kind = np.where(patterns.T, weights, 0.0)
-        self._pressure = self._pressures(problem, of_kind)
+        self._demand = of_kind = np.where(patterns.T, weights, 0.0)
+        self.pressure = self._pressures(self._supply(problem))
         of_kind = of_kind / np.maximum(of_kind.sum(axis=1, keepdims=True), 1e-9)
         self._balances = [
             _Balance.of(column, np.array([member.request[column] for member in mix]) / milli, of_kind)
             for column in by_scarcity(problem.resources)
             if not is_extended(problem.resources[column]) and any(member.request[column] for member in mix)
         ][:2]
+        plenty = [column for column in by_scarcity(problem.resources) if not is_extended(problem.resources[column])]
+        self._largest = {column: max(1.0, float(problem.class_free[:, column].max(initial=1))) for column in plenty[:2]}
         several = [index for index, member in enumerate(mix) if member.request[gpu] > DEVICE_MILLI]
         several = sorted(several, key=lambda index: (-weights[index], index))[:_ROOMS_MAX]
         self._room_requests = np.array([mix[index].request for index in several], dtype=np.float64)
         self._room_worth = patterns[several].T * (weights * milli)[several]
+
+    def at(self, supply: Amounts) -> Prices:
+        """The same prices when so many GPU thousandths are free on all nodes of each class together [C]."""
+        later = copy.copy(self)
+        later.pressure = self._pressures(supply)
+        return later
 
     def worth(self, rest: Rest) -> Amounts:
         """[n] of what is free on n nodes."""
@@ -96,10 +110,12 @@ class Prices:
             free = free_milli(rest.devices, rest.classes, self._devices)
             gpu = self._kept[free].sum(axis=0)
             worth = self._of_device[free].sum(axis=0)
-        worth += _PRESSURE_WEIGHT * self._pressure[kinds] * gpu
+        worth += _PRESSURE_WEIGHT * self.pressure[kinds] * gpu
         worth -= self._stranded(rest, gpu, kinds)
         if len(self._room_requests):
             worth += _ROOM_WEIGHT * self._rooms(rest, kinds)
+        for column, largest in self._largest.items():
+            worth += _TOGETHER * (rest.free[column] / largest) ** 2
         return worth
 
     def _stranded(self, rest: Rest, gpu: Amounts, kinds: NDArray[np.int64]) -> Amounts:
@@ -118,17 +134,21 @@ class Prices:
                 pods = np.minimum(pods, np.where(asked > 0, fits, np.inf))
         return np.asarray((pods * self._room_worth[kinds].T).sum(axis=0))
 
-    def _pressures(self, problem: Problem, of_kind: Amounts) -> Amounts:
-        """[kinds] the load if each shape of the mix, all of them together filling the fleet, spread evenly over the
-        kinds that may take it."""
+    def _supply(self, problem: Problem) -> Amounts:
+        """[C] the GPU thousandths that are free on all nodes of each class together."""
         free = problem.class_free[:, self._gpu].astype(np.float64)
         if problem.devices is not None:
             states = problem.devices.states.T
             free = free_milli(states, np.arange(problem.class_count), problem.devices).sum(axis=0).astype(np.float64)
-        supply = np.bincount(self._kinds, weights=free * problem.class_nodes, minlength=len(of_kind))
-        reach = (of_kind > 0).T @ supply  # of each shape
-        share = np.where(reach > 0, supply.sum() / np.maximum(reach, 1e-9), 0.0)
-        return np.asarray((of_kind * share).sum(axis=1))
+        return np.asarray(free * problem.class_nodes)
+
+    def _pressures(self, supply: Amounts) -> Amounts:
+        """[kinds] the load if each shape of the mix, all of them together filling what is free, spread evenly over the
+        kinds that may take it."""
+        free = np.bincount(self._kinds, weights=supply, minlength=len(self._demand))
+        reach = (self._demand > 0).T @ free  # of each shape
+        share = np.where(reach > 0, free.sum() / np.maximum(reach, 1e-9), 0.0)
+        return np.asarray((self._demand * share).sum(axis=1))
 
 
 def _sums_from(weights: Amounts) -> Amounts:

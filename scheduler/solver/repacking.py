@@ -67,6 +67,14 @@ class Repacking:
         self._changed: list[int] = []
         self.spots: dict[int, Spot] = {}
 
+    def reprice(self) -> None:
+        """Takes the prices anew from what is free now."""
+        free = self._states.sum(axis=0).astype(np.float64)
+        supply = np.bincount(self._classes, weights=free, minlength=self._problem.class_count)
+        self._prices = self._prices.at(supply.astype(np.float64))
+        self._worth = self._prices.worth(self._rest(np.arange(len(self._classes))))
+        self._seen = [-1] * len(self._asks)
+
     def milli(self, pod: int) -> int:
         """What a pod that is placed takes of devices."""
         return self._milli[self.spots[pod].shape]

@@ -18,6 +18,9 @@ from scheduler.wire import names
 
 BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
 
+CLUSTER_EVENTS_NAMESPACE = "default"
+"""Where events about objects without a namespace are kept, as Kubernetes itself does it."""
+
 JSON = "application/json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
@@ -59,7 +62,9 @@ def request_for(effect: Effect, now_seconds: float) -> Request:
         case ef.Commit():
             return _commit(effect)
         case ef.Release():
-            status = {"assignment": None, "phase": effect.phase}
+            status: dict[str, Any] = {"assignment": None, "phase": effect.phase}
+            if effect.evictions is not None:
+                status["evictions"] = effect.evictions
             return _group_status(effect.namespace, effect.name, {"resourceVersion": effect.version}, status)
         case ef.WriteStatus():
             return _group_status(
@@ -67,22 +72,8 @@ def request_for(effect: Effect, now_seconds: float) -> Request:
             )
         case ef.WriteQueueConditions():
             return _queue_conditions(effect)
-        case ef.MarkPod():
-            condition = Condition("PodScheduled", "False", effect.reason, effect.message, now_seconds)
-            return _pod_condition(effect.namespace, effect.name, effect.uid, condition, effect.version)
-        case ef.Bump():
-            note = f"a decision about resourceVersion {effect.version} was withdrawn"
-            condition = Condition("muster.dev/DecisionWithdrawn", "True", "Released", note, now_seconds)
-            return _pod_condition(effect.namespace, effect.name, effect.uid, condition)
-        case ef.Evict():
-            path = f"/api/v1/namespaces/{effect.namespace}/pods/{effect.name}/eviction"
-            eviction = {
-                "apiVersion": "policy/v1",
-                "kind": "Eviction",
-                "metadata": {"name": effect.name, "namespace": effect.namespace},
-                "deleteOptions": {"preconditions": {"uid": effect.uid}},
-            }
-            return Request("POST", path, _encode(eviction))
+        case ef.MarkPod() | ef.Bump() | ef.MarkEvicted() | ef.Evict():
+            return _pod_request(effect, now_seconds)
         case ef.SelectNode():
             meta = {"uid": effect.uid, "resourceVersion": effect.version, "annotations": {SELECTED_NODE: effect.node}}
             path = f"/api/v1/namespaces/{effect.namespace}/persistentvolumeclaims/{effect.name}"
@@ -98,10 +89,34 @@ def request_for(effect: Effect, now_seconds: float) -> Request:
             raise AssertionError("a decision is made by the runtime, not by the API server")
 
 
+def _pod_request(effect: ef.MarkPod | ef.Bump | ef.MarkEvicted | ef.Evict, now_seconds: float) -> Request:
+    """What is said about one pod, or asked of it."""
+    match effect:
+        case ef.MarkPod():
+            condition = Condition("PodScheduled", "False", effect.reason, effect.message, now_seconds)
+            return _pod_condition(effect.namespace, effect.name, effect.uid, condition, effect.version)
+        case ef.Bump():
+            note = f"a decision about resourceVersion {effect.version} was withdrawn"
+            condition = Condition("muster.dev/DecisionWithdrawn", "True", "Released", note, now_seconds)
+            return _pod_condition(effect.namespace, effect.name, effect.uid, condition)
+        case ef.MarkEvicted():
+            condition = Condition(names.CONDITION_EVICTED, "True", effect.reason, effect.message, now_seconds)
+            return _pod_condition(effect.namespace, effect.name, effect.uid, condition)
+        case ef.Evict():
+            path = f"/api/v1/namespaces/{effect.namespace}/pods/{effect.name}/eviction"
+            eviction = {
+                "apiVersion": "policy/v1",
+                "kind": "Eviction",
+                "metadata": {"name": effect.name, "namespace": effect.namespace},
+                "deleteOptions": {"preconditions": {"uid": effect.uid}},
+            }
+            return Request("POST", path, _encode(eviction))
+
+
 def event_for(effect: Effect, status: int, body: bytes) -> Event:
     """What the server's answer means. A bind refused because the pod already stands on that very node has happened."""
     if status < 300:
-        if isinstance(effect, ef.Bind | ef.Tell):
+        if isinstance(effect, ef.Bind | ef.Evict | ef.Tell):
             return Done(effect)
         try:
             answer = msgspec.json.decode(body, type=_Answer)
@@ -246,10 +261,11 @@ def _pod_condition(namespace: str, name: str, uid: str, condition: Condition, ve
 def _tell(effect: ef.Tell, now_seconds: float) -> Request:
     api_version = "v1" if effect.kind == "Pod" else f"{names.GROUP}/{names.VERSION}"
     moment = datetime.fromtimestamp(now_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    namespace = effect.namespace or CLUSTER_EVENTS_NAMESPACE
     body = {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"generateName": f"{effect.name[:200]}-", "namespace": effect.namespace},
+        "metadata": {"generateName": f"{effect.name[:200]}-", "namespace": namespace},
         "eventTime": moment,
         "reportingController": names.SCHEDULER,
         "reportingInstance": names.SCHEDULER,
@@ -260,9 +276,9 @@ def _tell(effect: ef.Tell, now_seconds: float) -> Request:
         "regarding": {
             "apiVersion": api_version,
             "kind": effect.kind,
-            "namespace": effect.namespace,
+            **({"namespace": effect.namespace} if effect.namespace else {}),
             "name": effect.name,
             "uid": effect.uid,
         },
     }
-    return Request("POST", f"/apis/events.k8s.io/v1/namespaces/{effect.namespace}/events", _encode(body))
+    return Request("POST", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", _encode(body))

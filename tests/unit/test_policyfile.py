@@ -39,6 +39,16 @@ def test_reference_names_every_key_and_term() -> None:
     assert [name for name in (*terms, *written, *inner) if f"`{name}`" not in text] == []
 
 
+@pytest.mark.parametrize("path", sorted(DEFAULT.parent.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_profile_is_named_as_its_file_and_its_page_names_every_switch(path: Path) -> None:
+    assert load(path).name == path.stem
+    if path != DEFAULT:
+        page = (REPOSITORY / "docs" / "profiles" / f"{path.stem}.md").read_text()
+        written = yaml.safe_load(path.read_text())
+        switches = [f"{key}.{name}" for key, value in written.items() if isinstance(value, dict) for name in value]
+        assert [name for name in switches if f"`{name}`" not in page] == []
+
+
 def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     path = write(tmp_path, "name: own\nlimits: {window_gangs: 7}\nrules: [capacity]\n")
     assert load(path) == Policy(name="own", limits=Limits(window_gangs=7), rules=("capacity",))

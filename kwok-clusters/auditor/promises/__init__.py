@@ -13,6 +13,7 @@ from auditor.facts import Fact
 from auditor.promises.assignment import Assignment
 from auditor.promises.binding import Binding
 from auditor.promises.capacity import Capacity
+from auditor.promises.devices import Devices
 from auditor.promises.eviction import Eviction
 from auditor.promises.gang import GangMinimum
 from auditor.promises.history import History
@@ -36,6 +37,7 @@ def promises(world: World) -> list[Promise]:
     return [
         History(world),
         Capacity(world),
+        Devices(world),
         Assignment(world),
         GangMinimum(world),
         Binding(world),

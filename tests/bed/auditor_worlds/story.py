@@ -86,7 +86,15 @@ class Story:
         container = {"name": "main", "resources": {"requests": {"cpu": "1", GPU: str(gpus)}}}
         full = {"schedulerName": "muster", "containers": [container], **spec}
         labels = {key: value for key, value in labels.items() if value}
-        return self._put("pods", name, {"spec": full, "status": {"phase": "Pending"}}, labels=labels, namespace="team")
+        body = {"spec": full, "status": {"phase": "Pending"}}
+        return self._put("pods", name, body, labels=labels, namespace="team", annotations={})
+
+    def hold(self, node: str, **devices: str) -> Self:
+        """Bind pods with what each of them was given of the node's devices."""
+        for pod, held in devices.items():
+            meta = {"annotations": {"muster.dev/gpu-devices": held}}
+            self._change_pod(pod, metadata=meta, spec={"nodeName": node})
+        return self
 
     def pods(self, count: int, gang: str, **more: Any) -> Self:
         """Pods ``<gang>-0``, ``<gang>-1``, ... of a gang."""

@@ -1,11 +1,13 @@
 """Packing on the openb lists: GPU left unallocated, ours beside FGD and BestFit, over what no policy can beat.
 
     python -m tests.bench.openb --nodes FILE --pods FILE [--pods FILE ...] --tier T1|T2|T3|T4 [--window N]
-        [--seeds 42,43] [--json OUT] [--until-percent 100] [--fgd-coverage 0.95]
-        [--check]
+        [--seeds 42,43] [--json OUT] [--until-percent 100] [--fgd-coverage 0.95,1] [--check]
 
 Tiers: T1 one pod at a time; T2 windows placed jointly; T3 windows whose unplaced pods are tried again; T4 windows
 with moves. Files are CSV, plain or .gz. ``--check`` makes a missed bar an error.
+
+FGD's results hang on which shapes its target workload holds, more than on anything else: so it runs with each of
+several targets, and ours is judged by the one that leaves least unallocated on the list.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from tests.bench.measure import machine, write_json
 from tests.bench.openb.contenders import TIERS, contender
 from tests.bench.openb.floor import Floor, floor
 from tests.bench.openb.lists import Nodes, Pods, arrivals, read_nodes, read_pods
-from tests.bench.openb.report import ALGORITHMS, Row, misses, table
+from tests.bench.openb.report import ALGORITHMS, Row, misses, table, unallocated_at_last
 from tests.bench.openb.runs import run
 from tests.shared import SHARED
 
@@ -35,8 +37,9 @@ def main(arguments: list[str]) -> int:
     rows: list[Row] = []
     for path in options.pods or [_OPENB / "openb_pod_list_default.csv.gz"]:
         pods = read_pods(path)
-        for seed in options.seeds:
-            rows += _rows(nodes, pods, seed, window, options)
+        rows += _rows_of_list(nodes, pods, window, options)
+    for row in rows:
+        assert row.point.unallocated_percent >= row.floor_percent - 1e-6, f"below the floor: {row}"
     print(table(rows))
     write_json(options.json, {"machine": machine(), "results": [row.json() for row in rows]})
     missed = misses(rows)
@@ -44,32 +47,48 @@ def main(arguments: list[str]) -> int:
     return 1 if missed and options.check else 0
 
 
-def _rows(nodes: Nodes, pods: Pods, seed: int, window: int, options: argparse.Namespace) -> list[Row]:
-    tier, until_percent = options.tier, options.until_percent
-    arriving = arrivals(pods, nodes.gpu_milli, seed, until_percent + 1).tolist()
-    rows = []
-    for algorithm in ALGORITHMS:
-        began = time.perf_counter()
-        points = run(
-            contender(algorithm, tier, nodes, pods, options.fgd_coverage),
-            pods.shapes,
-            arriving,
-            nodes.gpu_milli,
-            window=window if algorithm == "ours" else 1,
-            until_percent=until_percent,
-        )
-        seconds = time.perf_counter() - began
-        rows += [Row(pods.name, algorithm, tier, window, seed, point, seconds) for point in points]
-        print(
-            f"{pods.name} {seed} {algorithm}: {points[-1].unallocated_percent:.2f} % in {seconds:.1f} s",
-            file=sys.stderr,
-        )
-    least = _floor(nodes, pods, arriving, until_percent)
-    print(f"{pods.name} {seed} floor: {_words(least)}", file=sys.stderr)
-    rows = [row.over(least) for row in rows]
-    for row in rows:
-        assert row.point.unallocated_percent >= row.floor_percent - 1e-6, f"below the floor: {row}"
-    return rows
+def _rows_of_list(nodes: Nodes, pods: Pods, window: int, options: argparse.Namespace) -> list[Row]:
+    rows: list[Row] = []
+    by_target: dict[float, list[Row]] = {coverage: [] for coverage in options.fgd_coverage}
+    for seed in options.seeds:
+        arriving = arrivals(pods, nodes.gpu_milli, seed, options.until_percent + 1).tolist()
+        least = _floor(nodes, pods, arriving, options.until_percent)
+        print(f"{pods.name} {seed} floor: {_words(least)}", file=sys.stderr)
+        for algorithm in ALGORITHMS:
+            for coverage in options.fgd_coverage if algorithm == "fgd" else (0.0,):
+                found = _rows(nodes, pods, arriving, algorithm, coverage, seed, window, options)
+                found = [row.over(least) for row in found]
+                (by_target[coverage] if algorithm == "fgd" else rows).extend(found)
+    return rows + min(by_target.values(), key=unallocated_at_last)
+
+
+def _rows(
+    nodes: Nodes,
+    pods: Pods,
+    arriving: list[int],
+    algorithm: str,
+    fgd_coverage: float,
+    seed: int,
+    window: int,
+    options: argparse.Namespace,
+) -> list[Row]:
+    tier = options.tier
+    began = time.perf_counter()
+    points = run(
+        contender(algorithm, tier, nodes, pods, fgd_coverage),
+        pods.shapes,
+        arriving,
+        nodes.gpu_milli,
+        window=window if algorithm == "ours" else 1,
+        until_percent=options.until_percent,
+    )
+    seconds = time.perf_counter() - began
+    name = f"fgd (target {fgd_coverage:.0%})" if algorithm == "fgd" else algorithm
+    print(
+        f"{pods.name} {seed} {name}: {points[-1].unallocated_percent:.2f} % in {seconds:.1f} s",
+        file=sys.stderr,
+    )
+    return [Row(pods.name, algorithm, tier, window, seed, point, seconds) for point in points]
 
 
 def _floor(nodes: Nodes, pods: Pods, arriving: list[int], until_percent: int) -> Floor:
@@ -103,7 +122,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42])
     parser.add_argument("--until-percent", type=int, default=100)
-    parser.add_argument("--fgd-coverage", type=float, default=0.95, help="part of the pods that FGD's target covers")
+    parser.add_argument(
+        "--fgd-coverage",
+        type=lambda text: [float(part) for part in text.split(",")],
+        default=[0.95, 1.0],
+        help="parts of the pods that FGD's target covers: of several, each list is judged by the best",
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--check", action="store_true")
     return parser

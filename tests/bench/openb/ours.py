@@ -1,9 +1,15 @@
-"""Our contender: the product's stock, scores and prices, fed one pod at a time."""
+"""Our contender: the product's stock, scores and prices, fed one pod at a time or in windows.
+
+As the product in every cycle, it takes its prices anew from what is free; here whenever some more of the fleet is
+taken.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import msgspec
 import numpy as np
 
 from scheduler.model.devices import DEVICE_MILLI as DEVICE
@@ -17,6 +23,8 @@ from scheduler.solver.stock import Stock
 from tests.bench.openb.lists import Nodes, Pods, Shape, accepts
 
 _DEVICES_MAX = 8
+_REPRICED_PER_PERCENT = 5
+"""Prices are taken anew whenever so much more of the fleet's GPUs is placed."""
 _ROUNDS = 3
 _MOVED_PART_MAX = 0.05
 _MOVED_PER_PLACED_MAX = 4
@@ -65,19 +73,53 @@ def _member(shape: Shape, eligible: bytes, count: int) -> MemberAsk:
     return MemberAsk((whole, shape.cpu_milli, shape.memory_mib), count, 0, 0, eligible, devices)
 
 
+def as_it_is(problem: Problem, members: Sequence[MemberAsk], stock: Stock) -> tuple[Problem, tuple[MemberAsk, ...]]:
+    """The same fleet with what a stock of the problem has left, as the next cycle sees it: nodes that are alike by now
+    are one class."""
+    assert stock.devices is not None
+    slots = np.flatnonzero(stock.size[: stock.used] > 0)
+    states = np.sort(stock.devices.states[:, slots].T, axis=1)[:, ::-1]
+    kind = stock.node_class[slots]
+    alike, class_of = np.unique(np.column_stack([kind, stock.free[:, slots].T, states]), axis=0, return_inverse=True)
+    resources = len(problem.resources)
+    members = tuple(
+        msgspec.structs.replace(member, eligible=np.packbits(problem.eligible(member)[alike[:, 0]]).tobytes())
+        for member in members
+    )
+    now = replace(
+        problem,
+        class_nodes=np.bincount(class_of.ravel(), weights=stock.size[slots]).astype(np.int32),
+        class_free=alike[:, 1 : resources + 1],
+        class_domain=np.zeros((len(alike), 0), dtype=np.int32),
+        devices=ClassDevices(
+            np.ascontiguousarray(alike[:, resources + 1 :]),
+            np.zeros(len(alike), dtype=np.int32),
+            np.full(len(alike), -1, dtype=np.int32),
+        ),
+        mix=members,
+    )
+    return now, members
+
+
 class Ours:
     """One pod at a time onto the group of nodes whose score is least. Scores of groups that did not change are kept."""
 
     def __init__(self, nodes: Nodes, pods: Pods, score: str = "price") -> None:
-        problem, self._members = problem_of(nodes, pods, score)
-        self.stock = Stock.of(problem)
-        self._score = node_score(problem)
-        self._eligible = [problem.eligible(member) for member in self._members]
-        self._costs = np.full((len(self._members), len(self.stock.size)), np.inf)
-        self._seen = [-1] * len(self._members)
-        self._changed: list[int] = []
+        self._shapes = pods.shapes
+        self._step_milli = nodes.gpu_milli * _REPRICED_PER_PERCENT // 100
+        self._begin(*problem_of(nodes, pods, score))
 
     moved_gpu_milli = 0
+
+    def _begin(self, problem: Problem, members: tuple[MemberAsk, ...]) -> None:
+        self._problem, self._members = problem, members
+        self.stock = Stock.of(problem)
+        self._score = node_score(problem)
+        self._eligible = [problem.eligible(member) for member in members]
+        self._costs = np.full((len(members), len(self.stock.size)), np.inf)
+        self._seen = [-1] * len(members)
+        self._changed: list[int] = []
+        self._placed_milli = 0
 
     def decide(self, pods: Sequence[int], shapes: Sequence[int], *, last: bool) -> list[int]:
         return [pod for pod, shape in zip(pods, shapes, strict=True) if self.arrive(shape)]
@@ -89,6 +131,9 @@ class Ours:
             return False
         poured = self.stock.pour(slot, 1, 1, self._members[shape])
         self._changed += [slot, self.stock.slot(poured.key)]
+        self._placed_milli += self._shapes[shape].total_gpu_milli
+        if self._placed_milli >= self._step_milli:
+            self._begin(*as_it_is(self._problem, self._members, self.stock))
         return True
 
     def _refresh(self, shape: int) -> None:
@@ -120,10 +165,15 @@ class OursInWindows:
         self._waiting: list[tuple[int, int]] = []
         self._shares: list[int] = []
         self._placed_milli = 0
+        self._step_milli = nodes.gpu_milli * _REPRICED_PER_PERCENT // 100
+        self._repriced_at_milli = 0
         self.moved_gpu_milli = 0
 
     def decide(self, pods: Sequence[int], shapes: Sequence[int], *, last: bool) -> list[int]:
         packing = self._packing
+        if self._placed_milli >= self._repriced_at_milli + self._step_milli:
+            packing.reprice()
+            self._repriced_at_milli = self._placed_milli
         window = sorted([*self._waiting, *zip(pods, shapes, strict=True)], key=lambda each: self._hardest(each[1]))
         numbers = [pod for pod, _ in window]
         missing = [(pod, shape) for pod, shape in window if not packing.put(pod, shape)]

@@ -61,6 +61,12 @@ class Row:
         }
 
 
+def unallocated_at_last(rows: Sequence[Row]) -> float:
+    """The mean over the seeds when everything has arrived, in percent."""
+    last = max(row.point.arrived_percent for row in rows)
+    return _mean(row.point.unallocated_percent for row in rows if row.point.arrived_percent == last)
+
+
 def bar(tier: str, window: int) -> float:
     """The most that our excess may be of FGD's, as geometric mean over lists."""
     if tier == "T2":

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scheduler.solver.stock import Stock
 from tests.bench.openb.contenders import contender
 from tests.bench.openb.fgd import Fgd
 from tests.bench.openb.fleet import Fleet, Online
 from tests.bench.openb.floor import floor
-from tests.bench.openb.lists import Nodes, Pods, Shape, arrivals
+from tests.bench.openb.lists import Nodes, Pods, Shape, arrivals, typical
+from tests.bench.openb.ours import as_it_is, problem_of
 from tests.bench.openb.report import Row, misses
 from tests.bench.openb.runs import Point, run
 
@@ -53,6 +55,30 @@ def test_fgd_prefers_the_node_whose_idle_milli_nobody_could_use() -> None:
     fleet.place(1, shapes[0], 0)
     assert online.arrive(0)
     assert fleet.device_milli[:, 0].tolist() == [1000, 400]
+
+
+def test_of_equally_common_shapes_fgds_target_takes_the_larger_first() -> None:
+    """Two of three shapes cover what is asked for; the one left out is the smallest."""
+    small, middle, large = (Shape(cpu, 0, 1, 1000) for cpu in (1000, 2000, 3000))
+    target, weights = typical(pods(small, middle, large), 0.6)
+    assert target == (large, middle)
+    assert weights.tolist() == [0.5, 0.5]
+
+
+def test_the_next_cycle_sees_what_is_left() -> None:
+    """Nodes that are alike by now are one class, and shapes keep the models they may run on."""
+    named = Shape(0, 0, 1, 500, ("T4",))
+    listed = pods(share(300), named)
+    problem, members = problem_of(nodes(2, 2, 1), listed)
+    stock = Stock.of(problem)
+    for _ in range(2):
+        two = next(slot for slot in range(stock.used) if stock.size[slot] and stock.free[0, slot] == 2000)
+        stock.pour(two, 1, 1, members[listed.shapes.index(share(300))])
+    now, again = as_it_is(problem, members, stock)
+    assert sorted(zip(now.class_nodes.tolist(), now.class_free[:, 0].tolist(), strict=True)) == [(1, 1000), (2, 1000)]
+    assert now.devices is not None
+    assert sorted(now.devices.states[:, :2].tolist()) == [[1000, 0], [1000, 700]]
+    assert all(now.eligible(member).all() for member in again)
 
 
 def best_by_hand(devices: int, sizes: tuple[int, ...]) -> int:

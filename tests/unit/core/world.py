@@ -15,12 +15,13 @@ from scheduler.model import events as ev
 from scheduler.model.cluster import Node
 from scheduler.model.effects import Effect
 from scheduler.model.events import Event
+from scheduler.model.plan import Cause, Decision, Plan, Verdict
 from scheduler.model.policy import Policy, VerdictPace
 from scheduler.model.queue import Queue
 from scheduler.model.resources import GPU, from_quantities
 from scheduler.model.shape import Shape
 from scheduler.model.topology import Level, Topology, TopologyAsk
-from scheduler.model.work import Pod, PodGroup
+from scheduler.model.work import GangKey, Pod, PodGroup
 
 E = TypeVar("E")
 
@@ -49,6 +50,10 @@ def group(name: str, minimum: int, *, required: str = "", version: str = "1", **
 RACKS = Topology("fabric", (Level("rack", "rack"), Level("host", "kubernetes.io/hostname")))
 
 
+ROUNDS_MAX = 300
+"""No story of these tests takes so many rounds of effects and answers."""
+
+
 class Bench:
     """An engine with an edge that accepts everything at once, or loses what it is told to lose."""
 
@@ -58,6 +63,10 @@ class Bench:
         self.done: list[Effect] = []
         self.lose: list[type[Effect]] = []
         self.held: list[Effect] = []
+        self.chosen: dict[GangKey, Decision] = {}
+        """Decisions made by hand, for gangs that do not find room by themselves; each is used until it is accepted."""
+        self.guarded: dict[str, str] = {}
+        """Pods (by UID) whose eviction is refused, with the server's words."""
         self.versions = 1000
         self.pods: dict[str, Pod] = {}
         self.groups: dict[str, PodGroup] = {}
@@ -78,7 +87,10 @@ class Bench:
 
     def tell(self, *events: Event) -> None:
         todo = self.engine.handle(events, self.now)
+        rounds = 0
         while todo or self.engine.busy:
+            rounds += 1
+            assert rounds < ROUNDS_MAX, f"it does not come to rest: {todo}"
             answers: list[Event] = []
             for effect in todo:
                 answers += self._perform(effect)
@@ -90,8 +102,7 @@ class Bench:
 
     def _perform(self, effect: Effect) -> list[Event]:
         if isinstance(effect, ef.Decide):
-            policy = self.engine.policy
-            return [ev.Planned(run(decide(self.engine.snapshot(), policy, self.now, policy.budget), greedy_only))]
+            return [ev.Planned(self._plan())]
         if type(effect) in self.lose:
             self.held.append(effect)
             return []
@@ -100,6 +111,8 @@ class Bench:
         version = str(self.versions)
         answers: list[Event] = [ev.Done(effect, version)]
         match effect:
+            case ef.Evict():
+                return self._on_eviction(effect, version)
             case ef.Bind():
                 self.pods[effect.uid] = msgspec.structs.replace(
                     self.pods[effect.uid], node=effect.node, version=version
@@ -111,7 +124,8 @@ class Bench:
             case ef.Commit():
                 answers.append(self._group(effect.name, version, assignment=effect.assignment))
             case ef.Release():
-                answers.append(self._group(effect.name, version, assignment=None))
+                again = {} if effect.evictions is None else {"evictions": effect.evictions}
+                answers.append(self._group(effect.name, version, assignment=None, phase=effect.phase, **again))
             case ef.Hold():
                 answers.append(self._group(effect.name, version, finalizers=effect.finalizers))
             case ef.WriteStatus():
@@ -126,6 +140,36 @@ class Bench:
                     )
                 )
         return answers
+
+    def _plan(self) -> Plan:
+        policy = self.engine.policy
+        snapshot = self.engine.snapshot()
+        plan = run(decide(snapshot, policy, self.now, policy.budget), greedy_only)
+        placed = {decision.gang for decision in plan.decisions}
+        waiting = [gang.key for gang in snapshot.gangs if gang.key in self.chosen and gang.key not in placed]
+        taking = tuple(self.chosen[key] for key in waiting)
+        verdicts = {**plan.verdicts, **dict.fromkeys(waiting, Verdict(Cause.PLACED))}
+        return msgspec.structs.replace(plan, decisions=(*plan.decisions, *taking), verdicts=verdicts)
+
+    def _on_eviction(self, effect: ef.Evict, version: str) -> list[Event]:
+        if effect.uid in self.guarded:
+            self.done.pop()
+            return [ev.Failed(effect, 429, self.guarded[effect.uid])]
+        leaving = msgspec.structs.replace(
+            self.pods[effect.uid], leaving=True, leaves_seconds=self.now + 30, version=version
+        )
+        self.pods[effect.uid] = leaving
+        return [ev.Done(effect, version), ev.PodSeen(leaving)]
+
+    def go(self, *names: str) -> None:
+        """The grace of pods has ended: they are gone."""
+        for name in names:
+            del self.pods[f"uid-{name}"]
+        self.tell(*(ev.PodGone(f"uid-{name}") for name in names))
+
+    def evicted(self) -> list[str]:
+        """The names of the pods that were evicted, in order."""
+        return [effect.name for effect in self.performed(ef.Evict)]
 
     def _group(self, name: str, version: str, **changes: object) -> Event:
         self.groups[name] = msgspec.structs.replace(self.groups[name], version=version, **changes)

@@ -72,6 +72,17 @@ def test_a_named_model_is_kept_for_those_who_name_it() -> None:
     assert cheapest(mix[0], mix, ([1000] * 4, 0), ([1000] * 4, 0)) == 1
 
 
+def test_a_named_model_is_dearer_the_less_of_it_is_left() -> None:
+    """With the first node nearly full, work that may go anywhere leaves it alone although it is the fuller one."""
+    mix = [pods(20, gpus=1), pods(1, gpus=1, eligible=_FIRST)]
+    assert cheapest(mix[0], mix, ([1000, 1000, 0, 0], 0), ([1000] * 4, 0)) == 1
+
+
+def test_of_equals_the_node_with_the_least_cpu_left_is_filled() -> None:
+    mix = [pods(10, gpus=1), pods(1, cpu=1000)]
+    assert cheapest(mix[1], mix, ([0], 9000), ([0], 5000)) == 1
+
+
 def test_without_a_mix_it_packs() -> None:
     one = pods(1, gpus=1)
     assert cheapest(one, [], ([1000] * 4, 0), ([1000, 0, 0, 0], 0)) == 1

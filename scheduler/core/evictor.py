@@ -1,0 +1,107 @@
+"""Pods asked to leave: first the pod is told why, then it is evicted; what is refused or lost is tried again later."""
+
+from __future__ import annotations
+
+from scheduler.core.explain import Reason
+from scheduler.core.store import Store
+from scheduler.model.effects import Effect, Evict, MarkEvicted
+from scheduler.model.events import Failed
+from scheduler.model.plan import Refusal
+from scheduler.model.policy import Patience
+from scheduler.model.work import GangKey, Pod
+
+BACKOFF_SECONDS_MAX = 30.0
+
+
+class Evictor:
+    """At most one request per pod at a time. Whether a pod has left is for the watch to say."""
+
+    def __init__(self, store: Store, patience: Patience) -> None:
+        self._store = store
+        self._patience = patience
+        self._flights: dict[str, MarkEvicted | Evict] = {}
+        self._accepted: dict[str, None] = {}
+        self._refused: dict[str, Refusal] = {}
+        self._retries: dict[str, tuple[float, int]] = {}
+        self._outbox: list[Effect] = []
+        """Requests that follow from answers."""
+
+    def ask(self, pod: Pod, gang: GangKey | None, reason: Reason, now_seconds: float) -> list[Effect]:
+        """The next request for a pod to leave for a gang (None: for nobody); nothing while one is on its way, or soon
+        after one was refused."""
+        if pod.leaving or pod.finished or pod.uid in self._flights or pod.uid in self._accepted:
+            return []
+        if self._retries.get(pod.uid, (0.0, 0))[0] > now_seconds:
+            return []
+        key = gang or GangKey("")
+        if pod.marked_evicted:
+            return [self._send(Evict(pod.namespace, pod.name, pod.uid, key, reason.word, reason.sentence))]
+        return [self._send(MarkEvicted(pod.namespace, pod.name, pod.uid, key, reason.word, reason.sentence))]
+
+    def refusal(self, uid: str) -> Refusal | None:
+        """Why a pod was not allowed to leave when it was last asked."""
+        return self._refused.get(uid)
+
+    def goes(self, pod: Pod) -> bool:
+        """Whether a pod is on its way out: it is being deleted, or its eviction was accepted."""
+        return pod.leaving or pod.uid in self._accepted
+
+    def observe(self, pod: Pod) -> None:
+        if pod.leaving or pod.finished:
+            self.forget(pod.uid)
+
+    def forget(self, uid: str) -> None:
+        """It leaves, is gone, or need not leave any more."""
+        for known in (self._accepted, self._refused, self._retries):
+            known.pop(uid, None)
+
+    def forget_all(self) -> None:
+        """What was on its way is unknown."""
+        for known in (self._flights, self._accepted, self._refused, self._retries):
+            known.clear()
+        self._outbox.clear()
+
+    def take(self) -> list[Effect]:
+        """The requests that followed from answers, once."""
+        effects, self._outbox = self._outbox, []
+        return effects
+
+    # -- answers ---------------------------------------------------------------------------------------------------
+
+    def done(self, effect: MarkEvicted | Evict) -> None:
+        if self._flights.get(effect.uid) is not effect:
+            return
+        del self._flights[effect.uid]
+        pod = self._store.pods.get(effect.uid)
+        if pod is None or pod.leaving or pod.finished:
+            return
+        if isinstance(effect, Evict):
+            self._accepted[effect.uid] = None
+            self._refused.pop(effect.uid, None)
+            return
+        evict = Evict(effect.namespace, effect.name, effect.uid, effect.gang, effect.reason, effect.message)
+        self._outbox.append(self._send(evict))
+
+    def failed(self, failure: Failed, now_seconds: float) -> None:
+        effect = failure.effect
+        assert isinstance(effect, MarkEvicted | Evict)
+        if self._flights.get(effect.uid) is not effect:
+            return
+        del self._flights[effect.uid]
+        if isinstance(effect, Evict) and _by_budget(failure):
+            self._refused[effect.uid] = Refusal("guards", "EvictionRefused", where=f"{effect.namespace}/{effect.name}")
+        tried = self._retries.get(effect.uid, (0.0, 0))[1]
+        wait_seconds = min(self._patience.bind_retry_seconds * 2**tried, BACKOFF_SECONDS_MAX)
+        self._retries[effect.uid] = (now_seconds + wait_seconds, tried + 1)
+
+    def _send(self, effect: MarkEvicted | Evict) -> MarkEvicted | Evict:
+        self._flights[effect.uid] = effect
+        return effect
+
+
+def _by_budget(failure: Failed) -> bool:
+    """Whether a PodDisruptionBudget refused: a server that is merely busy answers 429 too. A pod under two budgets is
+    refused with 500."""
+    return (failure.status == 429 and "disruption budget" in failure.message) or (
+        failure.status == 500 and "more than one PodDisruptionBudget" in failure.message
+    )

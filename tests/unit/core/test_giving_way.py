@@ -1,0 +1,301 @@
+"""From a committed decision with victims to its binds: who leaves when, and what their own records become."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from scheduler.model import effects as ef
+from scheduler.model import events as ev
+from scheduler.model.plan import Decision, Loss, Taken, TierScore
+from scheduler.model.relations import LabelSet
+from scheduler.model.running import Guard
+from scheduler.model.selector import Requirement
+from scheduler.model.work import GangKey, Move, NodeCount, Place, Pod, PodGroup, Victim, group_key
+from tests.unit.core.world import Bench, group, node, pod
+
+LOW, HIGH = group_key("team", "low"), group_key("team", "high")
+
+
+def victims(*names: str) -> tuple[Victim, ...]:
+    return tuple(Victim(f"uid-{name}", "team", name) for name in names)
+
+
+def gang(name: str, count: int, *, minimum: int | None = None, **facts: object) -> list[Pod | PodGroup]:
+    pods = [pod(f"{name}-{number}", group=name, **facts) for number in range(count)]  # type: ignore[arg-type]
+    return [group(name, count if minimum is None else minimum), *pods]
+
+
+def member_of(bench: Bench, name: str) -> str:
+    """The name under which the engine knows the only member of a gang without declared members."""
+    (member,) = bench.engine.snapshot().gangs[0].members
+    assert bench.engine.snapshot().gangs[0].key == group_key("team", name)
+    return member.name
+
+
+def take(bench: Bench, places: dict[str, int], *names: str, moves: tuple[Move, ...] = (), **facts: object) -> None:
+    """The gang `high` is to get these places, and these pods leave for it."""
+    member = member_of(bench, "high")
+    nodes = tuple(NodeCount(name, count) for name, count in places.items())
+    bench.chosen[HIGH] = Decision(HIGH, (Place(member, nodes),), victims(*names), moves, **facts)  # type: ignore[arg-type]
+    bench.tell(ev.NamespaceSeen("team", "", (("seen", str(bench.versions)),)))  # something new to decide on
+    bench.tick()
+
+
+def full(count: int = 4, minimum: int | None = None, **facts: object) -> Bench:
+    """One node of 4, all of it taken by the gang `low`; the gang `high` of 2 waits."""
+    bench = Bench(node("n1", 4))
+    bench.see(*gang("low", count, minimum=minimum, **facts))
+    assert bench.phase("low") == "Running"
+    bench.see(*gang("high", 2))
+    assert bench.nodes_of("high-0") == [""]
+    return bench
+
+
+def order(bench: Bench) -> list[str]:
+    """What was done since everything runs, in order and in short."""
+    return [f"{type(each).__name__} {getattr(each, 'name', '')}" for each in bench.done]
+
+
+def free_gpus(bench: Bench) -> int:
+    store = bench.engine.store
+    return int(store.free_on("n1")[store.columns.names.index("nvidia.com/gpu")]) // 1000
+
+
+def test_victims_are_told_why_and_evicted_after_both_records_and_awaited_before_the_binds() -> None:
+    bench = full()
+    bench.done.clear()
+    take(bench, {"n1": 2}, "low-0", "low-1", "low-2", "low-3")
+    done = order(bench)
+    assert done.index("Commit high") < done.index("Release low") < done.index("MarkEvicted low-0")
+    assert done.index("MarkEvicted low-0") < done.index("Evict low-0")
+    assert Counter(bench.evicted()) == Counter({f"low-{number}": 1 for number in range(4)})
+    assert not bench.performed(ef.Bind)
+    bench.go("low-0", "low-1", "low-2")
+    assert not bench.performed(ef.Bind), "one victim is still there"
+    bench.go("low-3")
+    assert bench.nodes_of("high-0", "high-1") == ["n1", "n1"]
+    assert bench.phase("high") == "Running"
+
+
+def test_a_gang_evicted_as_a_whole_waits_again_with_its_age_and_says_so() -> None:
+    bench = full()
+    take(bench, {"n1": 2}, "low-0", "low-1", "low-2", "low-3")
+    low = bench.groups["low"]
+    assert (low.assignment, low.evictions) == (None, 1)
+    bench.go("low-0", "low-1", "low-2", "low-3")
+    again = [pod(f"low-{number}", group="low", version="9") for number in (4, 5, 6, 7)]
+    bench.see(*again)
+    bench.tick()
+    assert bench.phase("low") == "Queued"
+    assert LOW in bench.engine._gangs.pending
+    bench.tell(ev.NodeSeen(node("n2", 4)))
+    bench.tick()
+    assert set(bench.nodes_of("low-4", "low-5", "low-6", "low-7")) == {"n2"}
+
+
+def test_surplus_goes_and_the_rest_of_its_gang_runs_on_by_a_shorter_record() -> None:
+    bench = full(minimum=2)
+    take(bench, {"n1": 2}, "low-2", "low-3")
+    record = bench.groups["low"].assignment
+    assert record is not None
+    assert sum(each.count for place in record.places for each in place.nodes) == 2
+    assert {victim.name for victim in record.victims} == {"low-2", "low-3"}
+    bench.go("low-2", "low-3")
+    assert bench.nodes_of("high-0", "high-1") == ["n1", "n1"]
+    bench.tick()
+    assert (bench.phase("low"), bench.groups["low"].evictions) == ("Running", 0)
+    assert set(bench.evicted()) == {"low-2", "low-3"}
+
+
+def test_room_is_counted_once_from_the_moment_of_the_decision() -> None:
+    bench = full(minimum=2)
+    take(bench, {"n1": 2}, "low-2", "low-3")
+    assert free_gpus(bench) == -2, "two leave, and their room is promised"
+    bench.go("low-2", "low-3")
+    assert free_gpus(bench) == 0
+
+
+def test_the_surplus_that_comes_back_waits_for_other_room() -> None:
+    bench = full(minimum=2)
+    take(bench, {"n1": 2}, "low-2", "low-3")
+    bench.see(pod("low-4", group="low"), pod("low-5", group="low"))
+    bench.go("low-2", "low-3")
+    assert bench.nodes_of("low-4", "low-5", "high-0", "high-1") == ["", "", "n1", "n1"]
+    bench.tell(ev.NodeSeen(node("n2", 2)))
+    bench.tick()
+    assert bench.nodes_of("low-4", "low-5") == ["n2", "n2"]
+
+
+def moving() -> Bench:
+    """`low` of 2 stands on n1 and `wall` of 2 on n2; `high` of 4 wants one node for itself: `low` is to move to n2."""
+    bench = Bench(node("n1", 4))
+    bench.see(*gang("low", 2))
+    bench.tell(ev.NodeSeen(node("n1", 4, unschedulable=True)), ev.NodeSeen(node("n2", 4)))
+    bench.see(*gang("wall", 2))
+    bench.tell(ev.NodeSeen(node("n1", 4)))
+    bench.see(group("high", 4, required="host"), *(pod(f"high-{number}", group="high") for number in range(4)))
+    record = bench.groups["low"].assignment
+    assert record is not None
+    (place,) = record.places
+    leaving = victims("low-0", "low-1")
+    take(bench, {"n1": 4}, moves=(Move(LOW, (Place(place.member, (NodeCount("n2", 2),)),), leaving),))
+    return bench
+
+
+def test_a_moved_gang_comes_back_on_the_places_that_are_kept_for_it() -> None:
+    bench = moving()
+    record = bench.groups["low"].assignment
+    assert record is not None
+    assert [(each.node, each.count) for place in record.places for each in place.nodes] == [("n2", 2)]
+    assert (set(bench.evicted()), bench.groups["low"].evictions) == ({"low-0", "low-1"}, 0)
+    bench.see(pod("late-0"), pod("late-1"))
+    bench.go("low-0", "low-1")
+    assert set(bench.nodes_of("high-0", "high-1", "high-2", "high-3")) == {"n1"}
+    bench.see(pod("low-a", group="low"), pod("low-b", group="low"))
+    assert bench.nodes_of("low-a", "low-b", "late-0", "late-1") == ["n2", "n2", "", ""]
+    assert bench.phase("low") == "Running"
+
+
+def test_places_of_a_moved_gang_that_never_comes_back_are_given_back() -> None:
+    bench = moving()
+    bench.tick(120)
+    assert bench.groups["low"].assignment is not None, "its pods are still leaving"
+    bench.go("low-0", "low-1")
+    bench.tick(59)
+    assert bench.groups["low"].assignment is not None
+    bench.tick(2)
+    assert bench.groups["low"].assignment is None
+
+
+def guard(bench: Bench, allowed: int = 1) -> None:
+    """A budget over the pods of role `main`."""
+    bench.tell(ev.GuardSeen(Guard("team", "keep", (Requirement("role", "In", ("main",)),), allowed)))
+
+
+def guarded() -> Bench:
+    bench = full()
+    main = LabelSet("team", (("role", "main"),))
+    bench.see(msgspec.structs.replace(bench.pods["uid-low-3"], label_set=main, version="77"))
+    guard(bench)
+    return bench
+
+
+def test_pods_under_a_budget_are_asked_first() -> None:
+    bench = guarded()
+    bench.done.clear()
+    take(bench, {"n1": 2}, "low-0", "low-1", "low-2", "low-3")
+    assert bench.evicted()[0] == "low-3"
+    done = order(bench)
+    assert done.index("Evict low-3") < done.index("Release low") < done.index("Evict low-0")
+
+
+def test_a_refusal_by_a_budget_costs_nothing_and_is_said() -> None:
+    bench = guarded()
+    bench.guarded["uid-low-3"] = "Cannot evict pod as it would violate the pod's disruption budget."
+    take(bench, {"n1": 2}, "low-0", "low-1", "low-2", "low-3")
+    assert bench.evicted() == []
+    low, high = bench.groups["low"], bench.groups["high"]
+    assert (bench.phase("low"), low.assignment is not None, low.evictions) == ("Running", True, 0)
+    assert high.assignment is None
+    bench.tick()
+    status = bench.performed(ef.WriteStatus)[-1].status
+    assert status.verdict_cause == "Backoff"
+    assert "pod team/low-3 may not be evicted" in status.verdict_message
+    commits = len(bench.performed(ef.Commit))
+    bench.tick(8)
+    assert len(bench.performed(ef.Commit)) == commits, "it waits before it is decided on again"
+    bench.guarded.clear()
+    bench.tick(2)
+    assert set(bench.evicted()) == {f"low-{number}" for number in range(4)}
+
+
+def test_a_busy_server_is_no_budget() -> None:
+    bench = guarded()
+    bench.guarded["uid-low-3"] = "Too many requests, please try again later."
+    take(bench, {"n1": 2}, "low-0", "low-1", "low-2", "low-3")
+    assert bench.groups["high"].assignment is not None
+    bench.guarded.clear()
+    bench.tick(2)
+    assert set(bench.evicted()) == {f"low-{number}" for number in range(4)}
+
+
+def test_lost_requests_are_sent_again() -> None:
+    bench = full()
+    bench.lose = [ef.Evict]
+    take(bench, {"n1": 2}, "low-0", "low-1", "low-2", "low-3")
+    assert len(bench.held) == 4
+    lost, bench.held = bench.held, []
+    bench.lose = []
+    bench.tell(*(ev.Failed(each, 0, "no answer") for each in lost))
+    assert bench.evicted() == []
+    bench.tick(2)
+    assert len(bench.evicted()) == 4
+
+
+def test_a_victim_that_never_goes_is_waited_for_no_longer_than_the_policy_says() -> None:
+    bench = full()
+    take(bench, {"n1": 2}, "low-0", "low-1", "low-2", "low-3")
+    bench.go("low-0", "low-1", "low-2")
+    bench.tick(30 + 299)
+    assert bench.groups["high"].assignment is not None
+    bench.tick(2)
+    assert bench.groups["high"].assignment is None
+    bench.tick()
+    assert "pod team/low-3" in bench.performed(ef.WriteStatus)[-1].status.verdict_message
+    assert free_gpus(bench) == 3
+
+
+def test_a_successor_goes_on_from_the_record() -> None:
+    bench = full()
+    bench.lose = [ef.Release]
+    take(bench, {"n1": 2}, "low-0", "low-1", "low-2", "low-3")
+    assert (bench.evicted(), bench.groups["low"].assignment is None) == ([], False)
+    successor = Bench(node("n1", 4))
+    successor.see(*bench.groups.values(), *bench.pods.values())
+    assert set(successor.evicted()) == {f"low-{number}" for number in range(4)}
+    assert successor.groups["low"].evictions == 1
+    successor.go(*(f"low-{number}" for number in range(4)))
+    assert successor.nodes_of("high-0", "high-1") == ["n1", "n1"]
+
+
+def test_a_successor_binds_nobody_in_a_place_that_was_given_away() -> None:
+    bench = full(minimum=2)
+    bench.lose = [ef.MarkEvicted]
+    take(bench, {"n1": 2}, "low-2", "low-3")
+    bench.lose = []
+    successor = Bench(node("n1", 4))
+    successor.see(*bench.groups.values(), *bench.pods.values(), pod("low-9", group="low"))
+    successor.go("low-2", "low-3")
+    assert successor.nodes_of("low-9", "high-0", "high-1") == ["", "n1", "n1"]
+
+
+def test_the_words_say_who_for_whom_under_which_permission_and_at_what_price() -> None:
+    bench = full()
+    loss = Loss(LOW, "default", "OwnQueue", 4, whole=True)
+    costs = (TierScore("highest-priority", 0, 0), TierScore("pods-evicted", -4, -4))
+    take(bench, {"n1": 2}, "low-0", "low-1", "low-2", "low-3", taken=Taken((loss,), costs, proven=True))
+    (mark, *_) = bench.performed(ef.MarkEvicted)
+    assert (mark.reason, mark.gang) == ("Preempted", GangKey("team/high"))
+    assert mark.message == (
+        "gives its place to team/high, by priority in their queue default "
+        "(costs: pods-evicted 4; no cheaper choice exists)"
+    )
+
+
+def test_a_withdrawn_decision_leaves_its_victims_where_they_are() -> None:
+    bench = full(minimum=2)
+    bench.lose = [ef.MarkEvicted]
+    take(bench, {"n1": 2}, "low-2", "low-3")
+    bench.chosen.clear()
+    bench.lose = []
+    for number in range(2):
+        bench.tell(ev.PodGone(f"uid-high-{number}"))
+    bench.tell(ev.PodGroupGone("team", "high"))
+    bench.tick(2)
+    assert bench.evicted() == []
+    record = bench.groups["low"].assignment
+    assert record is not None
+    assert sum(each.count for place in record.places for each in place.nodes) == 4
+    assert free_gpus(bench) == 0
