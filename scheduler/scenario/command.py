@@ -74,9 +74,11 @@ def _lines(outcome: Outcome) -> list[str]:
     head = f"{scenario.id} [{scenario.tag}]"
     match outcome.status:
         case "fail":
-            return [f"FAIL  {head}", *(f"      {each}" for each in outcome.differences)]
+            return [f"FAIL  {head}", *(f"      {each}" for each in outcome.instead or outcome.differences)]
         case "unexpected-pass":
-            return [f"FAIL  {head}", "      passes, but is marked 'expected: fail'; remove the mark"]
+            return [f"FAIL  {head}", f"      passes, but is marked 'expected: {scenario.expected}'; remove the mark"]
+        case "differ":
+            return [f"differ {head} {scenario.reason}"]
         case "expected-fail":
             waits = f" (waits for: {scenario.waits_for})" if scenario.waits_for else ""
             return [f"xfail {head} {scenario.reason}{waits}"]
@@ -86,33 +88,45 @@ def _lines(outcome: Outcome) -> list[str]:
             return [f"pass  {head}"]
 
 
+STATUSES = {
+    "pass": "passed",
+    "differ": "differ on purpose",
+    "fail": "FAILED",
+    "unexpected-pass": "PASSED UNEXPECTEDLY",
+    "expected-fail": "failed as expected",
+    "decided": "without expectation",
+}
+
+
 def _summary(outcomes: Sequence[Outcome]) -> list[str]:
-    """Counts by series and tag, then of everything."""
+    """A table of series by status and tag (passed of all), then of everything."""
     by_series: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         by_series.setdefault(outcome.scenario.series, []).append(outcome)
-    lines = [""]
-    for series, rows in sorted(by_series.items()):
-        tags = ", ".join(
-            f"{tag} {sum(1 for row in rows if row.scenario.tag == tag and row.status == 'pass')}/{count}"
-            for tag, count in sorted(Counter(row.scenario.tag for row in rows).items())
+    statuses = [status for status in STATUSES if any(outcome.status == status for outcome in outcomes)]
+    tags = [tag for tag in TAGS if any(outcome.scenario.tag == tag for outcome in outcomes)]
+    rows = [["series", "rows", *(STATUSES[status] for status in statuses), *tags]]
+    for series, own in (*sorted(by_series.items()), ("all", list(outcomes))):
+        counts = Counter(outcome.status for outcome in own)
+        rows.append(
+            [
+                series,
+                str(len(own)),
+                *(str(counts[status] or "") for status in statuses),
+                *(_passed(own, t) for t in tags),
+            ]
         )
-        lines.append(f"{series}: {_totals(rows)}; passed by tag: {tags}")
-    lines.append(f"all: {_totals(outcomes)}")
-    lines.append("tags: " + "; ".join(f"{tag} {meaning}" for tag, meaning in TAGS.items()))
-    return lines
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "",
+        *("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows),
+    ]
+    return [*lines, *(f"{tag}: {meaning}" for tag, meaning in TAGS.items() if tag in tags)]
 
 
-def _totals(outcomes: Sequence[Outcome]) -> str:
-    counts = Counter(outcome.status for outcome in outcomes)
-    words = {
-        "pass": "passed",
-        "fail": "FAILED",
-        "unexpected-pass": "PASSED UNEXPECTEDLY",
-        "expected-fail": "failed as expected",
-        "decided": "without expectation",
-    }
-    return f"{len(outcomes)} rows: " + ", ".join(f"{counts[key]} {word}" for key, word in words.items() if counts[key])
+def _passed(outcomes: Sequence[Outcome], tag: str) -> str:
+    own = [outcome.status for outcome in outcomes if outcome.scenario.tag == tag]
+    return f"{own.count('pass')}/{len(own)}" if own else ""
 
 
 def _print_data(outcomes: Sequence[Outcome], output: Output) -> None:

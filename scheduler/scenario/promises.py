@@ -213,7 +213,7 @@ def use_of(world: World, firm: bool = False) -> Counter[Line]:
         queue = plan.queue
         while queue in world.queues:
             for resource, amount in _requests(plan, pod):
-                for flavor in {"", flavor_on[pod.node]}:
+                for flavor in {"", flavor_on.get(pod.node, "")}:
                     found[queue, flavor, resource] += amount
             queue = world.queues[queue].parent
     return found

@@ -287,6 +287,8 @@ def _expectation(scenario: Scenario) -> Iterator[Fault]:
     for step in scenario.steps:
         seen |= _gang_names(step.submit or ())
     yield from _expect(scenario, scenario.expect, ("expect",), seen)
+    if scenario.instead is not None:
+        yield from _expect(scenario, scenario.instead, ("instead",), seen)
 
 
 def _expect(scenario: Scenario, expect: ExpectForm, at: Location, known: set[str]) -> Iterator[Fault]:

@@ -20,7 +20,7 @@ from scheduler.scenario.difference import Difference
 from scheduler.scenario.play import Play
 from scheduler.scenario.promises import broken
 from scheduler.scenario.scenario import PolicyForm, Scenario
-from scheduler.scenario.state import world_of
+from scheduler.scenario.state import World, world_of
 from scheduler.scenario.undecided import undecided
 from scheduler.solver.problem import SolveRequest, SolveResult
 
@@ -59,19 +59,23 @@ class ChosenPolicy:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a scenario. ``differences`` is empty when everything expected holds, or nothing was expected."""
+    """What came of a scenario. ``differences`` is empty when everything expected holds, or nothing was expected;
+    ``instead`` are those to what comes out instead, where a row differs on purpose."""
 
     scenario: Scenario
     snapshot: Snapshot
     plan: Plan
     policy: str
     differences: tuple[Difference, ...]
+    instead: tuple[Difference, ...] = ()
 
     @property
     def status(self) -> str:
-        """``decided`` (nothing expected), ``pass``, ``fail``, ``expected-fail`` or ``unexpected-pass``."""
+        """``decided`` (nothing expected), ``pass``, ``differ``, ``fail``, ``expected-fail`` or ``unexpected-pass``."""
         if self.scenario.expect is None:
             return "decided"
+        if self.scenario.expected == "differ":
+            return "unexpected-pass" if not self.differences else "fail" if self.instead else "differ"
         if self.scenario.expected == "fail":
             return "expected-fail" if self.differences else "unexpected-pass"
         return "fail" if self.differences else "pass"
@@ -111,18 +115,29 @@ def run(scenario: Scenario, policy: Policy, label: str = "") -> Outcome:
     world = world_of(scenario)
     snapshot = snapshot_of(world)
     plan = _decide(snapshot, policy, scenario.now)
-    differences: list[Difference] = []
-    if scenario.steps or (scenario.expect is not None and scenario.expect.after == "settled"):
-        differences += _play(scenario, policy)
-    elif scenario.expect is not None:
-        differences += check(scenario, snapshot, plan, policy)
-        differences += broken(world, plan, policy.taking.break_guards)
-        if plan.decisions:
-            alone = msgspec.structs.replace(policy.taking, preempt=False, reclaim=False, moves=False)
-            placing = msgspec.structs.replace(policy, taking=alone)
-            differences += unsettled(world, plan, lambda then: _decide(then, policy, scenario.now))
-            differences += needless(world, plan, lambda then: _decide(then, placing, scenario.now))
-    return Outcome(scenario, snapshot, plan, label or policy.name, tuple(differences))
+    found: list[tuple[Difference, ...]] = []
+    promised: tuple[Difference, ...] | None = None
+    for expect in (scenario.expect, scenario.instead):
+        if expect is None:
+            found.append(())
+            continue
+        asked = scenario.model_copy(update={"expect": expect})
+        if asked.unfolds:
+            found.append(tuple(_play(asked, policy)))
+        else:
+            promised = tuple(_promises(world, plan, policy)) if promised is None else promised
+            found.append((*check(asked, snapshot, plan, policy), *promised))
+    return Outcome(scenario, snapshot, plan, label or policy.name, found[0], found[1])
+
+
+def _promises(world: World, plan: Plan, policy: Policy) -> Iterator[Difference]:
+    """The promises that a plan breaks."""
+    yield from broken(world, plan, policy.taking.break_guards)
+    if plan.decisions:
+        alone = msgspec.structs.replace(policy.taking, preempt=False, reclaim=False, moves=False)
+        placing = msgspec.structs.replace(policy, taking=alone)
+        yield from unsettled(world, plan, lambda then: _decide(then, policy, world.now_seconds))
+        yield from needless(world, plan, lambda then: _decide(then, placing, world.now_seconds))
 
 
 def _play(scenario: Scenario, policy: Policy) -> Iterator[Difference]:

@@ -116,7 +116,9 @@ class Scenario(Form):
     steps: tuple[StepForm, ...] = ()
     termination: TerminationForm = TerminationForm()
     expect: ExpectForm | None = None
-    expected: Literal["pass", "fail"] = "pass"
+    expected: Literal["pass", "fail", "differ"] = "pass"
+    """``differ``: on purpose; ``instead`` says what comes out, and the reason why that is right."""
+    instead: ExpectForm | None = None
     reason: str = ""
     waits_for: str = ""
 
@@ -125,6 +127,11 @@ class Scenario(Form):
         """``kai/FS`` of ``kai/FS-01``, ``example`` of ``example/gang``."""
         numbered = re.fullmatch(r"(.+)-\d+[a-z]?", self.id)
         return numbered.group(1) if numbered else self.id.rpartition("/")[0] or self.id
+
+    @property
+    def unfolds(self) -> bool:
+        """Whether it is played to its end, instead of decided once."""
+        return bool(self.steps) or (self.expect is not None and self.expect.after == "settled")
 
     @classmethod
     def known_keys(cls) -> set[str]:
@@ -143,10 +150,12 @@ class Scenario(Form):
     def _consistent(self) -> Scenario:
         if self.capacity is not None and self.nodes:
             raise fault("has both capacity and nodes", "capacity is for worlds without nodes")
-        if self.expected == "fail" and not self.reason:
-            raise fault("is expected to fail without a reason", "add reason (and waitsFor)")
+        if self.expected != "pass" and not self.reason:
+            raise fault(f"is expected to {self.expected} without a reason", "add reason")
         if self.expected == "pass" and (self.reason or self.waits_for):
             raise fault(
                 "gives a reason for a failure that is not expected", "remove reason and waitsFor, or add expected: fail"
             )
+        if (self.expected == "differ") != (self.instead is not None):
+            raise fault("differs and says what comes out instead, or neither", "write expected: differ with instead")
         return self

@@ -29,8 +29,9 @@ def test_row(row: Row) -> None:
     differences = "\n".join(str(each) for each in outcome.differences)
     if outcome.status == "expected-fail":
         pytest.xfail(f"{row.scenario.reason}; waits for: {row.scenario.waits_for}")
-    assert outcome.status != "unexpected-pass", f"{row.path}:{row.line} passes: remove 'expected: fail'"
-    assert outcome.status == "pass", f"{row.path}:{row.line}\n{differences}"
+    assert outcome.status != "unexpected-pass", f"{row.path}:{row.line} passes: remove 'expected'"
+    instead = "\n".join(str(each) for each in outcome.instead)
+    assert outcome.status in ("pass", "differ"), f"{row.path}:{row.line}\n{instead or differences}"
 
 
 def test_rows_that_wait_say_for_what() -> None:

@@ -14,7 +14,8 @@ from scheduler.model.policy import Policy
 from scheduler.scenario.command import decide_command
 
 FITS = "id: x/A-01\nnodes: {n0: 2}\ngangs: [{name: a, gpu: 1}]\nexpect: {placed: [a]}\n"
-DOES_NOT = "id: x/A-02\ntag: P\nnodes: {n0: 2}\ngangs: [{name: a, gpu: 1}]\nexpect: {pending: [a]}\n"
+DOES_NOT = "id: x/A-02\ntag: P\nnodes: {n0: 2, n1: 0}\ngangs: [{name: a, gpu: 1}]\nexpect: {pending: [a]}\n"
+ON_PURPOSE = "expected: differ\ninstead: {where: {a: n0}}\nreason: better so\n"
 MARK = "expected: fail\nreason: not yet\nwaitsFor: a rule\n"
 
 
@@ -31,7 +32,18 @@ def _file(directory: Path, *texts: str) -> list[Path]:
         ([DOES_NOT], 1, "FAIL  x/A-02 [P]\n      a: expected to wait, found 1 pods placed on n0 1"),
         ([DOES_NOT + MARK], 0, "xfail x/A-02 [P] not yet (waits for: a rule)"),
         ([FITS + MARK], 1, "FAIL  x/A-01 [S]\n      passes, but is marked 'expected: fail'"),
-        ([FITS, DOES_NOT + MARK], 0, "x/A: 2 rows: 1 passed, 1 failed as expected; passed by tag: P 0/1, S 1/1"),
+        (
+            [FITS, DOES_NOT + MARK],
+            0,
+            "series  rows  passed  failed as expected  S    P\nx/A     2     1       1                   1/1  0/1",
+        ),
+        ([DOES_NOT + ON_PURPOSE], 0, "differ x/A-02 [P] better so"),
+        ([FITS + ON_PURPOSE], 1, "FAIL  x/A-01 [S]\n      passes, but is marked 'expected: differ'"),
+        (
+            [DOES_NOT + ON_PURPOSE.replace("n0", "n1")],
+            1,
+            "FAIL  x/A-02 [P]\n      a: expected all pods on n1, found n0 1",
+        ),
     ],
 )
 def test_check(tmp_path: Path, capsys: pytest.CaptureFixture[str], texts: list[str], code: int, line: str) -> None:
