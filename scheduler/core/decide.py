@@ -17,12 +17,13 @@ import numpy as np
 from scheduler.core.contest import contest
 from scheduler.core.devices import after_uses
 from scheduler.core.draft import Draft
-from scheduler.core.drive import Deciding
+from scheduler.core.drive import Deciding, Part
 from scheduler.core.entitled import Entitlements
 from scheduler.core.ranking import flavors_of, turns
 from scheduler.core.reasons import Reasons
 from scheduler.core.shares import QueueTree, admission_trouble, shares, tree_troubles
 from scheduler.core.store import taken_by
+from scheduler.core.taking import Took, taking, unserved
 from scheduler.core.volume_pieces import Counted, counted
 from scheduler.core.volume_words import of_the_cluster, volume_troubles
 from scheduler.core.window import Ask, window
@@ -96,6 +97,8 @@ class Memory:
     def __init__(self, policy: Policy) -> None:
         self.masks = Masks(policy)
         self.entitlements = Entitlements(policy)
+        self.left = Entitlements(policy)
+        """Of what got no place on what is free."""
 
 
 Mark = Callable[[str], None]
@@ -119,7 +122,7 @@ def decide(
 
 
 def _decide(
-    snapshot: Snapshot, policy: Policy, _now_seconds: float, budget: SolverBudget, memory: Memory, mark: Mark
+    snapshot: Snapshot, policy: Policy, now_seconds: float, budget: SolverBudget, memory: Memory, mark: Mark
 ) -> Deciding:
     verdicts: dict[GangKey, Verdict] = {}
     admitted = _as_seen(_admit(snapshot, verdicts), snapshot.neighbours, verdicts)
@@ -177,6 +180,11 @@ def _decide(
         mark("solve")
 
     decisions = draft.hand_out(draft.open)
+    took = Took()
+    if snapshot.running and draft.unserved:
+        took = yield from _take(snapshot, volumes, draft, policy, now_seconds, budget, memory)
+        decisions += tuple(took.decisions)
+        mark("take")
     winners = tuple(decision.gang for decision in decisions[: policy.limits.explain_gangs])
     if decisions and reasons.take_time(draft):
         yield Plan(snapshot.version, decisions, final=False)
@@ -185,8 +193,35 @@ def _decide(
     if volumes is not None:
         waits = {key: of_the_cluster(verdict) for key, verdict in waits.items()}
     mark("explain")
-    placed = dict.fromkeys(draft.placed, Verdict(Cause.PLACED))
+    placed = dict.fromkeys((*draft.placed, *(each.gang for each in took.decisions)), Verdict(Cause.PLACED))
     return Plan(snapshot.version, decisions, {**verdicts, **waits, **placed}, (solve,))
+
+
+def _take(
+    snapshot: Snapshot,
+    volumes: Counted | None,
+    draft: Draft,
+    policy: Policy,
+    now_seconds: float,
+    budget: SolverBudget,
+    memory: Memory,
+) -> Part[Took]:
+    """What still waits, in its order, may ask running work to give way."""
+    standing, _ = _standing(snapshot, volumes, draft)
+    waiting = [
+        left
+        for index in draft.unserved
+        if (left := unserved(draft.asks[index].gang, draft.asks[index].singles, draft.pods(index))) is not None
+    ]
+    entitled = memory.left.of(
+        standing,
+        [gang for each in waiting for gang in each.singles or (each.gang,)],
+        flavors_of(standing.nodes, partial(memory.masks.of, standing)),
+    )
+    took = yield from taking(
+        standing, entitled, waiting, policy, now_seconds, budget, lambda shape: memory.masks.of(standing, shape)[0]
+    )
+    return took
 
 
 def _admit(snapshot: Snapshot, verdicts: dict[GangKey, Verdict]) -> list[Gang]:

@@ -103,3 +103,22 @@ def _take(states: list[int], use: DeviceUse, slots: int) -> None:
 def slot_bits(use: DeviceUse, slots: int) -> int:
     """The slots of a MIG slice as a mask; its thousandths say how many they are."""
     return ((1 << (use.milli * slots // DEVICE_MILLI)) - 1) << use.start
+
+
+def without_uses(states: Matrix, uses: Iterable[DeviceUse], whole: int, slots: int) -> Matrix:
+    """The way back from `after_uses`: the states [D] of one node once such pods are gone."""
+    before = states.tolist()
+    held = set()
+    for use in uses:
+        held.add(use.index)
+        if use.index >= len(before):
+            continue
+        if not use.profile:
+            before[use.index] = min(DEVICE_MILLI, before[use.index] + use.milli)
+        elif before[use.index] >= CUT:
+            left = (before[use.index] - CUT) & ~slot_bits(use, slots)
+            before[use.index] = CUT + left if left else DEVICE_MILLI
+    for index in reversed(range(len(before))):
+        if whole > 0 and before[index] == 0 and index not in held:
+            before[index], whole = DEVICE_MILLI, whole - DEVICE_MILLI
+    return np.array(before, dtype=np.int64)

@@ -47,6 +47,10 @@ class Draft:
         """What was handed out, with its places."""
         return [(self.asks[index], self._places[index]) for index in sorted(self._handed)]
 
+    def pods(self, index: int) -> int:
+        """The pods of an ask that have places."""
+        return _pods(self._places[index])
+
     def places(self, asks: Sequence[int]) -> list[Places]:
         return [self._places[index] for index in asks]
 

@@ -109,5 +109,8 @@ def _over(whole: Problem, class_of: NDArray[np.int64], single: NDArray[np.bool_]
         ),
         mix=tuple(spread_flags(member) for member in whole.mix),
         devices=None if whole.devices is None else whole.devices.rows(class_of.tolist()),
+        giving=None
+        if whole.giving is None
+        else whole.giving.on(np.searchsorted(class_of, np.arange(whole.class_count))),
         class_flavor=None if whole.class_flavor is None else whole.class_flavor[class_of],
     )

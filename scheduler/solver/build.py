@@ -125,6 +125,7 @@ def build(
     devices: Matrix | None = None,
     standing: tuple[Standing, ...] = (),
     neighbours: Neighbours = NOBODY,
+    alike: Mask | None = None,
 ) -> Built:
     """Gangs stand in rank order. ``free`` [N x R] and each ``QueueRoom.room`` are over ``resources``.
 
@@ -132,7 +133,7 @@ def build(
     from its priority, highest first; without ``values`` a pod is worth what it takes of the policy's value
     resource, else 1. ``queue_of_gang`` are indices into ``queue_rooms`` (absent: no queue binds). ``devices`` [N x D]
     are the states of GPUs (`Snapshot.devices`): required where a shape asks for parts of them. ``neighbours`` are the
-    pods that stand already.
+    pods that stand already. Nodes that are not ``alike`` [N] are classes of their own.
     """
     levels = Levels(nodes, topologies)
     refused: dict[GangKey, tuple[Refusal, ...]] = {}
@@ -168,6 +169,8 @@ def build(
         apart.append(nodes.flavor_codes[:, None].astype(np.int64))
     disliked = dislikes(_shapes(kept), nodes, neighbours) if PREFERENCE in policy.goals else {}
     apart += [costs[:, None] for costs in disliked.values()]
+    if alike is not None:
+        apart.append(np.where(alike, 0, np.arange(1, len(nodes) + 1))[:, None])
     requests = {
         shape: request + alone.request(shape) for shape, request in _requests(kept, own_names, resources).items()
     }

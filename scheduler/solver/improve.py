@@ -160,6 +160,10 @@ class _Search:
         if completed is None:
             self._crowded.update(int(self._apart.class_of[each]) for each in unassignable(problem, puts))
             return False
+        if problem.giving is not None and broken(problem, completed.puts):
+            # Whoever comes back on the side is in the way of an entitlement: the puts as they are, with their nodes.
+            completed = complete(problem, puts, ())
+            assert completed is not None, "what was assigned before is assigned again"
         self._best, self._found = Incumbent(self._apart.outside(completed.puts), completed.scores), True
         return True
 

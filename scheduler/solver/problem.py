@@ -15,6 +15,7 @@ from scheduler.model.devices import DeviceAsk
 from scheduler.model.plan import TierScore
 from scheduler.model.resources import GPU, Matrix
 from scheduler.solver.devices import ClassDevices, Held, fits
+from scheduler.solver.giving import Giving
 
 Counts = NDArray[np.int32]
 
@@ -224,6 +225,8 @@ class Problem:
     """The distinct shapes of the work that is known to come: of each ``count`` pods to so many of the others. There
     only when a score asks for it."""
     relations: tuple[Relation, ...] = ()
+    giving: Giving | None = None
+    """There only when some of the gangs are running work that may give way."""
 
     @property
     def active(self) -> tuple[Relation, ...]:

@@ -16,9 +16,11 @@ from scheduler.solver.terms import (
     capacity,
     declared_features,
     devices,
+    disruption_budget,
     exclusive_domains,
     flavor,
     gang_minimum,
+    giving_way,
     gpu_model,
     gpu_share,
     host_ports,
@@ -26,6 +28,7 @@ from scheduler.solver.terms import (
     modelled,
     node_affinity,
     packing,
+    permission,
     pod_affinity,
     pod_anti_affinity,
     preferences,
@@ -118,10 +121,13 @@ RULES: Mapping[str, Rule] = {
     pod_anti_affinity.NAME: Rule(pod_anti_affinity.post, pod_anti_affinity.broken),
     topology_spread.NAME: Rule(topology_spread.post, topology_spread.broken),
     flavor.NAME: Rule(flavor.post, flavor.broken),
+    permission.NAME: Rule(permission.post, permission.broken),
+    disruption_budget.NAME: Rule(disruption_budget.post, disruption_budget.broken),
 }
 
 GOALS: Mapping[str, Goal] = {
     served_value.NAME: Goal(served_value.post, served_value.costs),
+    giving_way.NAME: Goal(giving_way.post, giving_way.costs),
     preferred_flavor.NAME: Goal(preferred_flavor.post, preferred_flavor.costs),
     preferred_topology.NAME: Goal(preferred_topology.post, preferred_topology.costs),
     balance.NAME: Goal(balance.post, balance.costs),

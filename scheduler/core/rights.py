@@ -1,0 +1,232 @@
+"""What one waiting gang may take, and under which right: the filters of candidates, and what an entitlement asks of
+the whole set of victims.
+
+A *lane* is one relation between the gang's queue and a victim's: the own queue, or a pair of branches one level below
+their lowest common ancestor. Its rights are alternatives; each bounds what the gang's own side may use afterwards
+(``rooms``), and says from which use on queues on the victims' side are protected (``floors``): a victim is taken while
+its queue, and every queue above it up to its branch, is above its floor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from scheduler.core.divide import BOUNDLESS
+from scheduler.core.dominant import dominant_share
+from scheduler.core.ledger import Ledger
+from scheduler.core.permission import Permission, branches
+from scheduler.core.roster import Indices, Roster
+from scheduler.model.cluster import Mask
+from scheduler.model.policy import Policy
+from scheduler.model.queue import Borrowing, Preemption
+from scheduler.model.resources import Matrix
+from scheduler.model.running import Guards, Running
+from scheduler.model.work import Gang
+from scheduler.solver.giving import Lane, Right, Room
+
+OWN_QUEUE = "OwnQueue"
+
+_TIMES = {
+    "preempt": "min_runtime_preempt_seconds",
+    "reclaim": "min_runtime_reclaim_seconds",
+    "delay": "delay_seconds",
+}
+
+
+@dataclass(eq=False)
+class Rights:
+    """``lane`` [G] indexes ``lanes`` (-1: the gang may not be evicted for this one), ``whole`` [G] whether it may go as
+    a whole, ``rank`` [G] how far down its branch stands among those above their share (0: furthest above).
+
+    ``barred`` says why candidates are none, by reason and GPUs or pods: the raw material of an explanation.
+    """
+
+    lanes: tuple[Lane, ...]
+    lane: Indices
+    whole: Mask
+    rank: Indices
+    waits_seconds: float = 0.0
+    """How much longer it waits before it may cause an eviction."""
+    barred: dict[str, int] = field(default_factory=dict)
+
+
+def rights_of(
+    gang: Gang, ask: Matrix, book: Ledger, roster: Roster, guards: Guards, policy: Policy, now_seconds: float
+) -> Rights:
+    """``ask`` [K] is what the gang takes in the columns of the ledger; zero where it asks nothing."""
+    count = len(roster.gangs)
+    lane = np.full(count, -1, dtype=np.int64)
+    whole = np.ones(count, dtype=np.bool_)
+    rank = np.zeros(count, dtype=np.int64)
+    if gang.queue not in book.names:
+        return Rights((), lane, whole, rank)
+    by = book.row(gang.queue)
+    own = book.queues[by].preemption
+    delay = gang.delay_seconds if gang.delay_seconds is not None else _inherited(book, by, "delay")
+    waits = max(0.0, gang.arrived_seconds + delay - now_seconds) if delay > 0 else 0.0
+    barred: dict[str, int] = {}
+    if not gang.preempts or waits > 0:
+        barred["preempts" if not gang.preempts else "delay"] = 1
+        return Rights((), lane, whole, rank, waits, barred)
+    lanes: dict[tuple[int, bool], int] = {}
+    made: list[Lane] = []
+    firm_over = not gang.preemptible and _over(book.firm, book.guaranteed, book.line(by), ask)
+    by_queue: dict[tuple[int, int], tuple[int, float, int | None]] = {}
+    for number, running in enumerate(roster.gangs):
+        row = int(roster.queue[number])
+        if row < 0 or not running.preemptible or firm_over:
+            continue
+        if running.key == gang.key:  # what it lacks of its minima goes before its own surplus
+            if any(branch.minimum for branch in gang.branches) or any(member.minimum for member in gang.members):
+                lane[number], whole[number] = _own_lane(lanes, made), False
+            continue
+        key = (row, running.priority)
+        if key not in by_queue:
+            by_queue[key] = _relation(gang, by, row, running, own, ask, book, policy, lanes, made)
+        relation, runtime, _ = by_queue[key]
+        if relation < 0:
+            if relation == _NEWER:
+                lane[number] = by_queue[key][2] or 0 if running.arrived_seconds > gang.arrived_seconds else -1
+            continue
+        lane[number] = relation
+        if runtime > 0 and now_seconds - running.started_seconds < runtime:
+            whole[number] = False
+    _guarded(roster, guards, policy, lane)
+    _rank(book, by, roster, lane, rank)
+    return Rights(tuple(made), lane, whole, rank, 0.0, barred)
+
+
+_NEVER, _NEWER = -1, -2
+
+
+def _relation(
+    gang: Gang,
+    by: int,
+    row: int,
+    running: Running,
+    own: Preemption,
+    ask: Matrix,
+    book: Ledger,
+    policy: Policy,
+    lanes: dict[tuple[int, bool], int],
+    made: list[Lane],
+) -> tuple[int, float, int | None]:
+    """(lane or why not, minimum run time that protects the victim, the lane of newer work of equal priority)."""
+    lower = running.priority < gang.priority
+    if row == by:
+        if not policy.taking.preempt or own.within_queue == "Never":
+            return _NEVER, 0.0, None
+        index = _own_lane(lanes, made)
+        runtime = _inherited(book, row, "preempt")
+        if lower:
+            return index, runtime, None
+        equal = running.priority == gang.priority and own.within_queue == "LowerOrNewerEqualPriority"
+        return (_NEWER if equal else _NEVER), runtime, index
+    if not policy.taking.reclaim or own.reclaim == "Never" or (own.reclaim == "LowerPriority" and not lower):
+        return _NEVER, 0.0, None
+    ours, theirs = branches(book, by, row)
+    if ours is None or theirs is None:
+        return _NEVER, 0.0, None
+    borrows = _may_borrow(book, by, running, policy, lower=lower)
+    key = (ours, borrows)
+    if key not in lanes:
+        rights = _reclaim_rights(book, by, ours, ask, policy, borrows=borrows)
+        lanes[key] = len(made) if rights else -1
+        if rights:
+            made.append(Lane(rights))
+    runtime = _inherited(book, theirs if policy.taking.min_runtime_at == "common-ancestor" else row, "reclaim")
+    return lanes[key], runtime, None
+
+
+def _own_lane(lanes: dict[tuple[int, bool], int], made: list[Lane]) -> int:
+    index = lanes.setdefault((-1, True), len(made))
+    if index == len(made):
+        made.append(Lane((Right(OWN_QUEUE),)))
+    return index
+
+
+def _reclaim_rights(
+    book: Ledger, by: int, ours: int, ask: Matrix, policy: Policy, *, borrows: bool
+) -> tuple[Right, ...]:
+    """The alternatives, the stronger right first. A right that own victims could not bring about is left out."""
+    line = book.line(by)
+    below = line[: line.index(ours) + 1]
+    guaranteed_at = below[:1] if policy.entitlement.guarantee_at == "leaf" else below
+    asked = tuple(bool(each) for each in ask > 0)
+    keep = policy.taking.after_loss == "mayNot"
+    within_share = [Room(row, _bound(book.fair[row], ask)) for row in below]
+    if not borrows:
+        within_share.append(Room(ours, _bound(book.guaranteed[ours], ask)))
+    return (
+        Right(
+            Permission.GUARANTEE.value,
+            tuple(Room(row, _bound(book.guaranteed[row], ask)) for row in guaranteed_at),
+            tuple(map(tuple, book.guaranteed.tolist())),
+            asked,
+            keep,
+        ),
+        Right(
+            Permission.FAIR_SHARE.value,
+            tuple(within_share),
+            tuple(map(tuple, np.maximum(book.fair, book.guaranteed).tolist())),
+            asked,
+            keep,
+        ),
+    )
+
+
+def _bound(most: Matrix, ask: Matrix) -> tuple[int, ...]:
+    """What a queue may use in the columns that are asked for; elsewhere nothing binds."""
+    return tuple(np.where(ask > 0, most, BOUNDLESS).tolist())
+
+
+def _may_borrow(book: Ledger, by: int, running: Running, policy: Policy, *, lower: bool) -> bool:
+    """Whether the gang may take this one while it takes its branch above its guarantee."""
+    stated: Borrowing | None = None
+    for row in book.line(by):
+        stated = stated or book.queues[row].preemption.while_borrowing
+    rule = policy.taking.borrowing if stated is None else stated.policy
+    if rule == "Never" or (rule == "LowerPriority" and not lower):
+        return False
+    return stated is None or stated.max_priority is None or running.priority <= stated.max_priority
+
+
+def _over(firm: Matrix, guaranteed: Matrix, line: Sequence[int], ask: Matrix) -> bool:
+    """Whether work that cannot be taken back would stand above a guarantee."""
+    return any(bool((firm[row] + ask > guaranteed[row])[ask > 0].any()) for row in line)
+
+
+def _inherited(book: Ledger, row: int, which: str) -> float:
+    for each in book.line(row):
+        value = getattr(book.queues[each].preemption, _TIMES[which])
+        if value is not None:
+            return float(value)
+    return 0.0
+
+
+def _guarded(roster: Roster, guards: Guards, policy: Policy, lane: Indices) -> None:
+    """A gang with a pod under two budgets, or under one that allows nothing, gives nothing: the eviction would be
+    refused."""
+    for number, pod in enumerate(roster.pods):
+        if pod.guards and not roster.leaving[number]:
+            spent = guards.get(pod.guards[0], 0) <= 0 and not policy.taking.break_guards
+            if len(pod.guards) > 1 or spent:
+                lane[roster.gang[number]] = -1
+
+
+def _rank(book: Ledger, by: int, roster: Roster, lane: Indices, rank: Indices) -> None:
+    """Branches by how far they are above their share, the furthest first."""
+    branch_of: dict[int, int | None] = {}
+    for number in np.flatnonzero(lane >= 0).tolist():
+        row = int(roster.queue[number])
+        if row not in branch_of:
+            branch_of[row] = None if row == by else branches(book, by, row)[1]
+    shares = {row: dominant_share(book, row) for row in set(branch_of.values()) if row is not None}
+    place = {share: index for index, share in enumerate(sorted(set(shares.values()), reverse=True))}
+    for number in np.flatnonzero(lane >= 0).tolist():
+        branch = branch_of[int(roster.queue[number])]
+        if branch is not None:
+            rank[number] = place[shares[branch]]

@@ -1,0 +1,69 @@
+"""What giving way costs, tier by tier in the order of the policy, as weights of pods."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scheduler.core.rights import OWN_QUEUE, Rights
+from scheduler.core.roster import Roster
+from scheduler.model.policy import Policy
+from scheduler.model.resources import Matrix, unit_of
+from scheduler.solver.giving import Tier
+
+_ADDED = {"lost-seconds", "gpus-evicted", "pods-evicted"}
+"""Costs of evicted pods that add up; surplus pods go before whole gangs, so each is first counted for these alone."""
+
+
+def costs_of(
+    roster: Roster, rights: Rights, resources: tuple[str, ...], policy: Policy, now_seconds: float
+) -> tuple[tuple[Tier, ...], Matrix]:
+    """(tiers, [P x T] weight of each pod in each). Tiers in which nothing has a weight are left out."""
+    gangs = roster.gangs
+    elastic = np.array([_has_surplus(roster, number) for number in range(len(gangs))], dtype=np.bool_)
+    lanes = np.array([rights.lanes[lane].rights[0].name == OWN_QUEUE if lane >= 0 else False for lane in rights.lane])
+    priorities = sorted({each.priority for each, lane in zip(gangs, rights.lane, strict=True) if lane >= 0})
+    rank = {priority: place + 1 for place, priority in enumerate(priorities)}
+    value = policy.value_resource
+    amount = (
+        roster.room[:, resources.index(value)] // (unit_of(value) // 10 or 1)
+        if value in resources
+        else np.zeros(len(roster), dtype=np.int64)
+    )
+    own = lanes[roster.gang] if len(gangs) else np.zeros(len(roster), dtype=np.bool_)
+    lost = np.array(
+        [max(0, int(now_seconds - max(each.saved_seconds, each.started_seconds))) for each in gangs], dtype=np.int64
+    )[roster.gang]
+    one = np.ones(len(roster), dtype=np.int64)
+    weights = {
+        "guards-broken": one * 0,
+        "own-queue": own.astype(np.int64),
+        "least-above-share": np.where(own, 0, rights.rank[roster.gang]),
+        "highest-priority": np.array([rank.get(each.priority, 0) for each in gangs], dtype=np.int64)[roster.gang],
+        "lost-seconds": amount * lost,
+        "gpus-evicted": amount,
+        "pods-evicted": one,
+        "moved-seconds": amount * lost,
+        "pods-moved": one,
+    }
+    kinds = {
+        "guards-broken": "guards",
+        "least-above-share": "highest",
+        "highest-priority": "highest",
+        "moved-seconds": "moved",
+        "pods-moved": "moved",
+    }
+    tiers: list[Tier] = []
+    columns: list[Matrix] = []
+    for name in policy.taking.costs:
+        if name in _ADDED and elastic.any() and weights[name].any():
+            tiers.append(Tier(f"{name}/whole", "whole"))
+            columns.append(weights[name])
+        if weights[name].any() or (name == "guards-broken" and policy.taking.break_guards):
+            tiers.append(Tier(name, kinds.get(name, "evicted")))
+            columns.append(weights[name])
+    return tuple(tiers), np.array(columns, dtype=np.int64).reshape(-1, len(roster)).T
+
+
+def _has_surplus(roster: Roster, number: int) -> bool:
+    gang = roster.gangs[number]
+    return len(gang.pods) > max(gang.branches[0].minimum, sum(member.minimum for member in gang.members))

@@ -1,0 +1,137 @@
+"""Who gives way for whom, on worlds small enough to be checked by hand. The budget is deterministic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from scheduler.core.decide import decide
+from scheduler.core.drive import run
+from scheduler.model.plan import Decision, Plan
+from scheduler.model.policy import Policy, SolverBudget
+from scheduler.scenario.build import to_snapshot
+from scheduler.scenario.load import load
+from scheduler.solver.improve import solve
+from scheduler.solver.problem import SolveRequest, SolveResult
+
+BUDGET = SolverBudget(wall_seconds=60.0, work=2.0)
+
+
+def decided(tmp_path: Path, text: str, **taking: object) -> Plan:
+    path = tmp_path / "world.yaml"
+    path.write_text("id: unit/world\nsource: by hand\ntag: S\n" + text)
+    (row,) = load(path)
+    policy = Policy()
+    policy = msgspec.structs.replace(policy, taking=msgspec.structs.replace(policy.taking, **taking))
+    return run(decide(to_snapshot(row.scenario), policy, row.scenario.now, BUDGET), last_answer)
+
+
+def last_answer(request: SolveRequest) -> SolveResult:
+    return list(solve(request))[-1]
+
+
+def victims(decision: Decision) -> list[str]:
+    return sorted(each.uid.split("/")[0] for each in decision.victims)
+
+
+TWO_QUEUES = """
+nodes: {n0: 2, n1: 2}
+queues: {a: {guaranteed: 2}, b: {guaranteed: 2}}
+"""
+
+
+def test_each_unit_is_taken_while_its_queue_is_above_its_guarantee(tmp_path: Path) -> None:
+    plan = decided(
+        tmp_path,
+        TWO_QUEUES
+        + """
+gangs:
+- {name: a0, queue: a, pods: 2, gpu: 1, on: {n0: 2}}
+- {name: a1, queue: a, pods: 2, gpu: 1, on: {n1: 2}}
+- {name: b0, queue: b, gpu: 1}
+""",
+    )
+    (decision,) = plan.decisions
+    assert len(set(victims(decision))) == 1
+    assert len(decision.victims) == 2  # the whole gang goes, and nothing of the other
+    assert decision.taken is not None
+    (loss,) = decision.taken.losses
+    assert (loss.right, loss.pods, loss.whole) == ("Guarantee", 2, True)
+    assert decision.taken.proven
+
+
+def test_nothing_is_taken_that_may_not_fall_below(tmp_path: Path) -> None:
+    world = """
+nodes: {n0: 4}
+queues: {a: {guaranteed: 3}, b: {guaranteed: 1}}
+gangs:
+- {name: a0, queue: a, pods: 4, gpu: 1, on: {n0: 4}}
+- {name: b0, queue: b, gpu: 1}
+"""
+    assert [victims(each) for each in decided(tmp_path, world).decisions] == [["a0"] * 4]
+    assert decided(tmp_path, world, after_loss="mayNot").decisions == ()
+
+
+def test_surplus_goes_before_whole_gangs(tmp_path: Path) -> None:
+    plan = decided(
+        tmp_path,
+        """
+nodes: {n0: 4}
+queues: {a: {guaranteed: 1}, b: {guaranteed: 2}}
+gangs:
+- {name: a0, queue: a, gpu: 2, on: n0}
+- {name: a1, queue: a, pods: 2, min: 1, gpu: 1, on: {n0: 2}}
+- {name: b0, queue: b, gpu: 1}
+""",
+    )
+    assert [victims(each) for each in plan.decisions] == [["a1"]]
+
+
+def test_a_move_costs_less_than_an_eviction(tmp_path: Path) -> None:
+    world = """
+nodes: {n0: 3, n1: 2}
+queues: {a: {guaranteed: 3}, b: {guaranteed: 2}}
+gangs:
+- {name: a1, queue: a, gpu: 2, on: n0}
+- {name: a2, queue: a, gpu: 1, on: n1}
+- {name: b1, queue: b, gpu: 2}
+"""
+    (decision,) = decided(tmp_path, world).decisions
+    assert decision.victims == ()
+    (move,) = decision.moves
+    assert [each.uid.split("/")[0] for each in move.pods] == ["a2"]
+    assert [(each.node, each.count) for place in move.places for each in place.nodes] == [("n0", 1)]
+    assert decided(tmp_path, world, moves=False).decisions == ()
+
+
+def test_equal_single_pods_each_name_their_own_victims(tmp_path: Path) -> None:
+    plan = decided(
+        tmp_path,
+        TWO_QUEUES
+        + """
+gangs:
+- {name: "a[0-1]", queue: a, gpu: 1, on: n0}
+- {name: "a[2-3]", queue: a, gpu: 1, on: n1}
+- {name: "b[0-3]", queue: b, gpu: 1}
+""",
+    )
+    named = [uid for each in plan.decisions for uid in victims(each)]
+    assert len(plan.decisions) == 2
+    assert len(named) == len(set(named)) == 2
+
+
+@pytest.mark.parametrize(("priority", "placed"), [(50, 0), (51, 1)])
+def test_inside_a_queue_only_strictly_lower_priority_gives_way(tmp_path: Path, priority: int, placed: int) -> None:
+    plan = decided(
+        tmp_path,
+        f"""
+nodes: {{n0: 1}}
+queues: {{a: {{guaranteed: 1}}}}
+gangs:
+- {{name: a0, queue: a, gpu: 1, priority: 50, on: n0}}
+- {{name: a1, queue: a, gpu: 1, priority: {priority}}}
+""",
+    )
+    assert len(plan.decisions) == placed
