@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scheduler.model.devices import DeviceAsk
 from scheduler.model.plan import TierScore
 from scheduler.rpc.branches import branches_from_pb, branches_to_pb
+from scheduler.rpc.convert_giving import giving_from_pb, giving_to_pb
 from scheduler.rpc.convert_relations import relation_to_pb, relations_from_pb
 from scheduler.rpc.pb.muster.solver.v1 import solver_pb2 as pb
 from scheduler.rpc.puts import check_fits as check_puts
@@ -123,6 +124,7 @@ def problem_to_pb(problem: Problem) -> pb.Problem:
         device_score=problem.device_score,
         flavors=problem.flavors,
         mix=_members_to_pb(problem.mix, [], len(problem.resources)),
+        giving=None if problem.giving is None else giving_to_pb(problem.giving),
     )
 
 
@@ -150,6 +152,9 @@ def problem_from_pb(message: pb.Problem) -> Problem:
         flavors=tuple(message.flavors),
         class_flavor=_flavor_column(message, len(class_nodes)),
         mix=tuple(_members_from_pb(message.mix, resource_count, len(class_nodes))),
+        giving=giving_from_pb(message.giving, list(message.gangs.members), len(class_nodes))
+        if message.HasField("giving")
+        else None,
     )
 
 

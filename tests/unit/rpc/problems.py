@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as arrays
 from scheduler.model.devices import DeviceAsk
 from scheduler.model.plan import TierScore
 from scheduler.solver.devices import ClassDevices
+from scheduler.solver.giving import Giving, Lane, Right, Room, Stand, Tier, Yielder
 from scheduler.solver.problem import (
     APART,
     KINDS,
@@ -172,6 +173,56 @@ def problems(draw: st.DrawFn) -> Problem:
         class_flavor=draw(arrays.arrays(np.int32, class_count)) if flavors else None,
         mix=tuple(draw(st.lists(member_asks(len(resources), class_count), max_size=3))),
         relations=tuple(draw(st.lists(relations(asking, domains), max_size=3))) if levels else (),
+        giving=draw(st.none() | givings(asking, class_count)),
+    )
+
+
+@st.composite
+def givings(draw: st.DrawFn, asking: tuple[GangAsk, ...], class_count: int) -> Giving:
+    columns, queues = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    amounts = st.tuples(*[_int64] * columns)
+    row = st.integers(0, queues - 1)
+    book = st.tuples(*[amounts] * queues)
+    right = st.builds(
+        Right,
+        st.text(max_size=5),
+        st.lists(st.builds(Room, row, amounts), max_size=2).map(tuple),
+        st.just(()) | book,
+        st.tuples(*[st.booleans()] * columns),
+        st.booleans(),
+    )
+    lanes = draw(st.lists(st.builds(Lane, st.lists(right, max_size=2).map(tuple)), max_size=2).map(tuple))
+    tiers = draw(st.lists(st.builds(Tier, st.text(max_size=5), st.text(max_size=5)), max_size=2).map(tuple))
+    guards = draw(st.lists(_int64, max_size=2).map(tuple))
+    line = st.lists(row, max_size=2).map(tuple)
+    whole = [(number, len(gang.members)) for number, gang in enumerate(asking) if gang.members]
+    takers = draw(st.lists(st.sampled_from(whole), max_size=2)) if whole else []
+    yielders = []
+    for number, members in draw(st.lists(st.sampled_from(whole), max_size=2)) if whole and class_count else ():
+        stand = st.builds(Stand, st.integers(0, members - 1), st.integers(0, class_count - 1), _index)
+        yielders.append(
+            Yielder(
+                gang=number,
+                stands=tuple(draw(st.lists(stand, max_size=3))),
+                lane=draw(st.integers(-1, len(lanes) - 1)),
+                whole=draw(st.booleans()),
+                line=draw(line),
+                rows=draw(line),
+                charge=draw(st.tuples(*[amounts] * members)),
+                weights=draw(st.tuples(*[st.tuples(*[_int64] * members)] * len(tiers))),
+                guards=draw(st.lists(st.integers(0, len(guards) - 1), max_size=2).map(tuple)) if guards else (),
+            )
+        )
+    return Giving(
+        takers=tuple(number for number, _ in takers),
+        taken=tuple(draw(st.tuples(*[amounts] * members)) for _, members in takers),
+        taker_rows=draw(line),
+        yielders=tuple(yielders),
+        lanes=lanes,
+        tiers=tiers,
+        use=draw(book),
+        guards=guards,
+        guards_hold=draw(st.booleans()),
     )
 
 

@@ -15,6 +15,7 @@ from scheduler.rpc import convert
 from scheduler.rpc.endpoint import MESSAGE_BYTES_MAX
 from scheduler.rpc.pb.muster.solver.v1 import solver_pb2 as pb
 from scheduler.solver.devices import ClassDevices
+from scheduler.solver.giving import Giving, Lane, Right, Room, Stand, Tier, Yielder
 from scheduler.solver.problem import (
     BranchAsk,
     GangAsk,
@@ -45,12 +46,19 @@ def test_a_request_survives_the_wire_exactly(request: SolveRequest) -> None:
 CARRIED = {
     SolveRequest: "problem start wall_seconds work workers seed variables_max",
     Problem: "resources class_nodes class_free class_domain level_names domain_names gangs queues goals rules "
-    "node_score devices device_score flavors class_flavor mix relations",
+    "node_score devices device_score flavors class_flavor mix relations giving",
     Relation: "kind level carriers targets standing max_skew bottomless first weight needs_key",
     GangAsk: "members branches values tier queue bundle bonus firm flavors leader",
     MemberAsk: "request count minimum branch eligible devices dislike",
     BranchAsk: "parent minimum min_branches required preferred pinned wider slices exclusive balance",
     SliceAsk: "size level held",
+    Giving: "takers taken taker_rows yielders lanes tiers use guards guards_hold",
+    Yielder: "gang stands lane whole line rows charge weights guards",
+    Stand: "member node_class pods",
+    Lane: "rights",
+    Right: "name rooms floors asked keep",
+    Room: "row most",
+    Tier: "name kind",
     QueueRoom: "parent room lines",
     QuotaLine: "room flavor firm",
     DeviceAsk: "count milli memory_mib profile",

@@ -59,7 +59,7 @@ class Budget(_message.Message):
     def __init__(self, wall_seconds: _Optional[float] = ..., work: _Optional[float] = ..., workers: _Optional[int] = ..., seed: _Optional[int] = ..., variables_max: _Optional[int] = ...) -> None: ...
 
 class Problem(_message.Message):
-    __slots__ = ("resources", "levels", "classes", "gangs", "members", "branches", "queues", "goals", "rules", "node_score", "relations", "device_score", "flavors", "mix")
+    __slots__ = ("resources", "levels", "classes", "gangs", "members", "branches", "queues", "goals", "rules", "node_score", "relations", "device_score", "flavors", "mix", "giving")
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
     LEVELS_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,7 @@ class Problem(_message.Message):
     DEVICE_SCORE_FIELD_NUMBER: _ClassVar[int]
     FLAVORS_FIELD_NUMBER: _ClassVar[int]
     MIX_FIELD_NUMBER: _ClassVar[int]
+    GIVING_FIELD_NUMBER: _ClassVar[int]
     resources: _containers.RepeatedScalarFieldContainer[str]
     levels: _containers.RepeatedCompositeFieldContainer[Level]
     classes: NodeClasses
@@ -88,7 +89,90 @@ class Problem(_message.Message):
     device_score: str
     flavors: _containers.RepeatedScalarFieldContainer[str]
     mix: Members
-    def __init__(self, resources: _Optional[_Iterable[str]] = ..., levels: _Optional[_Iterable[_Union[Level, _Mapping]]] = ..., classes: _Optional[_Union[NodeClasses, _Mapping]] = ..., gangs: _Optional[_Union[Gangs, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., branches: _Optional[_Union[Branches, _Mapping]] = ..., queues: _Optional[_Union[Queues, _Mapping]] = ..., goals: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[str]] = ..., node_score: _Optional[str] = ..., relations: _Optional[_Iterable[_Union[Relation, _Mapping]]] = ..., device_score: _Optional[str] = ..., flavors: _Optional[_Iterable[str]] = ..., mix: _Optional[_Union[Members, _Mapping]] = ...) -> None: ...
+    giving: Giving
+    def __init__(self, resources: _Optional[_Iterable[str]] = ..., levels: _Optional[_Iterable[_Union[Level, _Mapping]]] = ..., classes: _Optional[_Union[NodeClasses, _Mapping]] = ..., gangs: _Optional[_Union[Gangs, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., branches: _Optional[_Union[Branches, _Mapping]] = ..., queues: _Optional[_Union[Queues, _Mapping]] = ..., goals: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[str]] = ..., node_score: _Optional[str] = ..., relations: _Optional[_Iterable[_Union[Relation, _Mapping]]] = ..., device_score: _Optional[str] = ..., flavors: _Optional[_Iterable[str]] = ..., mix: _Optional[_Union[Members, _Mapping]] = ..., giving: _Optional[_Union[Giving, _Mapping]] = ...) -> None: ...
+
+class Giving(_message.Message):
+    __slots__ = ("columns", "takers", "taker_members", "taken", "taker_rows", "yielders", "lanes", "tiers", "use", "guards", "guards_hold")
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    TAKERS_FIELD_NUMBER: _ClassVar[int]
+    TAKER_MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    TAKER_ROWS_FIELD_NUMBER: _ClassVar[int]
+    YIELDERS_FIELD_NUMBER: _ClassVar[int]
+    LANES_FIELD_NUMBER: _ClassVar[int]
+    TIERS_FIELD_NUMBER: _ClassVar[int]
+    USE_FIELD_NUMBER: _ClassVar[int]
+    GUARDS_FIELD_NUMBER: _ClassVar[int]
+    GUARDS_HOLD_FIELD_NUMBER: _ClassVar[int]
+    columns: int
+    takers: _containers.RepeatedScalarFieldContainer[int]
+    taker_members: _containers.RepeatedScalarFieldContainer[int]
+    taken: bytes
+    taker_rows: _containers.RepeatedScalarFieldContainer[int]
+    yielders: _containers.RepeatedCompositeFieldContainer[Yielder]
+    lanes: _containers.RepeatedCompositeFieldContainer[Lane]
+    tiers: _containers.RepeatedCompositeFieldContainer[CostTier]
+    use: bytes
+    guards: _containers.RepeatedScalarFieldContainer[int]
+    guards_hold: bool
+    def __init__(self, columns: _Optional[int] = ..., takers: _Optional[_Iterable[int]] = ..., taker_members: _Optional[_Iterable[int]] = ..., taken: _Optional[bytes] = ..., taker_rows: _Optional[_Iterable[int]] = ..., yielders: _Optional[_Iterable[_Union[Yielder, _Mapping]]] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[CostTier, _Mapping]]] = ..., use: _Optional[bytes] = ..., guards: _Optional[_Iterable[int]] = ..., guards_hold: _Optional[bool] = ...) -> None: ...
+
+class Yielder(_message.Message):
+    __slots__ = ("gang", "stand_member", "stand_class", "stand_pods", "lane", "whole", "line", "rows", "charge", "weights", "guards")
+    GANG_FIELD_NUMBER: _ClassVar[int]
+    STAND_MEMBER_FIELD_NUMBER: _ClassVar[int]
+    STAND_CLASS_FIELD_NUMBER: _ClassVar[int]
+    STAND_PODS_FIELD_NUMBER: _ClassVar[int]
+    LANE_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    CHARGE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    GUARDS_FIELD_NUMBER: _ClassVar[int]
+    gang: int
+    stand_member: _containers.RepeatedScalarFieldContainer[int]
+    stand_class: _containers.RepeatedScalarFieldContainer[int]
+    stand_pods: _containers.RepeatedScalarFieldContainer[int]
+    lane: int
+    whole: bool
+    line: _containers.RepeatedScalarFieldContainer[int]
+    rows: _containers.RepeatedScalarFieldContainer[int]
+    charge: bytes
+    weights: bytes
+    guards: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, gang: _Optional[int] = ..., stand_member: _Optional[_Iterable[int]] = ..., stand_class: _Optional[_Iterable[int]] = ..., stand_pods: _Optional[_Iterable[int]] = ..., lane: _Optional[int] = ..., whole: _Optional[bool] = ..., line: _Optional[_Iterable[int]] = ..., rows: _Optional[_Iterable[int]] = ..., charge: _Optional[bytes] = ..., weights: _Optional[bytes] = ..., guards: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Lane(_message.Message):
+    __slots__ = ("rights",)
+    RIGHTS_FIELD_NUMBER: _ClassVar[int]
+    rights: _containers.RepeatedCompositeFieldContainer[Right]
+    def __init__(self, rights: _Optional[_Iterable[_Union[Right, _Mapping]]] = ...) -> None: ...
+
+class Right(_message.Message):
+    __slots__ = ("name", "room_row", "room_most", "floors", "asked", "keep")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ROOM_ROW_FIELD_NUMBER: _ClassVar[int]
+    ROOM_MOST_FIELD_NUMBER: _ClassVar[int]
+    FLOORS_FIELD_NUMBER: _ClassVar[int]
+    ASKED_FIELD_NUMBER: _ClassVar[int]
+    KEEP_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    room_row: _containers.RepeatedScalarFieldContainer[int]
+    room_most: bytes
+    floors: bytes
+    asked: _containers.RepeatedScalarFieldContainer[bool]
+    keep: bool
+    def __init__(self, name: _Optional[str] = ..., room_row: _Optional[_Iterable[int]] = ..., room_most: _Optional[bytes] = ..., floors: _Optional[bytes] = ..., asked: _Optional[_Iterable[bool]] = ..., keep: _Optional[bool] = ...) -> None: ...
+
+class CostTier(_message.Message):
+    __slots__ = ("name", "kind")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: str
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ...) -> None: ...
 
 class Relation(_message.Message):
     __slots__ = ("kind", "level", "carrier_gang", "carrier_member", "target_gang", "target_member", "standing", "max_skew", "bottomless", "first", "weight", "needs_key")
