@@ -52,6 +52,7 @@ class _Patience(_Strict):
     bind_retry_seconds: float = Field(Patience().bind_retry_seconds, gt=0)
     claims_bound_seconds: float = Field(Patience().claims_bound_seconds, gt=0)
     claims_retry_seconds: float = Field(Patience().claims_retry_seconds, ge=0)
+    stale_gang_seconds: float = Field(Patience().stale_gang_seconds, ge=0)
     taking_retry_seconds: float = Field(Patience().taking_retry_seconds, ge=0)
 
 
@@ -73,6 +74,7 @@ class _Taking(_Strict):
     min_runtime_at: Literal["queue", "common-ancestor"] = "queue"
     break_guards: bool = Taking().break_guards
     costs: list[str] = list(Taking().costs)
+    enforce_limits: bool = Taking().enforce_limits
     stuck_seconds: float = Field(Taking().stuck_seconds, gt=0)
 
     @field_validator("costs")

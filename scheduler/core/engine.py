@@ -8,10 +8,12 @@ from dataclasses import replace
 
 from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
+from scheduler.core.clearing import Clearing
 from scheduler.core.evictor import Evictor
 from scheduler.core.explain import sentence
 from scheduler.core.gang_claims import GangClaims
 from scheduler.core.gangs import Gangs
+from scheduler.core.giving_way import GivingWay
 from scheduler.core.preparing import Preparer
 from scheduler.core.resolve import single_gang
 from scheduler.core.shares import tree_troubles
@@ -53,7 +55,11 @@ class Engine:
         self._claims = SingleClaims(self.store, self._binder, self._preparer, policy.patience)
         self._evictor = Evictor(self.store, policy.patience)
         gang_claims = GangClaims(self.store, self._admission, self._preparer)
-        self._gangs = Gangs(self.store, self._binder, self._voice, self._admission, gang_claims, self._evictor, policy)
+        giving_way = GivingWay(self.store, self._evictor, policy)
+        self._gangs = Gangs(
+            self.store, self._binder, self._voice, self._admission, gang_claims, self._evictor, giving_way, policy
+        )
+        self._clearing = Clearing(self.store, self._evictor, policy.taking, self._gangs.stale, self._gangs.has_given)
         self._singles: dict[str, Gang] = {}
         self._leading = False
         self._synced = False
@@ -315,7 +321,7 @@ class Engine:
         if before.group:
             key = group_key(before.namespace, before.group)
             self.store.forget_member(key, before.uid)
-            self._gangs.lose_pod(key, before.uid)
+            self._gangs.lose_pod(key, before)
 
     def _recharge_member(self, pod: Pod) -> None:
         """A gang's pod that is bound and not charged yet counts at once, as its gang's as soon as that is known."""
@@ -361,7 +367,7 @@ class Engine:
         self._singles.pop(uid, None)
         self._voice.drop(single_key(uid))
         if pod.ours and pod.group:
-            self._gangs.lose_pod(group_key(pod.namespace, pod.group), uid)
+            self._gangs.lose_pod(group_key(pod.namespace, pod.group), pod)
 
     def _settle_volumes(self) -> None:
         """Storage or its use changed: done once for all events of a step, and only for who waits with volumes."""
@@ -539,6 +545,7 @@ class Engine:
         for uid in self._claims.rested(now_seconds):
             self._see_single(self.store.pods[uid])
         effects: list[Effect] = [*self._binder.due(now_seconds), *self._gangs.tick(now_seconds), *self._queue_words()]
+        effects += self._clearing.review(now_seconds)
         for key in self._voice.due(now_seconds):
             saying = self._voice.of(key)
             pod = self.store.pods.get(key.removeprefix("pod/"))

@@ -130,6 +130,8 @@ _TEMPLATES = {
         "asks for exclusively"
     ),
     ("guards", "EvictionRefused"): "pod {where} may not be evicted: its PodDisruptionBudget does not allow it now",
+    ("gang-minimum", "Stale"): "its gang has had {offered} of at least {needed} pods for too long",
+    ("queue-limit", "Lowered"): "queue {where} runs {needed} {resource} and its limit was lowered to {offered}",
     ("taking", "VictimStuck"): "pod {where}, whose place it was to get, has been terminating for too long",
     ("exclusive-domains", "Shared"): "gang {where} is in a domain that only one of them may use",
 }

@@ -49,6 +49,12 @@ class GangState:
     gang: Gang | None = None
     warned: bool = False
     short_since_seconds: float = 0.0
+    hurt_since_seconds: float | None = None
+    """Since when it runs with fewer pods than its minimum, because some were lost."""
+    hurt: bool = False
+    """Whether pods of it were lost while it ran, rather than finished."""
+    stale: dict[str, Refusal] = field(default_factory=dict)
+    """The pods (by UID) that are to be cleaned up because it was hurt for too long, with why."""
     giving: Giving | None = None
     departing: frozenset[str] = frozenset()
     """Pods (by UID) that still stand somewhere and are no part of it any more."""

@@ -47,6 +47,7 @@ class Gangs:
         admission: Admission,
         claims: GangClaims,
         evictor: Evictor,
+        giving_way: GivingWay,
         policy: Policy,
     ) -> None:
         self._store = store
@@ -56,11 +57,12 @@ class Gangs:
         self._admission = admission
         self._claims = claims
         self._evictor = evictor
-        self._giving_way = GivingWay(store, evictor, policy)
+        self._giving_way = giving_way
         self.running = RunningWork(store, self._giving_way, self._running)
         self._states: dict[GangKey, GangState] = {}
         self._dirty: dict[GangKey, None] = {}
         self._timed: dict[GangKey, None] = {}
+        self._hurt: dict[GangKey, None] = {}
         self.pending: dict[GangKey, Gang] = {}
         self.stirred = False
 
@@ -80,11 +82,13 @@ class Gangs:
             state.resolved = None
         if before is None and not pod.finished:
             state.unproven = False
+        state.hurt |= bool(pod.node) and pod.finished and not pod.succeeded
         self._loosen(state, pod)
         self.touch(key)
 
-    def lose_pod(self, key: GangKey, uid: str) -> None:
-        state = self._state(key)
+    def lose_pod(self, key: GangKey, pod: Pod) -> None:
+        state, uid = self._state(key), pod.uid
+        state.hurt |= bool(pod.node) and not pod.succeeded
         state.resolved = None
         state.loose.pop(uid, None)
         if state.bumps is not None:
@@ -102,6 +106,11 @@ class Gangs:
             return  # older than what our own last write made of it; what it made comes too
         self._store.groups[key] = group
         state.version = newer(state.version, group.version)
+        if before is None and group.phase == Phase.DEGRADED:
+            state.hurt = True
+            state.hurt_since_seconds = next(
+                (each.since_seconds for each in group.conditions if each.type == "Degraded"), None
+            )
         if state.blocked_version not in ("", state.version) and state.flight is None:
             state.retry_at_seconds = 0.0
         if before is None or before.generation != group.generation:
@@ -244,6 +253,8 @@ class Gangs:
         record = state.committing or state.record
         queue = self.queue_of(key)
         assert state.resolved is not None
+        if state.hurt:
+            self._see_hurt(key, state, now_seconds)
         if record is None and state.resolved.volumes:
             self._claims.unseat(state.resolved, state.loose)
         if state.flight is not None or state.retry_at_seconds > now_seconds:
@@ -336,10 +347,11 @@ class Gangs:
             return []
         rest = state.giving.rest
         if rest is None:
-            return self._release(key, state, group, Phase.QUEUED, evicted=True)
+            # A successor is to see that the rest of a stale gang has to go.
+            return self._release(key, state, group, Phase.DEGRADED if state.stale else Phase.QUEUED, evicted=True)
         return self._commit(key, state, group, rest, queue)
 
-    def _has_given(self, pod: Pod) -> bool:
+    def has_given(self, pod: Pod) -> bool:
         """Whether a pod's gang goes on without it by its own record, so that it may be evicted."""
         key = gang_of_pod(pod)
         state = None if key is None else self._states.get(key)
@@ -504,7 +516,7 @@ class Gangs:
     ) -> list[Effect] | None:
         """Let those leave that the record names; None once all of them are gone."""
         room = self._giving_way.room(
-            key, record, self._has_given, partial(self._reason, key, state, record), now_seconds
+            key, record, self.has_given, partial(self._reason, key, state, record), now_seconds
         )
         state.leaving = room.leaving
         if not room.leaving:
@@ -707,6 +719,49 @@ class Gangs:
         if group.priority_class in self._store.priority_classes:
             return self._store.priority_classes[group.priority_class].value
         return max((pod.priority for pod in pods.values()), default=0)
+
+    def _see_hurt(self, key: GangKey, state: GangState, now_seconds: float) -> None:
+        """Notice when a gang that runs fell below its minimum, and when it is repaired."""
+        assert state.resolved is not None
+        taken = self._taken(key).total()
+        pods = self._store.members_of.get(key, {})
+        runs = any(uid in state.resolved.member_of and pod.node and not pod.finished for uid, pod in pods.items())
+        least = state.resolved.minimum - self._store.book(key).done.total()
+        if state.stale or state.giving is not None:
+            return
+        if not (state.hurt and runs and taken < least):
+            state.hurt_since_seconds = None
+            state.hurt = state.hurt and runs
+            self._hurt.pop(key, None)
+            return
+        if state.hurt_since_seconds is None:
+            state.hurt_since_seconds = now_seconds
+        self._hurt[key] = None
+
+    def stale(self, now_seconds: float) -> dict[str, Refusal]:
+        """The pods (by UID) of gangs that were below their minimum for longer than their grace, with the numbers."""
+        found: dict[str, Refusal] = {}
+        for key in tuple(self._hurt):
+            state, group = self._states.get(key), self._store.groups.get(key)
+            if state is None or group is None or state.resolved is None:
+                del self._hurt[key]
+                continue
+            pods = self._store.members_of.get(key, {})
+            standing = {uid for uid, pod in pods.items() if pod.node and not pod.finished}
+            if state.stale:
+                state.stale = {uid: refusal for uid, refusal in state.stale.items() if uid in standing}
+                if not state.stale:
+                    state.hurt, state.hurt_since_seconds = False, None
+                    del self._hurt[key]
+            elif state.hurt_since_seconds is not None:
+                stated = group.stale_grace_seconds
+                grace = self._policy.patience.stale_gang_seconds if stated is None else stated
+                if now_seconds - state.hurt_since_seconds > grace:
+                    least, taken = state.resolved.minimum, self._taken(key).total()
+                    refusal = Refusal("gang-minimum", "Stale", needed=least, offered=taken)
+                    state.stale = dict.fromkeys(sorted(standing), refusal)
+            found |= state.stale
+        return found
 
     # -- decisions -------------------------------------------------------------------------------------------------
 

@@ -36,6 +36,9 @@ class Room(msgspec.Struct, frozen=True):
 
 CLEAR = Room()
 
+NOBODY = GangKey("-")
+"""Stands for the beneficiary where pods are evicted for nobody; no gang has this key."""
+
 Wanted = Mapping[str, Spot]
 """Places that a gang gives up: pod (by UID) -> its spot."""
 
@@ -47,7 +50,7 @@ class GivingWay:
         self._store = store
         self._evictor = evictor
         self._policy = policy
-        self._cleared: dict[GangKey, None] = {}
+        self._cleared: dict[GangKey, None] = {NOBODY: None}
 
     # -- the beneficiary -------------------------------------------------------------------------------------------
 
@@ -136,7 +139,8 @@ class GivingWay:
         for move in moved:
             wanted.update(spots(move.places))
         named = {victim.uid: victim for each in records if each is not None for victim in each.leaving}
-        victims = dict.fromkeys((*self.still_leaving(record), *(named[uid] for uid in gives)))
+        named |= {uid: victim_of(pod) for uid in gives if (pod := self._store.pods.get(uid)) is not None}
+        victims = dict.fromkeys((*self.still_leaving(record), *(named[uid] for uid in gives if uid in named)))
         return msgspec.structs.replace(record, places=places_of(wanted), victims=tuple(victims), moves=())
 
     def departing(self, key: GangKey, record: Assignment | None, pods: Mapping[str, Pod]) -> set[str]:

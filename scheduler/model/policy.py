@@ -45,6 +45,8 @@ class Patience(msgspec.Struct, frozen=True):
     bind_retry_seconds: float = 1.0
     claims_bound_seconds: float = 600.0
     claims_retry_seconds: float = 30.0
+    stale_gang_seconds: float = 60.0
+    """A gang below its minimum that is not repaired by then is cleaned up, unless it states another grace."""
     taking_retry_seconds: float = 10.0
     """After somebody might not be evicted, or did not leave, before the beneficiary is decided on again."""
 
@@ -111,6 +113,8 @@ class Taking(msgspec.Struct, frozen=True):
         "moved-seconds",
         "pods-moved",
     )
+    enforce_limits: bool = False
+    """Whether running work above a limit that was lowered is evicted, as far as that does not take more than that."""
     stuck_seconds: float = 300.0
     """A pod that terminates for longer than its grace and this is stuck: neither room to come nor a victim."""
 
