@@ -80,7 +80,7 @@ def rights_of(
         if row < 0 or not running.preemptible or firm_over:
             continue
         if running.key == gang.key:  # what it lacks of its minima goes before its own surplus
-            if any(branch.minimum for branch in gang.branches) or any(member.minimum for member in gang.members):
+            if _lacks(gang):
                 lane[number], whole[number] = _own_lane(lanes, made), False
             continue
         key = (row, running.priority)
@@ -97,6 +97,20 @@ def rights_of(
     _guarded(roster, guards, policy, lane)
     _rank(book, by, roster, lane, rank)
     return Rights(tuple(made), lane, whole, rank, 0.0, barred)
+
+
+def _lacks(gang: Gang) -> bool:
+    """Whether a gang that runs in part is missing anything of its minima: branches that it may do without do not
+    count."""
+    present = [0] * len(gang.branches)
+    whole = False
+    for index in reversed(range(len(gang.branches))):
+        branch = gang.branches[index]
+        held = bool(gang.held_below(index))
+        whole = held and not branch.minimum and present[index] >= branch.min_branches
+        if branch.parent >= 0:
+            present[branch.parent] += whole
+    return not whole or any(member.minimum for member in gang.members if member.branch == 0)
 
 
 _NEVER, _NEWER = -1, -2

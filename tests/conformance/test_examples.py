@@ -9,6 +9,7 @@ import pytest
 
 from scheduler.scenario.load import Row, load_suite
 from scheduler.scenario.run import choose_policy, run
+from tests.conformance.test_rows import find
 
 DOCS = Path(__file__).parents[2] / "docs"
 ROWS = load_suite([DOCS / "scenarios"])
@@ -16,7 +17,7 @@ ROWS = load_suite([DOCS / "scenarios"])
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.scenario.id for row in ROWS])
 def test_example(row: Row) -> None:
-    chosen = choose_policy(row.scenario.policy)
+    chosen = choose_policy(row.scenario.policy, find)
     outcome = run(row.scenario, chosen.policy, chosen.label)
     differences = "\n".join(str(each) for each in outcome.differences)
     assert outcome.status in ("pass", "expected-fail"), f"{outcome.status}\n{differences}"
