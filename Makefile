@@ -72,6 +72,9 @@ bench-served: $(READY) ## served value of 5,000 nodes x 200 gangs: greedy, ours,
 bench-admission: $(READY) ## Kueue's baseline workload (30 queues, 15,000 workloads) replayed against the engine
 	@python -m tests.bench.admission $(ARGS)
 
+bench-reclaim: $(READY) ## a gang takes back half of a full fleet, on a real control plane
+	@python -m tests.bench.reclaim $(ARGS)
+
 bench-topology: $(READY) ## nearness of gangs that come and go on a real fleet: greedy and CP-SAT (needs the traces)
 	@python -m tests.bench.topology $(ARGS)
 
