@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from math import inf
 
 import msgspec
 import numpy as np
@@ -194,7 +195,8 @@ def _decide(
         waits = {key: of_the_cluster(verdict) for key, verdict in waits.items()}
     mark("explain")
     placed = dict.fromkeys((*draft.placed, *(each.gang for each in took.decisions)), Verdict(Cause.PLACED))
-    return Plan(snapshot.version, decisions, {**verdicts, **waits, **placed}, (solve,))
+    again = now_seconds + took.changes_seconds if took.changes_seconds < inf else None
+    return Plan(snapshot.version, decisions, {**verdicts, **waits, **placed}, (solve,), again_at_seconds=again)
 
 
 def _take(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
+from math import inf
 
 from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
@@ -66,6 +67,7 @@ class Engine:
         self._epoch = 0
         self._deciding = False
         self._decided_version = -1
+        self._again_at = inf
         self._decided_nodes = self.store.table()
         self._accepted = 0
         self._stirred = False
@@ -138,6 +140,8 @@ class Engine:
         effects += self._evictor.take()
         if self._gangs.stirred:
             self._gangs.stirred, self._stirred = False, True
+        if now_seconds >= self._again_at:
+            self._again_at, self._stirred = inf, True
         rested = self._accepted > 0 or now_seconds >= self._rest_until
         if self._stirred and rested and not self._deciding and not self._decisions:
             self._stirred = False
@@ -167,6 +171,7 @@ class Engine:
                 self._decisions.extend(plan.decisions)
                 self._note_verdicts(plan, now_seconds)
                 if plan.final:
+                    self._again_at = inf if plan.again_at_seconds is None else plan.again_at_seconds
                     self._deciding = False
                     self._rest_until = now_seconds + REST_SECONDS
             case ev.Planned():

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 import numpy as np
 
@@ -50,6 +51,8 @@ class Rights:
     rank: Indices
     waits_seconds: float = 0.0
     """How much longer it waits before it may cause an eviction."""
+    changes_seconds: float = inf
+    """Until time alone may change any of this."""
     barred: dict[str, int] = field(default_factory=dict)
 
 
@@ -70,11 +73,12 @@ def rights_of(
     barred: dict[str, int] = {}
     if not gang.preempts or waits > 0:
         barred["preempts" if not gang.preempts else "delay"] = 1
-        return Rights((), lane, whole, rank, waits, barred)
+        return Rights((), lane, whole, rank, waits, waits or inf, barred)
     lanes: dict[tuple[int, bool], int] = {}
     made: list[Lane] = []
     firm_over = not gang.preemptible and _over(book.firm, book.guaranteed, book.line(by), ask)
     by_queue: dict[tuple[int, int], tuple[int, float, int | None]] = {}
+    changes = inf
     for number, running in enumerate(roster.gangs):
         row = int(roster.queue[number])
         if row < 0 or not running.preemptible or firm_over:
@@ -92,11 +96,13 @@ def rights_of(
                 lane[number] = by_queue[key][2] or 0 if running.arrived_seconds > gang.arrived_seconds else -1
             continue
         lane[number] = relation
-        if runtime > 0 and now_seconds - running.started_seconds < runtime:
+        protected = running.started_seconds + runtime - now_seconds if runtime > 0 else 0.0
+        if protected > 0:
             whole[number] = False
+            changes = min(changes, protected)
     _guarded(roster, guards, policy, lane)
     _rank(book, by, roster, lane, rank)
-    return Rights(tuple(made), lane, whole, rank, 0.0, barred)
+    return Rights(tuple(made), lane, whole, rank, 0.0, changes, barred)
 
 
 def _lacks(gang: Gang) -> bool:

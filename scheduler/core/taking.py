@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 
 import msgspec
 import numpy as np
@@ -33,6 +34,7 @@ from scheduler.solver.check import scores
 from scheduler.solver.problem import Incumbent
 
 MOVE = "Move"
+SOLVER_RETRY_SECONDS = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,8 @@ class Took:
     decisions: list[Decision] = field(default_factory=list)
     refusals: dict[GangKey, tuple[Refusal, ...]] = field(default_factory=dict)
     solves: list[SolveEnd] = field(default_factory=list)
+    changes_seconds: float = inf
+    """Until time alone may change the answer."""
 
 
 def taking(
@@ -93,6 +97,7 @@ class _Taker:
         gang, roster = waiting.gang, self._roster
         charge = np.sum([self._charge(member) for member in gang.members], axis=0)
         rights = rights_of(gang, charge, self._book, roster, self._snapshot.guards, self._policy, self._now)
+        found.changes_seconds = min(found.changes_seconds, rights.changes_seconds)
         may_move = self._may_move(gang, rights)
         if not (rights.lane >= 0).any() and not may_move.any() and not roster.leaving.any():
             return
@@ -116,6 +121,8 @@ class _Taker:
             problem.built, start, self._budget, self._policy.limits.model_variables, "taking"
         )
         found.solves.append(end)
+        if end.end in ("skipped", "failed"):  # nobody was there to search
+            found.changes_seconds = min(found.changes_seconds, SOLVER_RETRY_SECONDS)
         if places is None or not places[0]:
             return
         gives = giveaway(problem, roster, places)

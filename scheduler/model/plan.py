@@ -114,3 +114,6 @@ class Plan(msgspec.Struct, frozen=True):
     verdicts: dict[GangKey, Verdict] = {}
     solves: tuple[SolveEnd, ...] = ()
     final: bool = True
+    again_at_seconds: float | None = None
+    """When another decision may come out differently though nothing happened: who was protected or had to wait no
+    longer is, or a solver is there again."""

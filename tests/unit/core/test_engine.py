@@ -7,6 +7,7 @@ import msgspec
 from scheduler.core.engine import Engine
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
+from scheduler.model.plan import Plan
 from scheduler.model.policy import Policy
 from scheduler.model.queue import Queue, Quota
 from scheduler.model.resources import GPU, from_quantities
@@ -437,3 +438,12 @@ def test_room_that_another_scheduler_is_making_for_its_pod_is_left_to_it() -> No
     bench.see(msgspec.structs.replace(foreign, nominated="", version="2"))
     bench.see(*gang("h", 2, gpus=2))
     assert bench.nodes_of("h-0", "h-1") == ["n1", "n1"]
+
+
+def test_a_plan_that_says_when_is_made_anew_then_and_not_before() -> None:
+    engine = Engine(Policy())
+    engine.handle([ev.NodeSeen(node("n1", 1)), ev.QueueSeen(Queue("default")), ev.Leading(1), ev.Synced()], 0.0)
+    (asked,) = [each for each in engine.handle([ev.PodSeen(pod("a", gpus=2))], 0.0) if isinstance(each, ef.Decide)]
+    engine.handle([ev.Planned(Plan(asked.version, again_at_seconds=30.0))], 0.0)
+    assert not any(isinstance(each, ef.Decide) for each in engine.handle([ev.Ticked()], 29.0))
+    assert any(isinstance(each, ef.Decide) for each in engine.handle([ev.Ticked()], 30.0))

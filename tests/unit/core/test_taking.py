@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from scheduler.core.decide import decide
-from scheduler.core.drive import run
+from scheduler.core.drive import greedy_only, run
 from scheduler.model.plan import Decision, Plan
 from scheduler.model.policy import Policy, SolverBudget
 from scheduler.scenario.build import to_snapshot
@@ -135,3 +135,30 @@ gangs:
 """,
     )
     assert len(plan.decisions) == placed
+
+
+def test_who_is_protected_for_a_while_makes_the_plan_say_when_to_look_again(tmp_path: Path) -> None:
+    world = """
+now: 100
+nodes: {n0: 2}
+queues: {a: {guaranteed: 0, preemption: {minRuntime: {reclaim: 60}}}, b: {guaranteed: 2}}
+gangs:
+- {name: a0, queue: a, gpu: 2, started: 70, on: n0}
+- {name: b0, queue: b, gpu: 2}
+"""
+    assert decided(tmp_path, world).again_at_seconds == 130
+    later = decided(tmp_path, world.replace("now: 100", "now: 130"))
+    assert (len(later.decisions), later.again_at_seconds) == (1, None)
+
+
+def test_without_a_solver_it_is_tried_again_soon(tmp_path: Path) -> None:
+    path = tmp_path / "world.yaml"
+    path.write_text(
+        "id: unit/world\nsource: by hand\ntag: S\nnodes: {n0: 2}\nqueues: {a: {guaranteed: 0}, b: {guaranteed: 2}}\n"
+        "gangs:\n- {name: a0, queue: a, gpu: 2, on: n0}\n- {name: b0, queue: b, gpu: 2}\n"
+    )
+    (row,) = load(path)
+    plan = run(decide(to_snapshot(row.scenario), Policy(), 50.0, BUDGET), greedy_only)
+    assert not plan.decisions
+    assert plan.again_at_seconds is not None
+    assert 50.0 < plan.again_at_seconds <= 60.0
