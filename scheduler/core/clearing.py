@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from scheduler.core.evictor import Evictor
 from scheduler.core.explain import Reason, sentence
-from scheduler.core.giving_way import NOBODY, gang_of_pod, victim_of
+from scheduler.core.giving_way import NO_GANG, gang_of_pod, victim_of
 from scheduler.core.over_limit import best_subset
 from scheduler.core.store import Store, taken_by
 from scheduler.model.effects import Effect
@@ -51,7 +51,7 @@ class Clearing:
         self._next_seconds = now_seconds + EVERY_SECONDS
         leaving = self._leaving(now_seconds)
         record = Assignment(0, "", 0.0, victims=tuple(victim_of(pod) for pod, _ in leaving.values()))
-        self._store.notices.serve(NOBODY, record if leaving else None)
+        self._store.notices.serve(NO_GANG, record if leaving else None)
         return [
             effect
             for pod, reason in leaving.values()

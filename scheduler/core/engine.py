@@ -361,8 +361,7 @@ class Engine:
         self._binder.forget(uid)
         self._evictor.forget(uid)
         self._claims.forget(uid)
-        for beneficiary in self.store.notices.by(uid):
-            self._gangs.touch(beneficiary)
+        self._gangs.touch_beneficiaries(uid)
         if uid in self.store.charges:
             if pod.succeeded:
                 self.store.spend(uid)

@@ -15,7 +15,7 @@ from scheduler.core.evictor import Evictor
 from scheduler.core.explain import Reason, reason_to_leave
 from scheduler.core.gang_claims import NOBODY, GangClaims, Seats
 from scheduler.core.gang_state import GangState, Giving, GroupWrite, needs_time
-from scheduler.core.giving_way import GivingWay, gang_of_pod, victim_of
+from scheduler.core.giving_way import NO_GANG, GivingWay, gang_of_pod, victim_of
 from scheduler.core.lifecycle import Phase, allowed
 from scheduler.core.ranks import turns
 from scheduler.core.resolve import Resolved, gang_of, promises, resolve, whole, with_shapes
@@ -871,8 +871,13 @@ class Gangs:
         """A gang's record was rewritten: those for whom it gives way may go on."""
         notices = self._store.notices
         for uid in self._store.members_of.get(key, {}) if notices else ():
-            for beneficiary in notices.by(uid, besides=key):
-                self.touch(beneficiary)
+            self.touch_beneficiaries(uid)
+
+    def touch_beneficiaries(self, uid: str) -> None:
+        """Whoever waits for a pod to leave is to look again."""
+        for key in self._store.notices.by(uid):
+            if key != NO_GANG:
+                self.touch(key)
 
     def failed(self, key: GangKey, failure: Failed, now_seconds: float) -> None:
         state = self._states.get(key)

@@ -36,7 +36,7 @@ class Room(msgspec.Struct, frozen=True):
 
 CLEAR = Room()
 
-NOBODY = GangKey("-")
+NO_GANG = GangKey("-")
 """Stands for the beneficiary where pods are evicted for nobody; no gang has this key."""
 
 Wanted = Mapping[str, Spot]
@@ -50,7 +50,7 @@ class GivingWay:
         self._store = store
         self._evictor = evictor
         self._policy = policy
-        self._cleared: dict[GangKey, None] = {NOBODY: None}
+        self._cleared: dict[GangKey, None] = {NO_GANG: None}
 
     # -- the beneficiary -------------------------------------------------------------------------------------------
 

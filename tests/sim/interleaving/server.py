@@ -41,6 +41,8 @@ class Server:
         self._requests: list[Effect] = []
         self._answers: list[Event] = []
         self._deciding: Snapshot | None = None
+        self._evicted: dict[str, None] = {}
+        """Pods (by UID) that were evicted and whose grace has not ended."""
         self.handle([ev.QueueSeen(Queue("default")), ev.TopologySeen(RACKS)])
         for number in range(NODES):
             self.put_node(number)
@@ -117,6 +119,8 @@ class Server:
             self.handle(events)
         elif dice < 0.9 and self._deciding is not None:
             self._decide()
+        elif dice < 0.92 and self._evicted:
+            self._end_grace(self.chance.choice(list(self._evicted)))
         elif dice < 0.95:
             self.now_seconds += self.chance.choice([0.1, 1, 5])
             self.handle([ev.Ticked()])
@@ -133,6 +137,8 @@ class Server:
         for number in range(rounds):
             answers, self._answers = self._answers, []
             self.handle(answers)
+            for uid in list(self._evicted):
+                self._end_grace(uid)
             self._tell_everything()
             if self._deciding is not None:
                 self._decide()
@@ -188,6 +194,8 @@ class Server:
         match effect:
             case ef.Bind() | ef.Bump() | ef.MarkPod():
                 return self._on_pod(effect)
+            case ef.MarkEvicted() | ef.Evict():
+                return self._on_eviction(effect)
             case ef.Commit() | ef.Release() | ef.Hold() | ef.WriteStatus():
                 return self._on_group(effect)
         return ev.Done(effect, self._next_version())
@@ -211,6 +219,24 @@ class Server:
             if pod.node:
                 self.broken.append(f"{pod.name} is bound and marked as waiting")
         return ev.Done(effect, self.put_pod(pod).version)
+
+    def _on_eviction(self, effect: ef.MarkEvicted | ef.Evict) -> Event:
+        pod = self.pods.get(effect.uid)
+        if pod is None:
+            return ev.Failed(effect, 404, "not found")
+        if isinstance(effect, ef.MarkEvicted):
+            return ev.Done(effect, self.put_pod(replace(pod, marked_evicted=True)).version)
+        if not pod.preemptible:
+            self.broken.append(f"{pod.name} is not preemptible and was evicted")
+        if not pod.leaving:
+            self.put_pod(replace(pod, leaving=True, leaves_seconds=self.now_seconds + 5))
+            self._evicted[pod.uid] = None
+        return ev.Done(effect)
+
+    def _end_grace(self, uid: str) -> None:
+        del self._evicted[uid]
+        if uid in self.pods:
+            self.delete_pod(uid)
 
     def _on_group(self, effect: ef.Commit | ef.Release | ef.Hold | ef.WriteStatus) -> Event:
         group = self.groups.get(effect.name)
