@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from math import inf
 
+import msgspec
+
 from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
 from scheduler.core.clearing import Clearing
@@ -31,7 +33,7 @@ from scheduler.model.effects import Effect
 from scheduler.model.events import Event
 from scheduler.model.plan import Cause, Decision, Plan, Verdict
 from scheduler.model.policy import Policy
-from scheduler.model.work import Condition, Gang, GangKey, Pod, group_key, single_key
+from scheduler.model.work import Condition, Gang, GangKey, Pod, PodGroup, group_key, single_key
 
 PODS_PER_STEP = 200
 """How many pods' places are verified and applied before the loop may turn to other events; a gang counts ten more."""
@@ -62,6 +64,8 @@ class Engine:
         )
         self._clearing = Clearing(self.store, self._evictor, policy.taking, self._gangs.stale, self._gangs.has_given)
         self._singles: dict[str, Gang] = {}
+        self._adopted: dict[str, str] = {}
+        """Single pods (by UID) that have a PodGroup of ours, and its name."""
         self._leading = False
         self._synced = False
         self._epoch = 0
@@ -162,10 +166,9 @@ class Engine:
             case ev.PodGone(uid):
                 self._lose_pod(uid)
             case ev.PodGroupSeen(group):
-                self._gangs.see_group(group)
+                self._see_group(group)
             case ev.PodGroupGone(namespace, name):
-                self._gangs.lose_group(group_key(namespace, name))
-                self._stirred = True
+                self._lose_group(group_key(namespace, name))
             case ev.Planned(plan) if self._deciding and plan.made_from == self._decided_version:
                 self._plan = plan
                 self._decisions.extend(plan.decisions)
@@ -286,6 +289,8 @@ class Engine:
     # -- pods ------------------------------------------------------------------------------------------------------
 
     def _see_pod(self, pod: Pod) -> None:
+        if pod.uid in self._adopted and not pod.group:
+            pod = msgspec.structs.replace(pod, group=self._adopted[pod.uid])
         if pod.finished and not (pod.ours and pod.group):
             # A finished pod takes no room and nothing waits for it; only a gang counts its finished pods.
             self._lose_pod(pod.uid)
@@ -317,6 +322,30 @@ class Engine:
             self.store.charge(pod.uid, self._binder.charge_of(pod, "", None, ""))
             if before is None or (before.node, before.nominated) != (pod.node, pod.nominated):
                 self._stirred = True
+
+    def _adopt(self, uid: str, group: str) -> None:
+        """A PodGroup was made for a single pod, or (empty) is gone: the pod is its only one, or single again."""
+        if self._adopted.get(uid, "") == group:
+            return
+        if group:
+            self._adopted[uid] = group
+        else:
+            del self._adopted[uid]
+        pod = self.store.pods.get(uid)
+        if pod is not None:
+            self._see_pod(msgspec.structs.replace(pod, group=group))
+
+    def _see_group(self, group: PodGroup) -> None:
+        self._gangs.see_group(group)
+        if group.for_pod:
+            self._adopt(group.for_pod, group.name)
+
+    def _lose_group(self, key: GangKey) -> None:
+        group = self.store.groups.get(key)
+        self._gangs.lose_group(key)
+        if group is not None and group.for_pod:
+            self._adopt(group.for_pod, "")
+        self._stirred = True
 
     def _leave_group(self, before: Pod) -> None:
         """A pod's label was changed: what it was before, it is no longer."""
@@ -457,7 +486,9 @@ class Engine:
                 self._stirred = True
                 continue
             assert self._plan is not None
-            if single is not None:
+            if single is not None and (decision.victims or decision.moves):
+                effects += self._take_for_single(uid, gang, decision, now_seconds)
+            elif single is not None:
                 effects += self._bind_single(uid, gang, decision, now_seconds)
             else:
                 asked = self._gangs.accept(gang, decision, self._plan.made_from, now_seconds, self._epoch)
@@ -473,6 +504,14 @@ class Engine:
         waiting = (gang for gangs in (self._singles, self._gangs.pending) for gang in gangs.values())
         asks = (member.shape.relations for gang in waiting for member in gang.members)
         return any(each is not None and (each.affinity is not None or bool(each.spread)) for each in asks)
+
+    def _take_for_single(self, uid: str, gang: Gang, decision: Decision, now_seconds: float) -> list[Effect]:
+        del self._singles[uid]
+        self._voice.drop(gang.key)
+        assert self._plan is not None
+        pod, made_from = self.store.pods[uid], self._plan.made_from
+        self._accepted += 1
+        return self._gangs.accept_single(pod, gang, decision, made_from, now_seconds, self._epoch)
 
     def _bind_single(self, uid: str, gang: Gang, decision: Decision, now_seconds: float) -> list[Effect]:
         del self._singles[uid]
@@ -536,6 +575,11 @@ class Engine:
         if isinstance(effect, ef.MarkEvicted | ef.Evict):
             self._evictor.failed(failure, now_seconds)
             self._touch_beneficiary(effect)
+        if isinstance(effect, ef.MakeGroup) and failure.status in (403, 404, 422):
+            pod = self.store.pods.get(effect.pod_uid)
+            if pod is not None:
+                self._claims.rest(effect.pod_uid, now_seconds + self.policy.patience.taking_retry_seconds)
+                self._see_single(pod)
         if isinstance(effect, ef.WriteQueueConditions):
             self._queue_conditions.pop(effect.name, None)
             self._queue_words_at = now_seconds + QUEUE_RETRY_SECONDS
@@ -564,7 +608,7 @@ class Engine:
 
 def _group_of(effect: Effect) -> GangKey | None:
     match effect:
-        case ef.Commit() | ef.Release() | ef.Hold() | ef.WriteStatus():
+        case ef.Commit() | ef.Release() | ef.Hold() | ef.WriteStatus() | ef.MakeGroup() | ef.DropGroup():
             return group_key(effect.namespace, effect.name)
         case ef.Bump():
             return effect.gang

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from scheduler.core.lifecycle import Phase
 from scheduler.core.resolve import Resolved
 from scheduler.core.store import Spot
-from scheduler.model.effects import Commit, GroupStatus, Hold, Release, WriteStatus
+from scheduler.model.effects import Commit, DropGroup, GroupStatus, Hold, MakeGroup, Release, WriteStatus
 from scheduler.model.plan import Refusal, Taken
 from scheduler.model.shape import Shape
 from scheduler.model.work import Assignment, Gang
 
-GroupWrite = Commit | Release | Hold | WriteStatus
+GroupWrite = Commit | Release | Hold | WriteStatus | MakeGroup | DropGroup
 
 
 @dataclass(slots=True)
@@ -53,6 +53,8 @@ class GangState:
     """Since when it runs with fewer pods than its minimum, because some were lost."""
     hurt: bool = False
     """Whether pods of it were lost while it ran, rather than finished."""
+    made: bool = False
+    """We have asked for its PodGroup, for a single pod, and the watch has not shown it yet."""
     stale: dict[str, Refusal] = field(default_factory=dict)
     """The pods (by UID) that are to be cleaned up because it was hurt for too long, with why."""
     giving: Giving | None = None

@@ -18,17 +18,17 @@ from scheduler.core.gang_state import GangState, Giving, GroupWrite, needs_time
 from scheduler.core.giving_way import NO_GANG, GivingWay, gang_of_pod, victim_of
 from scheduler.core.lifecycle import Phase, allowed
 from scheduler.core.ranks import turns
-from scheduler.core.resolve import Resolved, gang_of, promises, resolve, whole, with_shapes
+from scheduler.core.resolve import SINGLE_MEMBER, Resolved, gang_of, promises, resolve, whole, with_shapes
 from scheduler.core.running_work import RunningWork
 from scheduler.core.status import as_written, group_status, says_the_same, warning_about
 from scheduler.core.store import Spot, Store, by_member, newer, places_of, spots
 from scheduler.core.voice import Voice, pod_effects
-from scheduler.model.effects import Bump, Commit, Effect, Hold, Release, Tell, WriteStatus
+from scheduler.model.effects import Bump, Commit, DropGroup, Effect, Hold, MakeGroup, Release, Tell, WriteStatus
 from scheduler.model.events import Done, Failed
 from scheduler.model.plan import Cause, Decision, Refusal, Verdict
 from scheduler.model.policy import Policy
 from scheduler.model.running import Running
-from scheduler.model.work import FINALIZER, Assignment, Gang, GangKey, Place, Pod, PodGroup, single_key
+from scheduler.model.work import FINALIZER, Assignment, Gang, GangKey, Place, Pod, PodGroup, group_key, single_key
 
 PREPARING_WORDS_SECONDS = 3.0
 
@@ -158,7 +158,7 @@ class Gangs:
             state.phase = Phase.INCOMPLETE
             state.flight = state.committing = state.withdrawn = state.bumps = state.written = None
             state.blocked_version = state.refused_version = ""
-            state.retry_at_seconds, state.resend = 0.0, False
+            state.retry_at_seconds, state.resend, state.made = 0.0, False, False
             state.unprepared, state.rests_until_seconds = None, 0.0
             state.record = None if group is None else group.assignment
             state.version = "" if group is None else group.version
@@ -247,6 +247,10 @@ class Gangs:
         state = self._state(key)
         group = self._store.groups.get(key)
         pods = self._store.members_of.get(key, {})
+        if state.made or (group is not None and group.for_pod):
+            step = self._serve_made(state, group)
+            if step is not None:
+                return step
         if group is None:
             return self._without_group(key, state, pods, now_seconds)
         self._count(key)
@@ -469,7 +473,7 @@ class Gangs:
             if state.record is None:
                 self._advance(key, state, Phase.ASSIGNED)
             return []
-        if not group.held:
+        if not group.held and not group.for_pod:
             self._advance(key, state, Phase.PREPARING)
             return self._send(state, Hold(group.namespace, group.name, state.version, (*group.finalizers, FINALIZER)))
         effects: list[Effect] = []
@@ -786,13 +790,50 @@ class Gangs:
             moves=decision.moves,
         )
         effects = self._commit(gang.key, state, group, record, gang.queue)
-        # Those who give way reserve no more than what is left to them, from this very moment on.
+        self._count_givers()
+        return effects
+
+    def accept_single(
+        self, pod: Pod, gang: Gang, decision: Decision, made_from: int, now_seconds: float, epoch: int
+    ) -> list[Effect]:
+        """Commit a decision about a single pod for which others give way, in a PodGroup made for it."""
+        name = f"pod-{pod.uid}"
+        key = group_key(pod.namespace, name)
+        state = self._state(key)
+        if state.flight is not None or key in self._store.groups:
+            return []
+        state.taken, state.made = decision.taken, True
+        state.committing = Assignment(
+            epoch, str(made_from), float(int(now_seconds)), decision.places, decision.victims, decision.moves
+        )
+        shapes, firm = {SINGLE_MEMBER: pod.shape}, not pod.preemptible
+        self._store.reserve(key, state.committing, gang.queue, shapes, {SINGLE_MEMBER: pod.label_set}, firm=firm)
+        self._count_givers()
+        made = MakeGroup(pod.namespace, name, pod.name, pod.uid, gang.queue, pod.preemptible, pod.topology)
+        return self._send(state, made)
+
+    def _serve_made(self, state: GangState, group: PodGroup | None) -> list[Effect] | None:
+        """The next step of a PodGroup that we make for a single pod; None where nothing is special about it."""
+        if state.flight is not None:
+            return []
+        if state.made:
+            if group is None or state.committing is None:
+                return []
+            state.made = False
+            return self._send(state, Commit(group.namespace, group.name, state.version, state.committing))
+        assert group is not None
+        served = state.record is not None and state.phase is Phase.RUNNING and not state.departing
+        if (served or group.for_pod not in self._store.pods) and not group.leaving:
+            return self._send(state, DropGroup(group.namespace, group.name, group.uid))
+        return None
+
+    def _count_givers(self) -> None:
+        """Those who give way reserve no more than what is left to them, from this very moment on."""
         for uid in self._store.notices.changed:
             pod = self._store.pods.get(uid)
             own = None if pod is None else gang_of_pod(pod)
             if own is not None:
                 self._count(own)
-        return effects
 
     def _commit(self, key: GangKey, state: GangState, group: PodGroup, record: Assignment, queue: str) -> list[Effect]:
         state.committing = record
@@ -861,10 +902,11 @@ class Gangs:
             self.stirred = True
         if isinstance(effect, Commit | Release):
             self._tell_beneficiaries(key)
-        if isinstance(effect, Hold):
-            group = self._store.groups.get(key)
-            if group is not None:
-                self._store.groups[key] = msgspec.structs.replace(group, finalizers=effect.finalizers)
+        group = self._store.groups.get(key)
+        if isinstance(effect, Hold) and group is not None:
+            self._store.groups[key] = msgspec.structs.replace(group, finalizers=effect.finalizers)
+        elif isinstance(effect, DropGroup) and group is not None:
+            self._store.groups[key] = msgspec.structs.replace(group, leaving=True)
         self.touch(key)
 
     def _tell_beneficiaries(self, key: GangKey) -> None:
@@ -896,14 +938,19 @@ class Gangs:
             return
         state.flight = None
         lost = failure.status == 0 or failure.status >= 500 or failure.status == 429
+        if isinstance(effect, MakeGroup) and not lost:
+            if failure.status != 409:  # else it exists: an earlier request was heard after all, and the watch shows it
+                state.committing, state.made = None, False
+            self.touch(key)
+            return
         if isinstance(effect, WriteStatus):
             state.written = None
         if lost:
             state.retry_at_seconds = now_seconds + self._policy.patience.bind_retry_seconds
-            if isinstance(effect, Commit):
+            if isinstance(effect, Commit | MakeGroup):
                 # It may have happened: send the same again, a conflict then means "look at the watch".
                 state.flight, state.resend = effect, True
-        elif failure.status == 409:
+        elif failure.status == 409 and not isinstance(effect, MakeGroup | DropGroup):
             state.blocked_version = effect.version
             state.retry_at_seconds = now_seconds + self._policy.patience.bind_retry_seconds
             if isinstance(effect, Commit):

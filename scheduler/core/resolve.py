@@ -35,6 +35,9 @@ class Resolved(msgspec.Struct, frozen=True):
         return {member: found[0] for member, found in self.label_sets.items()}
 
 
+SINGLE_MEMBER = "pod"
+"""The only member of a gang of one."""
+
 PART = "/"
 """Between the name of a member and the number of its part: no member's name holds it."""
 
@@ -47,7 +50,7 @@ def single_gang(pod: Pod, queue: str) -> Gang:
         queue=queue,
         priority=pod.priority,
         arrived_seconds=pod.created_seconds,
-        members=(Member("pod", pod.shape, 1, 1, label_sets=(pod.label_set,)),),
+        members=(Member(SINGLE_MEMBER, pod.shape, 1, 1, label_sets=(pod.label_set,)),),
         branches=(Branch("", -1, minimum=1, topology=pod.topology),),
         preemptible=pod.preemptible,
         single=True,
@@ -84,6 +87,7 @@ def resolve(group: PodGroup, pods: Iterable[Pod], known: Mapping[str, str] | Non
     else:
         for pod in live:
             name = (known or {}).get(pod.uid) or f"{pod.member or 'pods'}-{_digest(pod.shape)}"
+            name = SINGLE_MEMBER if group.for_pod else name
             shapes.setdefault(name, pod.shape)
             member_of[pod.uid] = name
         expected = 0

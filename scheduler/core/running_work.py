@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from scheduler.core.giving_way import GivingWay
-from scheduler.core.resolve import Resolved, promises, whole_gang
+from scheduler.core.resolve import SINGLE_MEMBER, Resolved, promises, whole_gang
 from scheduler.core.store import Store
 from scheduler.model.running import Running, RunningPod
 from scheduler.model.shape import Shape
 from scheduler.model.work import Branch, GangKey, Member, Pod, PodGroup, single_key
 
-SINGLE_MEMBER = "pod"
 SHAPES_REMEMBERED_MAX = 10_000
 
 Made = Callable[[GangKey, float], Iterable[Running]]

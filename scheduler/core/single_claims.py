@@ -66,6 +66,10 @@ class SingleClaims:
                 given_back.append((pod, refusal))
         return effects, given_back
 
+    def rest(self, uid: str, until_seconds: float) -> None:
+        """Let a pod wait until then before it is decided on again."""
+        self._rests[uid] = until_seconds
+
     def rests(self, uid: str) -> bool:
         """Whether a pod waits a while before it is decided on again."""
         return uid in self._rests

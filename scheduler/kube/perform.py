@@ -21,6 +21,7 @@ URGENT = (
     ef.Hold,
     ef.Bump,
     ef.Release,
+    ef.MakeGroup,
     ef.MarkEvicted,
     ef.Evict,
     ef.SelectNode,

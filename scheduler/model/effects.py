@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from scheduler.model.devices import DeviceUse
+from scheduler.model.topology import TopologyAsk
 from scheduler.model.work import Assignment, Condition, GangKey
 
 
@@ -141,6 +142,26 @@ class WriteQueueConditions(msgspec.Struct, frozen=True):
     conditions: tuple[Condition, ...]
 
 
+class MakeGroup(msgspec.Struct, frozen=True):
+    """Create a PodGroup for a single pod, owned by it, so that a decision about the pod has a place to stand."""
+
+    namespace: str
+    name: str
+    pod: str
+    pod_uid: str
+    queue: str
+    preemptible: bool
+    topology: TopologyAsk | None = None
+
+
+class DropGroup(msgspec.Struct, frozen=True):
+    """Delete a PodGroup that we made for a single pod, its UID as precondition: its record has served."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
 class Hold(msgspec.Struct, frozen=True):
     """Put our finalizer on a PodGroup, or take it off, by compare-and-swap; ``finalizers`` is the whole new list."""
 
@@ -182,6 +203,8 @@ Effect = (
     | MarkPod
     | WriteStatus
     | WriteQueueConditions
+    | MakeGroup
+    | DropGroup
     | Hold
     | Tell
     | Decide

@@ -80,9 +80,8 @@ def request_for(effect: Effect, now_seconds: float) -> Request:
             return Request("PATCH", path, _encode({"metadata": meta}), MERGE)
         case ef.ReserveVolume():
             return _reserve_volume(effect)
-        case ef.Hold():
-            body = {"metadata": {"resourceVersion": effect.version, "finalizers": list(effect.finalizers)}}
-            return Request("PATCH", _group_path(effect.namespace, effect.name), _encode(body), MERGE)
+        case ef.MakeGroup() | ef.DropGroup() | ef.Hold():
+            return _group_request(effect)
         case ef.Tell():
             return _tell(effect, now_seconds)
         case ef.Decide():
@@ -116,7 +115,7 @@ def _pod_request(effect: ef.MarkPod | ef.Bump | ef.MarkEvicted | ef.Evict, now_s
 def event_for(effect: Effect, status: int, body: bytes) -> Event:
     """What the server's answer means. A bind refused because the pod already stands on that very node has happened."""
     if status < 300:
-        if isinstance(effect, ef.Bind | ef.Evict | ef.Tell):
+        if isinstance(effect, ef.Bind | ef.Evict | ef.DropGroup | ef.Tell):
             return Done(effect)
         try:
             answer = msgspec.json.decode(body, type=_Answer)
@@ -165,6 +164,41 @@ def _reserve_volume(effect: ef.ReserveVolume) -> Request:
     }
     body = {"metadata": meta, "spec": {"claimRef": claim}}
     return Request("PATCH", f"/api/v1/persistentvolumes/{effect.name}", _encode(body), MERGE)
+
+
+def _group_request(effect: ef.MakeGroup | ef.DropGroup | ef.Hold) -> Request:
+    """A PodGroup itself, rather than its status."""
+    match effect:
+        case ef.MakeGroup():
+            return _make_group(effect)
+        case ef.DropGroup():
+            options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": effect.uid}}
+            return Request("DELETE", _group_path(effect.namespace, effect.name), _encode(options))
+        case ef.Hold():
+            body = {"metadata": {"resourceVersion": effect.version, "finalizers": list(effect.finalizers)}}
+            return Request("PATCH", _group_path(effect.namespace, effect.name), _encode(body), MERGE)
+
+
+def _make_group(effect: ef.MakeGroup) -> Request:
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": effect.pod, "uid": effect.pod_uid}
+    spec: dict[str, Any] = {"minMember": 1, "preemptible": effect.preemptible}
+    if effect.queue:
+        spec["queue"] = effect.queue
+    if effect.topology is not None:
+        asked = {"name": effect.topology.topology, "required": effect.topology.required}
+        asked["preferred"] = effect.topology.preferred
+        spec["topology"] = {key: value for key, value in asked.items() if value}
+    body = {
+        "apiVersion": f"{names.GROUP}/{names.VERSION}",
+        "kind": "PodGroup",
+        "metadata": {
+            "name": effect.name,
+            "annotations": {names.ANNOTATION_FOR_POD: effect.pod_uid},
+            "ownerReferences": [owner],
+        },
+        "spec": spec,
+    }
+    return Request("POST", _group_path(effect.namespace, "").rstrip("/"), _encode(body))
 
 
 def _group_path(namespace: str, name: str) -> str:

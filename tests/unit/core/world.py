@@ -126,6 +126,23 @@ class Bench:
             case ef.Release():
                 again = {} if effect.evictions is None else {"evictions": effect.evictions}
                 answers.append(self._group(effect.name, version, assignment=None, phase=effect.phase, **again))
+            case ef.MakeGroup():
+                made = PodGroup(
+                    f"uid-{effect.name}",
+                    effect.namespace,
+                    effect.name,
+                    version,
+                    queue=effect.queue,
+                    min_member=1,
+                    preemptible=effect.preemptible,
+                    topology=effect.topology,
+                    for_pod=effect.pod_uid,
+                )
+                self.groups[effect.name] = made
+                answers.append(ev.PodGroupSeen(made))
+            case ef.DropGroup():
+                del self.groups[effect.name]
+                answers.append(ev.PodGroupGone(effect.namespace, effect.name))
             case ef.Hold():
                 answers.append(self._group(effect.name, version, finalizers=effect.finalizers))
             case ef.WriteStatus():
