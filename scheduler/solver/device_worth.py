@@ -19,7 +19,7 @@ ByMilli = NDArray[np.float64]
 
 _WASTE_WEIGHT = 3.0
 """Waste on a device counts more than balance: it never comes back, while a node's CPU may still meet small asks."""
-_OPENING = 100.0
+_OPENING = 300.0
 """What it costs, beyond its worth, to break an idle device: of two equally good patterns the one begun is finished."""
 
 

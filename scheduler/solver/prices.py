@@ -31,7 +31,7 @@ Amounts = NDArray[np.float64]
 
 _ROOM_WEIGHT = 2.0
 """At 1 fewer pods of eight devices are served than by fragmentation gradient descent."""
-_PRESSURE_WEIGHT = 2.0
+_PRESSURE_WEIGHT = 4.0
 _ROOMS_MAX = 16
 """Shapes of several devices that are looked at, the heaviest first."""
 _TOGETHER = 0.5
@@ -92,7 +92,9 @@ class Prices:
         self._largest = {column: max(1.0, float(problem.class_free[:, column].max(initial=1))) for column in plenty[:2]}
         several = [index for index, member in enumerate(mix) if member.request[gpu] > DEVICE_MILLI]
         several = sorted(several, key=lambda index: (-weights[index], index))[:_ROOMS_MAX]
-        self._room_requests = np.array([mix[index].request for index in several], dtype=np.float64)
+        requests = np.array([mix[index].request for index in several], dtype=np.float64)[..., None]
+        self._room_sizes = np.maximum(requests, 1e-9)  # [S x R x 1]; a resource not asked for fits without end
+        self._not_asked = np.where(requests > 0, 0.0, 1.0)
         self._room_worth = patterns[several].T * (weights * milli)[several]
 
     def at(self, supply: Amounts) -> Prices:
@@ -112,7 +114,7 @@ class Prices:
             worth = self._of_device[free].sum(axis=0)
         worth += _PRESSURE_WEIGHT * self.pressure[kinds] * gpu
         worth -= self._stranded(rest, gpu, kinds)
-        if len(self._room_requests):
+        if len(self._room_sizes):
             worth += _ROOM_WEIGHT * self._rooms(rest, kinds)
         for column, largest in self._largest.items():
             worth += _TOGETHER * (rest.free[column] / largest) ** 2
@@ -126,12 +128,7 @@ class Prices:
 
     def _rooms(self, rest: Rest, kinds: NDArray[np.int64]) -> Amounts:
         """The pods of several devices that each node still holds, weighed."""
-        pods = np.full((len(self._room_requests), len(kinds)), np.inf)
-        for column in range(self._room_requests.shape[1]):
-            asked = self._room_requests[:, column : column + 1]
-            if asked.any():
-                fits = np.floor(rest.free[column] / np.maximum(asked, 1e-9))
-                pods = np.minimum(pods, np.where(asked > 0, fits, np.inf))
+        pods = np.floor((rest.free + self._not_asked) / self._room_sizes).min(axis=1)
         return np.asarray((pods * self._room_worth[kinds].T).sum(axis=0))
 
     def _supply(self, problem: Problem) -> Amounts:

@@ -26,7 +26,8 @@ Costs = NDArray[np.float64]
 
 _TRIES = 24
 """Places that are tried for one pod before it counts as not to be fitted in."""
-_EPSILON = 1e-6
+_LEAST_GAIN = 1.0
+"""What a pod has to gain in worth before it is put elsewhere, in GPU thousandths."""
 _UNBOUNDED = 2**62
 _NEVER = 10**9
 
@@ -65,6 +66,7 @@ class Repacking:
         self._rows = np.full((len(asks), len(classes)), np.inf)
         self._seen = [-1] * len(asks)
         self._changed: list[int] = []
+        self._appraised = 0
         self.spots: dict[int, Spot] = {}
 
     def reprice(self) -> None:
@@ -73,6 +75,7 @@ class Repacking:
         supply = np.bincount(self._classes, weights=free, minlength=self._problem.class_count)
         self._prices = self._prices.at(supply.astype(np.float64))
         self._worth = self._prices.worth(self._rest(np.arange(len(self._classes))))
+        self._appraised = len(self._changed)
         self._seen = [-1] * len(self._asks)
 
     def milli(self, pod: int) -> int:
@@ -86,10 +89,11 @@ class Repacking:
         self._seen[shape] = len(self._changed)
         stale = np.arange(len(row)) if seen < 0 else np.unique(np.array(self._changed[seen:], dtype=np.int64))
         if len(stale):
+            self._appraise()
             row[stale] = np.inf
             nodes = stale[self._holds(shape, stale)]
             if len(nodes):
-                after = self._prices.worth(self._rest_after(shape, nodes))
+                after = self._prices.worth(self._after(shape, self._rest(nodes)))
                 row[nodes] = self._worth[nodes] - after
         return row
 
@@ -135,7 +139,7 @@ class Repacking:
         self._set(spot.node, states, -1, ask)
         self.spots[pod] = spot
 
-    def settle(self, pods: Collection[int], *, least_gain: float = _EPSILON, most_milli: int = _UNBOUNDED) -> int:
+    def settle(self, pods: Collection[int], *, least_gain: float = _LEAST_GAIN, most_milli: int = _UNBOUNDED) -> int:
         """Each of these pods in turn to the place that costs least given all others, where that gains enough; answers
         with the thousandths moved, at most ``most_milli``."""
         moved = 0
@@ -143,14 +147,15 @@ class Repacking:
             spot = self.spots.get(pod)
             if spot is None or moved + self._milli[spot.shape] > most_milli:
                 continue
-            self.lift(pod)
             costs = self.cost(spot.shape)
+            one_more, (costs[spot.node], here) = costs[spot.node], self._cost_at(spot)
             best = int(costs.argmin())
-            if costs[best] < costs[spot.node] - least_gain:
+            better = costs[best] < here - least_gain
+            costs[spot.node] = one_more
+            if better:
+                self.lift(pod)
                 self.put_on(pod, spot.shape, best)
                 moved += self._milli[spot.shape]
-            else:
-                self.restore(pod, spot)
         return moved
 
     def fit_in(self, pod: int, shape: int, movable: Iterable[int], most_milli: int = _UNBOUNDED) -> int | None:
@@ -170,6 +175,27 @@ class Repacking:
         return None
 
     # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _cost_at(self, spot: Spot) -> tuple[float, float]:
+        """What a pod would cost on its node if it chose its devices again, and what it costs where it is."""
+        node, ask = np.array([spot.node]), self._asks[spot.shape]
+        now = self._rest(node)
+        assert now.devices is not None
+        states = now.devices.copy()
+        if spot.held:
+            states[list(spot.held)] += self._milli[spot.shape] // len(spot.held)
+        free = now.free + np.array(ask.request, dtype=np.int64)[:, None]
+        free[self._gpu] = (states == DEVICE_MILLI).sum(axis=0) * DEVICE_MILLI
+        without = Rest(free, states, now.classes)
+        again = self._after(spot.shape, without)
+        assert again.devices is not None
+        three = Rest(
+            np.hstack([without.free, again.free, now.free]),
+            np.hstack([states, again.devices, now.devices]),
+            np.repeat(now.classes, 3),
+        )
+        worth = self._prices.worth(three)
+        return float(worth[0] - worth[1]), float(worth[0] - worth[2])
 
     def _put_all(self, lifted: list[tuple[int, Spot]]) -> bool:
         """All of them or none, the largest first."""
@@ -231,8 +257,9 @@ class Repacking:
     def _rest(self, nodes: Nodes) -> Rest:
         return Rest(self._free[:, nodes], self._states[:, nodes], self._classes[nodes])
 
-    def _rest_after(self, shape: int, nodes: Nodes) -> Rest:
-        ask, before = self._asks[shape], self._rest(nodes)
+    def _after(self, shape: int, before: Rest) -> Rest:
+        """What is left on nodes that hold one pod of a shape, each with one more."""
+        ask = self._asks[shape]
         assert before.devices is not None
         free = before.free - np.array(ask.request, dtype=np.int64)[:, None]
         if ask.devices is None:
@@ -249,8 +276,14 @@ class Repacking:
         self._free[:, node] += sign * np.array(ask.request, dtype=np.int64)
         self._free[self._gpu, node] = int((states == DEVICE_MILLI).sum()) * DEVICE_MILLI
         assert self._free[:, node].min() >= 0, "a node was over-committed"
-        self._worth[node] = self._prices.worth(self._rest(np.array([node])))[0]
         self._changed.append(node)
+
+    def _appraise(self) -> None:
+        """The worth of the nodes that have changed since."""
+        if self._appraised < len(self._changed):
+            nodes = np.unique(np.array(self._changed[self._appraised :], dtype=np.int64))
+            self._worth[nodes] = self._prices.worth(self._rest(nodes))
+            self._appraised = len(self._changed)
 
 
 class _Loads:

@@ -150,7 +150,7 @@ class Ours:
 
 
 class OursInWindows:
-    """Windows placed jointly: the hardest pods first, then each again where it fits better beside the others.
+    """Windows placed jointly: pods of several devices first, then each again where it fits better beside the others.
 
     ``retries``: what was not placed waits and is tried again with every window. ``moves``: shares that were placed
     before may be moved, at most 5 % of the GPU placed.
@@ -174,7 +174,7 @@ class OursInWindows:
         if self._placed_milli >= self._repriced_at_milli + self._step_milli:
             packing.reprice()
             self._repriced_at_milli = self._placed_milli
-        window = sorted([*self._waiting, *zip(pods, shapes, strict=True)], key=lambda each: self._hardest(each[1]))
+        window = sorted([*self._waiting, *zip(pods, shapes, strict=True)], key=lambda each: -self._devices(each[1]))
         numbers = [pod for pod, _ in window]
         missing = [(pod, shape) for pod, shape in window if not packing.put(pod, shape)]
         for _ in range(_ROUNDS):
@@ -199,6 +199,7 @@ class OursInWindows:
     def _budget(self) -> int:
         return int(_MOVED_PART_MAX * self._placed_milli) - self.moved_gpu_milli
 
-    def _hardest(self, shape: int) -> tuple[int, int]:
-        asked = self._shapes[shape]
-        return (-asked.total_gpu_milli, -asked.cpu_milli)
+    def _devices(self, shape: int) -> int:
+        """Several devices are hardest to find; all else goes in its order, or small work without CPU to spare would
+        find none left."""
+        return self._shapes[shape].gpus if self._shapes[shape].gpus > 1 else 0
