@@ -16,25 +16,34 @@ from scheduler.scenario.state import GangState, World, gang_of_pod
 Decide = Callable[[Snapshot], Plan]
 
 
-def unsettled(world: World, plan: Plan, decide: Decide) -> Iterator[Difference]:
-    """What is decided on the result: right after the plan is committed, and once all that leaves is gone."""
+def unsettled(world: World, plan: Plan, decide: Decide, *, moves: bool = True) -> Iterator[Difference]:
+    """What is decided on the result: right after the plan is committed, and once all that leaves is gone.
+
+    Where nothing may be moved, who was evicted may find a place elsewhere, at nobody's cost: that is not held against
+    the plan. Otherwise it should have been a move.
+    """
     result = committed(world, plan.decisions)
+    victims = {gang_of_pod(victim.uid) for decision in plan.decisions for victim in decision.victims}
     for moment, then in (("right afterwards", result), ("once all is gone", settled(result))):
         for decision in decide(snapshot_of(then, version=2)).decisions:
+            back = name_of(then, decision.gang)
+            may_return = not moves or not then.gangs[back].plan.form.movable
+            if back in victims and may_return and not decision.victims and not decision.moves:
+                continue
             count = sum(each.count for place in decision.places for each in place.nodes)
-            victims = ", ".join(victim.uid for victim in decision.victims) or "nobody"
-            found = f"{count} more pods of {name_of(then, decision.gang)}, evicting {victims}"
+            going = ", ".join(victim.uid for victim in decision.victims) or "nobody"
+            found = f"{count} more pods of {back}, evicting {going}"
             yield Difference("promise 6", f"nothing decided {moment}", found)
 
 
-def needless(world: World, plan: Plan, place: Decide) -> Iterator[Difference]:
+def needless(world: World, plan: Plan, decide: Decide) -> Iterator[Difference]:
     """Victims that could have stayed: with one of them back (a whole gang, or one surplus pod), and everybody else's
-    victims gone, all that was placed and moved still fits. ``place`` decides without taking."""
+    victims gone, all that was placed and moved still fits, with nobody there who could give way."""
     victims = [victim.uid for decision in plan.decisions for victim in decision.victims]
     for back in _units(world, victims):
         wanted = _wanted(world, plan.decisions)
         then = _with_back(world, plan.decisions, back)
-        found = place(snapshot_of(then, version=2))
+        found = decide(replace(snapshot_of(then, version=2), running=()))
         placed = {name_of(then, each.gang): _count(each) for each in found.decisions}
         if all(placed.get(name, 0) >= count for name, count in wanted.items()):
             yield Difference("promise 7", f"{', '.join(sorted(back))} needed as victims", "all fits without")

@@ -31,7 +31,8 @@ from scheduler.scenario.state import GangState, World, gang_of_pod, world_of
 DecideAt = Callable[[Snapshot, float], Plan]
 
 ROUNDS_MAX = 30
-"""Decisions at one moment; a world that asks for more does not come to rest."""
+MOMENTS_MAX = 1000
+"""Decisions at one moment, and moments of a play; a world that asks for more does not come to rest."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,10 @@ class Play:
         """Play all steps, and on until nothing is under way."""
         steps = list(self.scenario.steps)
         self._decide()
-        while steps or self._gone_at or self._wakes():
-            soonest = min(
-                [step.at for step in steps[:1]] + list(self._gone_at.values()) + self._wakes()[:1],
-            )
+        for _ in range(MOMENTS_MAX):
+            soonest = self._next(steps)
+            if soonest is None:
+                break
             self.world = replace(self.world, now_seconds=max(soonest, self.world.now_seconds))
             self._leave()
             while steps and steps[0].at <= self.world.now_seconds:
@@ -96,6 +97,8 @@ class Play:
                 else:
                     self._happen(step)
             self._decide()
+        else:
+            self._restless(MOMENTS_MAX)
         if self.scenario.expect is not None:
             self._expect(self.scenario.expect)
 
@@ -113,7 +116,10 @@ class Play:
             for pod in pods_of(self.world):
                 if pod.leaving and pod.uid not in before:
                     self._gone_at[pod.uid] = self.world.now_seconds + self._delay()
-        self.trouble.append(Difference("steps", "to settle", f"{ROUNDS_MAX} decisions at {self.world.now_seconds:g} s"))
+        self._restless(ROUNDS_MAX)
+
+    def _restless(self, decisions: int) -> None:
+        self.trouble.append(Difference("steps", "to settle", f"{decisions} decisions at {self.world.now_seconds:g} s"))
 
     def _note(self, decisions: Sequence[Decision]) -> None:
         leaving = {pod.uid for pod in pods_of(self.world) if pod.leaving}
@@ -141,20 +147,13 @@ class Play:
         for uid in gone:
             del self._gone_at[uid]
 
-    def _wakes(self) -> list[float]:
-        """Times to come at which time alone may allow something: delays and minimum run times end."""
-        now = self.world.now_seconds
-        found = []
-        queues = self.world.queues.values()
-        delays = {queue.preemption.delay_seconds for queue in queues}
-        least = {queue.preemption.min_runtime_preempt_seconds for queue in queues}
-        least |= {queue.preemption.min_runtime_reclaim_seconds for queue in queues}
-        for state in self.world.gangs.values():
-            if state.waits:
-                own = state.plan.form.preemption_delay
-                found += [state.plan.arrived_seconds + each for each in (delays if own is None else {own}) if each]
-            found += [pod.started_seconds + each for pod in state.pods for each in least if each]
-        return sorted(at for at in found if at > now)
+    def _next(self, steps: Sequence[StepForm]) -> float | None:
+        """When something happens next: a step, a pod is gone, or time alone may change the plan."""
+        times = [step.at for step in steps[:1]] + list(self._gone_at.values())
+        again = self.plan.again_at_seconds
+        if again is not None and again > self.world.now_seconds:
+            times.append(again)
+        return min(times, default=None)
 
     # Steps -----------------------------------------------------------------------------------------------------------
 

@@ -124,7 +124,6 @@ def _whole(state: GangState, counts: Mapping[str, int]) -> bool:
 
 
 def _reasons(world: World, decisions: Iterable[Decision]) -> Iterator[Difference]:
-    seen: set[str] = set()
     for decision in decisions:
         beneficiary = name_of(world, decision.gang)
         victims = [victim.uid for victim in decision.victims]
@@ -146,9 +145,6 @@ def _reasons(world: World, decisions: Iterable[Decision]) -> Iterator[Difference
                 yield _promise(3, "victims that are there", uid)
             elif fresh and not form.preemptible:
                 yield _promise(4, f"{form.name} left alone: it is not preemptible", f"{uid} goes for {beneficiary}")
-            elif fresh and uid in seen:
-                yield _promise(3, f"{uid} going once", "twice")
-            seen.add(uid)
         for uid in moved:
             if not world.gangs[gang_of_pod(uid)].plan.form.movable:
                 yield _promise(4, f"{gang_of_pod(uid)} left in place: it is not movable", f"{uid} moved")
@@ -227,10 +223,12 @@ def _guards(world: World, decisions: Iterable[Decision]) -> Iterator[Difference]
     leaving = {pod.uid for pod in pods_of(world) if pod.leaving}
     for decision in decisions:
         for uid in (*(each.uid for each in decision.victims), *(pod.uid for m in decision.moves for pod in m.pods)):
+            # Whoever is placed in the room of a pod names it too, and waits for it; it is asked to go once.
             guards = () if uid in leaving else world.guarded.get(gang_of_pod(uid), ())
             if len(guards) > 1:
                 yield _promise(8, f"{uid} left alone: it has two budgets", f"it goes for {decision.gang}")
             asked.update(guards)
+            leaving.add(uid)
     for guard, count in sorted(asked.items()):
         if count > world.guards[guard]:
             yield _promise(8, f"{world.guards[guard]} evictions under {guard}", str(count))

@@ -134,10 +134,12 @@ def _promises(world: World, plan: Plan, policy: Policy) -> Iterator[Difference]:
     """The promises that a plan breaks."""
     yield from broken(world, plan, policy.taking.break_guards)
     if plan.decisions:
-        alone = msgspec.structs.replace(policy.taking, preempt=False, reclaim=False, moves=False)
-        placing = msgspec.structs.replace(policy, taking=alone)
-        yield from unsettled(world, plan, lambda then: _decide(then, policy, world.now_seconds))
-        yield from needless(world, plan, lambda then: _decide(then, placing, world.now_seconds))
+
+        def again(then: Snapshot) -> Plan:
+            return _decide(then, policy, world.now_seconds)
+
+        yield from unsettled(world, plan, again, moves=policy.taking.moves)
+        yield from needless(world, plan, again)
 
 
 def _play(scenario: Scenario, policy: Policy) -> Iterator[Difference]:

@@ -125,11 +125,11 @@ def test_nodes_and_queues_change(tmp_path: Path) -> None:
 
 
 def test_time_alone_may_allow_something(tmp_path: Path) -> None:
-    taker = Taker()
-    text = (
-        "id: x/1\nnodes: {n0: 1}\nqueues: {a: {preemption: {minRuntime: {preempt: 40s}, delay: 25s}}}\n"
-        "gangs: [{name: one, gpu: 1, on: n0, started: 0}, {name: two, gpu: 1, arrived: 0}]\n"
-        "steps: [{at: 10s, expect: {others: any}}]"
-    )
-    Play(scenario(tmp_path, text), taker).run()
-    assert [at for at, _, _ in taker.seen] == [0.0, 10.0, 10.0, 25.0, 40.0]
+    class Patient(Taker):
+        def __call__(self, snapshot: Snapshot, now_seconds: float) -> Plan:
+            super().__call__(snapshot, now_seconds)
+            return Plan(1, again_at_seconds=25.0)
+
+    taker = Patient()
+    Play(scenario(tmp_path, WORLD + "steps: [{at: 10s, expect: {others: any}}]"), taker).run()
+    assert [at for at, _, _ in taker.seen] == [0.0, 10.0, 10.0, 25.0]

@@ -161,6 +161,16 @@ def test_a_second_decision_is_said_with_its_moment(tmp_path: Path) -> None:
     assert list(unsettled(world, first, lambda _: Plan(2))) == []
 
 
+def test_who_was_evicted_may_find_a_place_elsewhere_only_where_nothing_moves(tmp_path: Path) -> None:
+    world = _world(tmp_path)
+    first = Plan(1, (_for("new", _place(n0=1, n1=1), _pods("old", 2)),))
+    elsewhere = Plan(2, (_for("old", _place(n2=1)),))
+    assert len(list(unsettled(world, first, lambda _: elsewhere))) == 2
+    assert list(unsettled(world, first, lambda _: elsewhere, moves=False)) == []
+    at_a_cost = Plan(2, (_for("old", _place(n2=1), _pods("half", 0)),))
+    assert len(list(unsettled(world, first, lambda _: at_a_cost, moves=False))) == 2
+
+
 def test_a_victim_that_could_have_stayed_is_needless(tmp_path: Path) -> None:
     """``new`` needs two places: with one more free than it needs, one of the victims is too many."""
     text = (
