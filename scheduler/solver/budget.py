@@ -25,6 +25,10 @@ class Budget:
         self._work += search.work
 
     @property
+    def workers(self) -> int:
+        return self._request.workers
+
+    @property
     def is_spent(self) -> bool:
         return (self._request.work - self._work if self._request.work > 0 else self._wall_left_seconds) <= 0
 

@@ -1,14 +1,14 @@
-"""Problems too large for one model: a bound from prices, then region after region solved as a problem of its own.
+"""Problems too large for one model: a bound from prices over pools, then trades between the domains of the fleet.
 
 First a linear program over pools says what can be served at most, and which gangs to try first; greedy in that order is
-often most of the way. Then the regions where most lies idle are solved in whole numbers together with the work that
-waits, alone, in pairs, in fours, at last all at once, which also sharpens the bound. What is left of the budget brings
-gangs nearer together. Whatever comes out is read again by `scheduler.solver.check`; nothing here is trusted.
+often most of the way. Then some domains at a time choose their gangs again together with the work that waits, still
+over pools (`scheduler.solver.trades`). What is left of the budget brings gangs nearer together. Whatever comes out is
+read again by `scheduler.solver.check`; nothing here is trusted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 
 import msgspec
@@ -17,18 +17,18 @@ import numpy as np
 from scheduler.model.plan import TierScore
 from scheduler.solver.budget import Budget
 from scheduler.solver.check import better, broken, scores
-from scheduler.solver.facade import Cp, Ended, Limits, relax
+from scheduler.solver.facade import Limits, relax
 from scheduler.solver.greedy import complete, place_in_order
 from scheduler.solver.kinds import is_plain, kinds, needs
 from scheduler.solver.linear import Linear, Numbers, proven_bound
 from scheduler.solver.nearness import fewest_touched, nearer
 from scheduler.solver.pooled import pooled
-from scheduler.solver.posting import Variable
 from scheduler.solver.problem import Incumbent, Problem, Put, SolveRequest, SolveResult
 from scheduler.solver.realise import hint, realise
 from scheduler.solver.regions import Region, region
 from scheduler.solver.scarcity import by_scarcity
 from scheduler.solver.terms import preferred_topology, served_value
+from scheduler.solver.trades import Trades
 
 _NEEDED_RULES = {"capacity", "gang-minimum"}
 _UNDERSTOOD_FIELDS = {
@@ -50,6 +50,9 @@ _UNDERSTOOD_FIELDS = {
 _SHARE_OF_VALUE = 0.7
 """Of the budget, before what is left goes to nearness."""
 
+_SHARE_OF_STEP = 0.05
+"""Of the budget, for one step of the trades."""
+
 _SHARE_UNREAD = 0.1
 """Of the budget, between one reading of the whole plan and the next."""
 
@@ -57,7 +60,7 @@ _CLOSE = 0.002
 """Where the served value is known to be as near to the best, the rest of the budget goes to nearness."""
 
 _GROUPS = range(8, 33)
-"""How many regions a fleet is cut into, where its levels allow it."""
+"""How many groups of domains a fleet is cut into, where its levels allow it."""
 
 
 def is_decomposable(problem: Problem) -> bool:
@@ -98,7 +101,7 @@ class Decomposition:
         self._bounds: dict[str, int] = {}
 
     def run(self, stop: Callable[[], bool]) -> Iterator[SolveResult]:
-        """As `scheduler.solver.improve.solve`. What regions reached is read as a whole from time to time, not after
+        """As `scheduler.solver.improve.solve`. What trades reached is read as a whole from time to time, not after
         each: that would take as long as they do."""
         settled = 1.0
         for _ in self._steps(stop):
@@ -120,11 +123,11 @@ class Decomposition:
         """Pauses wherever the budget should be looked at."""
         yield from self._guided()
         if self._know_spots():
-            yield from self._regions(stop)
+            yield from self._traded(stop)
             yield from self._nearer(stop)
 
     def _know_spots(self) -> bool:
-        """Regions need to know the node of every pod; a start that came without is assigned anew."""
+        """Trades and regions need to know the node of every pod; a start that came without is assigned anew."""
         if all(put.spots for put in self._draft.puts):
             return True
         known = complete(self._problem, self._draft.puts, ())
@@ -171,74 +174,83 @@ class Decomposition:
 
         return sorted(range(len(self._problem.gangs)), key=rank)
 
-    # --- served value, region by region ---------------------------------------------------------------------------
+    # --- served value, by trades between groups of domains --------------------------------------------------------
 
-    def _regions(self, stop: Callable[[], bool]) -> Iterator[None]:
-        size = 1
-        while not self._is_close():
-            batches = self._batches(size)
-            for number, batch in enumerate(batches):
-                limits = self._value_limits(len(batches) - number)
-                if limits is None or stop():
-                    return
-                self._solve_region(batch, limits, stop, whole=len(batches) == 1 and not self._unplain)
-                yield
-                if self._is_close():
-                    return
-            if len(batches) == 1 and size > 1:
-                return
-            size *= 2
+    def _traded(self, stop: Callable[[], bool]) -> Iterator[None]:
+        """Serves more by trades over pools. What was found is put onto nodes from time to time; where that fails it is
+        given up, and from then on every step is tried on nodes at once."""
+        if self._is_close() or not len(self._model.pools):
+            return
+        inside = self._everything()
+        trades = self._trades(inside)
+        offsets = [self._reached(_tier_name(tier)) - own for tier, own in zip(self._tiers, trades.reached, strict=True)]
 
-    def _idle(self) -> Numbers:
-        """[regions] how much of what is scarce no pod takes."""
-        scarce = by_scarcity(self._problem.resources)[0]
-        free = self._problem.class_free[:, scarce] * self._problem.class_nodes
-        idle = np.bincount(self._groups, weights=free).astype(np.int64)
-        for put in self._draft.puts:
-            request = self._problem.gangs[put.gang].members[put.member].request
-            idle[self._groups[put.node_class]] -= request[scarce] * put.count
-        return idle
+        def limits(whole: bool) -> Limits | None:
+            reached = (offset + own for offset, own in zip(offsets, trades.reached, strict=True))
+            gaps = (self._gap(_tier_name(tier), value) for tier, value in zip(self._tiers, reached, strict=True))
+            return None if all(gap <= _CLOSE for gap in gaps) else self._step_limits(whole)
 
-    def _batches(self, size: int) -> list[Numbers]:
-        """So many regions at a time, those where much lies idle first and together with some where little does; alone,
-        full ones are left out."""
-        idle = self._idle()
-        order = np.argsort(-idle, kind="stable")
-        if size == 1:
-            return [order[place : place + 1] for place in range(int(np.count_nonzero(idle)))]
-        count = max(1, -(-len(order) // size))
-        return [order[start::count] for start in range(count)]
+        settled, unread, onto_nodes = trades.values, self._budget.share_left, _SHARE_UNREAD
+        for _ in trades.run(limits, self._large_pods_weigh, stop, self._budget.spend):
+            over = stop() or self._step_limits(False) is None
+            if trades.values is not settled and (over or self._budget.share_left <= unread - onto_nodes):
+                if self._enter_all(inside, trades):
+                    settled = trades.values
+                else:
+                    trades.go_back(settled)
+                    onto_nodes = 0.0
+                unread = self._budget.share_left
+            yield
+        if trades.values is not settled:
+            self._enter_all(inside, trades)
+        if trades.bound is not None and not inside.rest and not self._unplain:
+            self._prove(_tier_name(self._tiers[0]), trades.bound)
 
-    def _solve_region(self, batch: Numbers, limits: Limits, stop: Callable[[], bool], *, whole: bool) -> None:
+    def _everything(self) -> Region:
+        """The whole fleet as a region: only what is not understood keeps its place."""
         placed = {put.gang for put in self._draft.puts}
         waiting = [
             index
             for index, gang in enumerate(self._problem.gangs)
             if index not in self._unplain and (index not in placed or gang.bundle)
         ]
-        inside = region(self._problem, self._draft.puts, np.isin(self._groups, batch), waiting, self._unplain)
+        everywhere = np.ones(self._problem.class_count, dtype=np.bool_)
+        return region(self._problem, self._draft.puts, everywhere, waiting, self._unplain)
+
+    def _trades(self, inside: Region) -> Trades:
         model = pooled(inside.problem, kinds(inside.problem))
-        cp = Cp()
-        cp.post(model.linear)
-        start = hint(model, inside.start)
-        values: Sequence[int] = start
-        count = len(self._tiers)
-        share = replace(limits, wall_seconds=limits.wall_seconds / count, work=limits.work / count)
-        for tier in self._tiers:
-            objective = model.value(tier)
-            terms = _terms(objective)
-            cp.minimise(terms)
-            cp.hint(values)
-            for event in cp.search(share, stop):
-                if isinstance(event, Ended):
-                    self._budget.spend(event)
-                    if tier == self._tiers[0] and whole and event.end != "unknown" and not inside.rest:
-                        self._prove(_tier_name(tier), -event.bound)
-                else:
-                    values = event.values
-            cp.at_most(terms, -int(objective @ np.array(values)))
-        if any(int(model.value(tier) @ (np.array(values) - np.array(start))) for tier in self._tiers):
-            self._enter(inside, realise(model, values))
+        of_class = np.array([node_class for node_class, _ in inside.nodes], dtype=np.int64)
+        first = np.unique(model.pools.of_class, return_index=True)[1]
+        return Trades(
+            model, hint(model, inside.start), self._groups[of_class[first]], self._tiers, self._budget.workers
+        )
+
+    def _step_limits(self, whole: bool) -> Limits | None:
+        """The limits of one step, out of what is meant for served value; the whole of it for a step of everything."""
+        left = self._budget.share_left - (1 - _SHARE_OF_VALUE)
+        if left <= 0:
+            return None
+        share = left if whole else min(left, _SHARE_OF_STEP)
+        return replace(self._budget.limits(share / self._budget.share_left), gap=_CLOSE / 4)
+
+    def _large_pods_weigh(self) -> bool:
+        return self._budget.share_left > 1 - _SHARE_OF_VALUE / 2
+
+    def _enter_all(self, inside: Region, trades: Trades) -> bool:
+        """Takes what the trades reached, with what still fits beside it; False when it does not expand to nodes."""
+        puts = realise(trades.model, trades.values.tolist())
+        if puts is None:
+            return False
+        if any(_may_grow(inside.problem, index) for index in range(len(inside.gangs))):
+            completed = complete(inside.problem, puts, range(len(inside.gangs)))
+            if completed is None:
+                return False
+            puts = completed.puts
+        whole = inside.restore(puts)
+        reached = scores(self._problem, whole)
+        if better(reached, self._draft.scores):
+            self._draft = Incumbent(whole, reached)
+        return True
 
     def _enter(self, inside: Region, puts: tuple[Put, ...] | None) -> None:
         """Takes what a region was given, with what still fits beside it, if it is better for it."""
@@ -265,7 +277,7 @@ class Decomposition:
         if not any(branch.preferred >= 0 for gang in self._problem.gangs for branch in gang.branches):
             return
         self._prove_nearness()
-        regions = len(self._idle())
+        regions = len(np.unique(self._groups))
         for number, group in enumerate((*range(regions), *range(regions))):
             if self._gap(preferred_topology.NAME) <= 0:
                 return
@@ -310,20 +322,14 @@ class Decomposition:
     def _reached(self, tier: str) -> int:
         return next(score.value for score in self._draft.scores if score.tier == tier)
 
-    def _gap(self, tier: str) -> float:
+    def _gap(self, tier: str, reached: int | None = None) -> float:
         """How far from its bound a tier may be, as a share of it."""
         bound = self._bounds.get(tier)
-        return 1.0 if bound is None else (bound - self._reached(tier)) / max(1, abs(bound))
+        reached = self._reached(tier) if reached is None else reached
+        return 1.0 if bound is None else (bound - reached) / max(1, abs(bound))
 
     def _is_close(self) -> bool:
         return all(self._gap(_tier_name(tier)) <= _CLOSE for tier in self._tiers)
-
-    def _value_limits(self, solves: int) -> Limits | None:
-        """The limits of one of so many solves that are to come, out of what is meant for served value."""
-        left = self._budget.share_left - (1 - _SHARE_OF_VALUE)
-        if left <= 0:
-            return None
-        return replace(self._budget.limits(left / self._budget.share_left / solves), gap=_CLOSE / 4)
 
     def _result(self, end: str) -> SolveResult:
         with_bounds = tuple(
@@ -335,12 +341,6 @@ class Decomposition:
 
 def _tier_name(tier: int) -> str:
     return f"{served_value.NAME}/{tier}"
-
-
-def _terms(objective: Numbers) -> list[tuple[int, Variable]]:
-    """An objective to be maximised as one to be minimised."""
-    counted = np.flatnonzero(objective).tolist()
-    return [(-int(objective[index]), Variable(index)) for index in counted]
 
 
 def _held(linear: Linear, objective: Numbers, reached: int) -> Linear:
@@ -357,9 +357,9 @@ def _held(linear: Linear, objective: Numbers, reached: int) -> Linear:
 
 
 def _groups(problem: Problem) -> Numbers:
-    """[C] the region of each class: domains of the coarsest level that cuts the fleet well, joined where they are many.
+    """[C] the group of each class: domains of the coarsest level that cuts the fleet well, joined where they are many.
 
-    Nodes without a domain are a region of their own.
+    Nodes without a domain are a group of their own.
     """
     codes = np.zeros(problem.class_count, dtype=np.int64)
     levels = problem.class_domain.T.astype(np.int64) + 1

@@ -40,6 +40,8 @@ class Pooled:
     spread: Sequence[Spread | None]
     pods: Mapping[Item, Numbers]
     levels: Numbers
+    is_single_pool: Sequence[bool]
+    """Per level, the last one for "anywhere": whether no domain of it is more than one pool."""
 
     def value(self, tier: int) -> Numbers:
         """The objective of one tier: what the gangs taken are worth."""
@@ -51,7 +53,7 @@ class Pooled:
 
     def in_one_pool(self, kind: Kind) -> bool:
         """Whether a domain of the kind's level is never more than one pool."""
-        return _single_pool(self.levels, kind.level)
+        return self.is_single_pool[kind.level]
 
 
 def pooled(problem: Problem, kinds: Sequence[Kind]) -> Pooled:
@@ -66,6 +68,7 @@ class _Building:
         items = dict.fromkeys(item for kind in kinds for item, _ in kind.needs)
         self._pools = pools(problem, list(items))
         self._levels = np.vstack([self._pools.domain.T.astype(np.int64), np.zeros(len(self._pools), dtype=np.int64)])
+        self._is_single_pool = [*(_is_single_pool(codes) for codes in self._levels[:-1]), False]
         self._rows = Rows()
         self._pods: dict[Item, Numbers] = {}
         self._demand: dict[tuple[Item, int], Numbers] = {}
@@ -74,7 +77,7 @@ class _Building:
     def build(self) -> Pooled:
         self._capacity = self._rows.at_most(self._pools.room.ravel()).reshape(self._pools.room.shape)
         for kind in self._kinds:
-            if not _single_pool(self._levels, kind.level):
+            if not self._is_single_pool[kind.level]:
                 for item, _ in kind.needs:
                     self._post_pods(item)
         taken = [self._rows.variables([kind.count] if kind.bundle else [1] * kind.count) for kind in self._kinds]
@@ -82,7 +85,15 @@ class _Building:
         for kind, own in zip(self._kinds, taken, strict=True):
             self._post_queue(kind, own)
         return Pooled(
-            self._problem, self._kinds, self._pools, self._rows.linear(), taken, spread, self._pods, self._levels
+            problem=self._problem,
+            kinds=self._kinds,
+            pools=self._pools,
+            linear=self._rows.linear(),
+            taken=taken,
+            spread=spread,
+            pods=self._pods,
+            levels=self._levels,
+            is_single_pool=self._is_single_pool,
         )
 
     def _post_pods(self, item: Item) -> None:
@@ -103,7 +114,7 @@ class _Building:
         link = self._rows.at_most(0)
         self._rows.add(link, taken, 1)
         self._rows.add(link, chosen, -1)
-        if _single_pool(self._levels, kind.level):
+        if self._is_single_pool[kind.level]:
             pool_of = {domain: pool for pool, domain in enumerate(self._levels[kind.level].tolist())}
             own = np.array([pool_of[domain] for domain in domains.tolist()], dtype=np.int64)
             pieces = sum(self._pools.pieces[item] * pods for item, pods in kind.needs)
@@ -180,8 +191,6 @@ class _Building:
             queue = ask.parent
 
 
-def _single_pool(levels: Numbers, level: int) -> bool:
-    if level < 0:
-        return False
-    codes = levels[level][levels[level] >= 0]
-    return len(np.unique(codes)) == len(codes)
+def _is_single_pool(codes: Numbers) -> bool:
+    own = codes[codes >= 0]
+    return len(np.unique(own)) == len(own)

@@ -1,0 +1,197 @@
+"""Serving more by trades: some domains at a time give up their gangs and choose again, together with what waits.
+
+A large-neighbourhood search over the pooled model. No nodes are touched here, so a step costs little more than its
+search; where two threads may be used, two steps are taken at once. On the way, work in large pods counts a little more
+than it is worth: whoever is hard to place is better placed while there is room, and small pods fill what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+
+from scheduler.solver.facade import Cp, Ended, Limits
+from scheduler.solver.linear import Numbers
+from scheduler.solver.neighbourhoods import Neighbourhood, Ownership, neighbourhoods
+from scheduler.solver.pooled import Pooled
+from scheduler.solver.posting import Variable
+from scheduler.solver.scarcity import by_scarcity
+
+_STEPS_AT_ONCE = 2
+
+_LARGE_PODS_WEIGH = 0.02
+"""By how much of its worth a gang counts more for each doubling of its pods' size."""
+
+_SIZE_FIRST = 2
+"""Groups at a time in the first round."""
+
+_FINISHED_STEPS = 3
+"""After so many steps in a row that came to their end a step takes one group more, after one that did not one less."""
+
+
+class Trades:
+    """``values`` are the best counts found so far, one per variable of the pooled ``model``; ``bound`` is what the
+    first tier was proven not to exceed (None: nothing was)."""
+
+    def __init__(
+        self, model: Pooled, values: Sequence[int], group_of_pool: Numbers, tiers: Sequence[int], workers: int
+    ) -> None:
+        self.model = model
+        self.bound: int | None = None
+        self._at_once = min(workers, _STEPS_AT_ONCE)
+        self._ownership = Ownership(model, group_of_pool)
+        self._group_of_pool = group_of_pool
+        self._objectives = [model.value(tier) for tier in tiers]
+        self._weighted = [_weighted(model, objective) for objective in self._objectives]
+        self._current = self.values = np.array(values, dtype=np.int64)
+        self._steps = 0
+
+    @property
+    def reached(self) -> list[int]:
+        """What the best counts are worth, per tier."""
+        return _reached(self._objectives, self.values)
+
+    def go_back(self, values: Numbers) -> None:
+        """Gives up what was found since these counts."""
+        self._current = self.values = values
+
+    def run(
+        self,
+        limits: Callable[[bool], Limits | None],
+        weighs: Callable[[], bool],
+        stop: Callable[[], bool],
+        spend: Callable[[Ended], None],
+    ) -> Iterator[None]:
+        """Pauses after each step. ``limits`` says what a step may take, told whether it is one of everything (None:
+        nothing more), ``weighs`` whether large pods still count more. Ends after a step of everything."""
+        groups = np.unique(self._group_of_pool)
+        sizing, waiting = _Sizing(len(groups)), groups[:0]
+        while True:
+            size = sizing.now
+            whole = size == len(groups)
+            step = limits(whole)
+            if step is None or stop():
+                return
+            if len(waiting) < size:
+                waiting = _shuffled(groups, self._steps)
+            batches = _batches(waiting, size, self._at_once)
+            waiting = waiting[sum(len(batch) for batch in batches) :]
+            weighted, before = weighs() and not whole, self._current
+            ended = self._step(batches, step, self._weighted if weighted else self._objectives, stop)
+            for each in ended:
+                spend(each)
+            if whole and ended and ended[0].end != "unknown":
+                self.bound = -ended[0].bound
+            yield
+            if whole:
+                return
+            sizing.learn(
+                groups=sum(len(batch) for batch in batches),
+                finished=all(each.end == "optimal" for each in ended),
+                gained=_reached(self._objectives, self._current) != _reached(self._objectives, before),
+            )
+
+    def _step(
+        self, batches: Sequence[Numbers], limits: Limits, objectives: Sequence[Numbers], stop: Callable[[], bool]
+    ) -> list[Ended]:
+        owner = self._ownership.of(self._current, batches, self._steps)
+        self._steps += 1
+        parts = neighbourhoods(self.model.linear, self._current, owner, len(batches))
+        start = self._current
+
+        def solve(part: Neighbourhood) -> tuple[Numbers, list[Ended]]:
+            own = [objective[part.columns] for objective in objectives]
+            return _best_of(part, own, start[part.columns], limits, stop)
+
+        if len(parts) > 1:
+            limits = replace(limits, workers=1, work=limits.work / len(parts))
+        with ThreadPoolExecutor(len(parts)) as threads:
+            found = list(threads.map(solve, parts))
+        values = start.copy()
+        for part, (own, _) in zip(parts, found, strict=True):
+            values[part.columns] = own
+        if _reached(objectives, values) >= _reached(objectives, start):
+            self._current = values
+        if _reached(self._objectives, values) > _reached(self._objectives, self.values):
+            self.values = values
+        return [each for _, ended in found for each in ended]
+
+
+class _Sizing:
+    """How many of ``count`` groups a step takes: as many as it can solve to the end, and no fewer than it takes to
+    gain anything."""
+
+    def __init__(self, count: int) -> None:
+        self.now = min(_SIZE_FIRST, count)
+        self._count = count
+        self._least = 1
+        self._finished = 0
+        self._in_vain = 0
+
+    def learn(self, groups: int, finished: bool, gained: bool) -> None:
+        """What became of a step that took so many groups in all."""
+        if self.now == self._least:
+            self._in_vain = self._in_vain + groups if finished and not gained else 0
+            if self._in_vain >= self._count:
+                self._least, self._in_vain = min(self._least + 1, self._count), 0
+        self._finished = self._finished + 1 if finished else 0
+        if not finished:
+            self.now -= 1
+        elif self._finished % _FINISHED_STEPS == 0:
+            self.now += 1
+        self.now = min(max(self.now, self._least), self._count)
+
+
+def _best_of(
+    part: Neighbourhood, objectives: Sequence[Numbers], start: Numbers, limits: Limits, stop: Callable[[], bool]
+) -> tuple[Numbers, list[Ended]]:
+    """The best values found for a neighbourhood, goal after goal, and how each search ended."""
+    cp = Cp()
+    cp.post(part.linear)
+    asked = [objective for objective in objectives if objective.any()]
+    limits = replace(
+        limits, wall_seconds=limits.wall_seconds / max(1, len(asked)), work=limits.work / max(1, len(asked))
+    )
+    values, ended = start, []
+    for objective in asked:
+        terms = [(-int(objective[index]), Variable(index)) for index in np.flatnonzero(objective).tolist()]
+        cp.minimise(terms)
+        cp.hint(values.tolist())
+        for event in cp.search(limits, stop):
+            if isinstance(event, Ended):
+                ended.append(event)
+            else:
+                values = np.array(event.values, dtype=np.int64)
+        cp.at_most(terms, -int(objective @ values))
+    return values, ended
+
+
+def _reached(objectives: Sequence[Numbers], values: Numbers) -> list[int]:
+    return [int(objective @ values) for objective in objectives]
+
+
+def _weighted(model: Pooled, objective: Numbers) -> Numbers:
+    """An objective in which large pods count more."""
+    scarce = by_scarcity(model.problem.resources)[0]
+    sizes = [max((item.request[scarce] for item, _ in kind.needs), default=0) for kind in model.kinds]
+    smallest = min((size for size in sizes if size > 0), default=1)
+    weight = np.ones(len(objective))
+    for taken, size in zip(model.taken, sizes, strict=True):
+        weight[taken] = 1 + _LARGE_PODS_WEIGH * np.log2(max(size, smallest) / smallest)
+    return np.round(objective * weight).astype(np.int64)
+
+
+def _shuffled(groups: Numbers, turn: int) -> Numbers:
+    """All groups, in another order every ``turn``."""
+    count = len(groups)
+    strides = [stride for stride in range(1, count + 1) if np.gcd(stride, count) == 1]
+    return groups[(np.arange(count) * strides[turn % len(strides)] + turn) % count]
+
+
+def _batches(groups: Numbers, size: int, at_once: int) -> list[Numbers]:
+    """The first groups, ``size`` to a batch, as many whole batches as are wanted and there are."""
+    count = min(at_once, len(groups) // size)
+    return [groups[number * size : (number + 1) * size] for number in range(count)]
