@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from scheduler.sim.audit_evictions import EvictionAudit, named_by
 from scheduler.sim.ledger import Ledger, ended, member_of, minimum, over, spots
 from scheduler.sim.objects import Change, Object
 from scheduler.sim.server import Answer, ApiServer
@@ -36,11 +37,13 @@ class Auditor:
         self.binds = 0
         self.records = 0
         self.ledger = Ledger(server.objects)
+        self.eviction = EvictionAudit(server.objects, self.ledger, self._say)
         self._objects = server.objects
         self._clock = server.clock
         self._partly_since: dict[str, float] = {}
         server.objects.listeners.append(self._hear)
         server.on_request.append(self._hear_request)
+        server.on_request.append(self.eviction.hear_request)
 
     def raise_if_any(self) -> None:
         assert not self.violations, "\n".join(str(each) for each in self.violations)
@@ -96,12 +99,22 @@ class Auditor:
             return
         self.records += 1
         key = _key(change.object)
-        if before and change.before is not None and spots(change.before) - spots(change.object):
+        if before and change.before is not None and self._lost(change):
             self._say("record-changed", f"{key}: {before['places']} became {record['places']} without a release")
+        self.eviction.hear_record(change)
         for node in sorted({where for _, where in spots(change.object)}):
             self._check_node(node, f"the record of {key}")
         self._check_queue(change.object, f"the record of {key}")
         self._check_topology(change.object, f"the record of {key}")
+
+    def _lost(self, change: Change) -> bool:
+        """Whether a record has fewer places than before, though not for pods of its own that leave."""
+        before: Object = change.before or {}
+        lost = spots(before) - spots(change.object)
+        own = {pod["metadata"]["uid"] for pod in self.ledger.pods_of(change.object)}
+        present = {pod["metadata"]["uid"] for pod in self._objects.all("pods")}
+        named = {uid for uid in named_by(change.object) if uid in own or uid not in present}
+        return lost.total() > len(named - set(named_by(before)))
 
     def _check_node(self, name: str, what: str) -> None:
         for node in self._objects.all("nodes"):
@@ -109,9 +122,11 @@ class Auditor:
                 capacity, used = self.ledger.capacity(node), self.ledger.used(name)
                 if over(used, capacity):
                     self._say("over-commit", f"{what}: {name} uses {over(used, capacity)}")
-                elif over(used + self.ledger.promised(name), capacity):
-                    text = over(used + self.ledger.promised(name), capacity)
-                    self._say("over-promise", f"{what}: {name} holds and owes {text}")
+                    return
+                owed = used + self.ledger.promised(name)
+                owed.subtract(self.eviction.leaving_on(name))
+                if over(owed, capacity):
+                    self._say("over-promise", f"{what}: {name} holds and owes {over(owed, capacity)}")
                 return
         self._say("no-such-node", f"{what} on {name}")
 

@@ -21,6 +21,10 @@ class Odds(msgspec.Struct, frozen=True):
     start_pod_seconds: tuple[float, float] = (0.2, 1.5)
     volume_seconds: tuple[float, float] = (0.05, 2.0)
     """How long the volume controller and provisioners take for each step."""
+    leave_pod_seconds: tuple[float, float] = (1.0, 1.0)
+    """How long a deleted pod takes to go, within its grace."""
+    replace_pod_seconds: tuple[float, float] = (0.1, 1.0)
+    """How long a controller takes to make another pod for one that was evicted."""
     lost_request: float = 0.0
     """The request never reaches the server; the sender sees no answer."""
     lost_answer: float = 0.0

@@ -11,15 +11,12 @@ import msgspec
 
 from scheduler.sim import pods
 from scheduler.sim.chance import Chance
-from scheduler.sim.objects import Change, Object
+from scheduler.sim.objects import Change, Object, moment
 from scheduler.sim.server import ApiServer
 from scheduler.wire.requests import STRATEGIC, Request
 
 RUNTIME_ANNOTATION = "muster.dev/simulated-runtime"
 """How long a pod runs, in seconds; without it a pod runs until it is deleted."""
-
-GO_SECONDS = 1.0
-"""How long a deleted pod takes to go, within its grace."""
 
 
 class Kubelets:
@@ -55,7 +52,8 @@ class Kubelets:
             return
         uid, path = meta["uid"], _path(pod)
         if "deletionTimestamp" in meta:
-            wait_seconds = min(GO_SECONDS, float(meta.get("deletionGracePeriodSeconds", 0)))
+            wait_seconds = self._chance.seconds(self._chance.odds.leave_pod_seconds)
+            wait_seconds = min(wait_seconds, float(meta.get("deletionGracePeriodSeconds", 0)))
             self._clock.after(wait_seconds, lambda: self._remove(node, path, uid))
         elif phase == "Pending":
             wait_seconds = self._chance.seconds(self._chance.odds.start_pod_seconds)
@@ -68,7 +66,10 @@ class Kubelets:
         if node in self._down:
             return
         ready = pods.condition("Ready", "True" if phase == "Running" else "False", self._clock.now_seconds)
-        body = {"metadata": {"uid": uid}, "status": {"phase": phase, "conditions": [ready]}}
+        status: dict[str, Any] = {"phase": phase, "conditions": [ready]}
+        if phase == "Running":
+            status["startTime"] = moment(self._clock.now_seconds)
+        body = {"metadata": {"uid": uid}, "status": status}
         self._ask(node, "PATCH", f"{path}/status", body)
 
     def _remove(self, node: str, path: str, uid: str) -> None:

@@ -31,9 +31,31 @@ def topology(name: str = "fleet") -> Object:
     return {"apiVersion": MUSTER, "kind": "Topology", "metadata": {"name": name}, "spec": {"levels": levels}}
 
 
-def queue(name: str, gpu_limit: int | None = None) -> Object:
-    resources = [] if gpu_limit is None else [{"name": GPU, "limit": str(gpu_limit)}]
-    return {"apiVersion": MUSTER, "kind": "Queue", "metadata": {"name": name}, "spec": {"resources": resources}}
+def queue(
+    name: str, gpu_limit: int | None = None, *, guaranteed: int | None = None, parent: str = "", state: str = "Open"
+) -> Object:
+    quota = {"guaranteed": guaranteed, "limit": gpu_limit}
+    line = {key: str(value) for key, value in quota.items() if value is not None}
+    spec: dict[str, Any] = {"resources": [{"name": GPU, **line}] if line else [], "state": state}
+    if parent:
+        spec["parent"] = parent
+    return {"apiVersion": MUSTER, "kind": "Queue", "metadata": {"name": name}, "spec": spec}
+
+
+def priority_class(name: str, value: int, *, preempts: bool = True) -> Object:
+    return {
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": {"name": name},
+        "value": value,
+        "preemptionPolicy": "PreemptLowerPriority" if preempts else "Never",
+    }
+
+
+def budget(name: str, labels: dict[str, str], *, max_unavailable: int) -> Object:
+    """A PodDisruptionBudget over the pods with these labels."""
+    spec = {"selector": {"matchLabels": labels}, "maxUnavailable": max_unavailable}
+    return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": name}, "spec": spec}
 
 
 def pod_group(
@@ -44,12 +66,18 @@ def pod_group(
     gpus: int = 1,
     queue: str = "default",
     rack: bool = False,
+    priority: str = "",
+    preemptible: bool = True,
 ) -> Object:
     """A gang of one member, ``worker``, with its template; below ``minimum`` pods it has none."""
     member: dict[str, Any] = {"name": "worker", "count": pods, "template": {"requests": requests(gpus)}}
     spec: dict[str, Any] = {"queue": queue, "members": [member], "minMember": pods if minimum is None else minimum}
     if rack:
         spec["topology"] = {"required": "rack"}
+    if priority:
+        spec["priorityClassName"] = priority
+    if not preemptible:
+        spec["preemptible"] = False
     return {"apiVersion": MUSTER, "kind": "PodGroup", "metadata": {"name": name}, "spec": spec}
 
 
@@ -62,9 +90,13 @@ def pod(
     run_seconds: float | None = None,
     grace_seconds: int = 5,
     claims: tuple[str, ...] = (),
+    priority: str = "",
+    preemptible: bool = True,
 ) -> Object:
     labels = {names.LABEL_POD_GROUP: group, names.LABEL_SUBGROUP: "worker"} if group else {names.LABEL_QUEUE: queue}
     annotations = {} if run_seconds is None else {RUNTIME_ANNOTATION: str(run_seconds)}
+    if not preemptible:
+        annotations[names.ANNOTATION_PREEMPTIBLE] = "false"
     volumes = [{"name": each, "persistentVolumeClaim": {"claimName": each}} for each in claims]
     return {
         "apiVersion": "v1",
@@ -75,7 +107,8 @@ def pod(
             "terminationGracePeriodSeconds": grace_seconds,
             "containers": [{"name": "main", "image": "none", "resources": {"requests": requests(gpus)}}],
         }
-        | ({"volumes": volumes} if volumes else {}),
+        | ({"volumes": volumes} if volumes else {})
+        | ({"priorityClassName": priority} if priority else {}),
     }
 
 

@@ -14,6 +14,7 @@ from scheduler.sim import manifests
 from scheduler.sim.audit import Auditor
 from scheduler.sim.chance import Chance, Odds
 from scheduler.sim.clock import Clock
+from scheduler.sim.controllers import DisruptionController, Replacements
 from scheduler.sim.kinds import KIND
 from scheduler.sim.kubelet import Kubelets
 from scheduler.sim.log import EventLog
@@ -55,6 +56,8 @@ class Simulation:
         self.auditor = Auditor(self.server)
         self.kubelets = Kubelets(self.server, self.chance)
         self.volumes = VolumeController(self.server, self.chance)
+        self.replacements = Replacements(self.server, self.chance)
+        self.disruption = DisruptionController(self.server, self.chance)
         self.processes: list[Process] = []
         self.interrupt: Interrupt = lambda _process, _effect, _moment: False
         self.sent_survives = False
@@ -78,11 +81,24 @@ class Simulation:
         for body in bodies:
             self.ask("POST", self._collection(body), body)
 
-    def gang(self, name: str, pods: int, *, gpus: int = 1, run_seconds: float | None = None, **group: Any) -> None:
+    def gang(
+        self,
+        name: str,
+        pods: int,
+        *,
+        gpus: int = 1,
+        run_seconds: float | None = None,
+        grace_seconds: int = 5,
+        **group: Any,
+    ) -> None:
         """Create a PodGroup and its pods, named ``name-0`` and so on."""
         self.add(manifests.pod_group(name, pods, gpus=gpus, **group))
         for index in range(pods):
-            self.add(manifests.pod(f"{name}-{index}", group=name, gpus=gpus, run_seconds=run_seconds))
+            self.add(
+                manifests.pod(
+                    f"{name}-{index}", group=name, gpus=gpus, run_seconds=run_seconds, grace_seconds=grace_seconds
+                )
+            )
 
     def remove(self, plural: str, name: str) -> None:
         self.ask("DELETE", f"{self._base(plural)}/{name}")

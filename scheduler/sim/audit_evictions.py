@@ -1,0 +1,182 @@
+"""The audit of who is made to leave: named by a record, preemptible, needed, and not twice for one beneficiary.
+
+It reads objects and requests as JSON and shares no code with the engine or the solver.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from scheduler.sim.ledger import Amounts, Ledger, ended, over
+from scheduler.sim.objects import Change, Object, Objects
+from scheduler.sim.server import Answer
+from scheduler.wire import names
+from scheduler.wire.requests import Request
+
+Say = Callable[[str, str], None]
+
+_POD = re.compile(r"/api/v1/namespaces/([^/]+)/pods/([^/]+)(/eviction)?$")
+
+
+class EvictionAudit:
+    """``say`` is told (rule, text) of every violation. ``evictions`` counts those that were accepted."""
+
+    def __init__(self, objects: Objects, ledger: Ledger, say: Say) -> None:
+        self.evictions = 0
+        self._objects = objects
+        self._ledger = ledger
+        self._say = say
+        self._asked: dict[str, dict[str, str]] = {}
+        """Beneficiary (by UID) -> work that left for it -> the decision for which it did."""
+
+    def hear_request(self, user: str, request: Request, answer: Answer) -> None:
+        found = _POD.fullmatch(request.path)
+        if found is None or not user.startswith(names.SCHEDULER) or answer.status >= 300:
+            return
+        namespace, name, eviction = found.groups()
+        if request.method == "DELETE":
+            self._say("deleted-pod", f"{user} deleted pod {namespace}/{name} past its PodDisruptionBudgets")
+        elif request.method == "POST" and eviction:
+            self.evictions += 1
+            pods = (each for each in self._objects.all("pods", namespace) if each["metadata"]["name"] == name)
+            for pod in pods:
+                self._check(pod)
+
+    def hear_record(self, change: Change) -> None:
+        """A record was written: nobody whom it names could have stayed."""
+        group, record = change.object, change.object["status"]["assignment"]
+        before = None if change.before is None else (change.before.get("status") or {}).get("assignment")
+        known = set() if not before else set(_named(before))
+        new = [pod for pod in self.pods_of(record) if pod["metadata"]["uid"] not in known]
+        for unit in self._units([pod for pod in new if not self._goes_anyway(pod, group)]):
+            if self._could_stay(unit, group):
+                shown = ", ".join(_key(pod) for pod in unit)
+                self._say("needless-victim", f"the record of {_key(group)} has room for its places beside {shown}")
+
+    def pods_of(self, record: Object) -> list[Object]:
+        """The pods that a record names and that still take room."""
+        named = set(_named(record))
+        return [pod for pod in self._objects.all("pods") if pod["metadata"]["uid"] in named and not ended(pod)]
+
+    def leaving_on(self, node: str) -> Amounts:
+        """What pods on a node take that are being deleted, or that a record names."""
+        named = {uid for group in self._objects.all("podgroups") for uid in _named(_record(group))}
+        total: Amounts = Amounts()
+        for pod in self._ledger.pods_on(node):
+            if "deletionTimestamp" in pod["metadata"] or pod["metadata"]["uid"] in named:
+                total.update(self._ledger.request(pod))
+        return total
+
+    def _check(self, pod: Object) -> None:
+        uid, name, reason = pod["metadata"]["uid"], _key(pod), _reason(pod)
+        group = self._group_of(pod)
+        firm = (
+            pod["metadata"].get("annotations", {}).get(names.ANNOTATION_PREEMPTIBLE) == "false"
+            if group is None
+            else not group["spec"].get("preemptible", True)
+        )
+        if firm and reason != "StaleGang":
+            self._say("not-preemptible", f"pod {name} was evicted ({reason})")
+        for beneficiary in self._objects.all("podgroups"):
+            record = _record(beneficiary)
+            if uid in _named(record) and beneficiary is not group:
+                self._check_once(pod, beneficiary, record)
+                return
+        if reason == "Drained" and self._drains(self._ledger.queue_of(group or pod)):
+            return
+        if reason not in ("StaleGang", "OverLimit"):
+            self._say("unnamed-eviction", f"pod {name} was evicted ({reason}), and no record in force names it")
+
+    def _check_once(self, pod: Object, beneficiary: Object, record: Object) -> None:
+        """Work comes back under other names: what they have in common says that it is the same."""
+        key, decision = beneficiary["metadata"]["uid"], f"{record['epoch']}/{record['madeFrom']}/{record['decidedAt']}"
+        stem = _key(pod).partition(".")[0]
+        earlier = self._asked.setdefault(key, {}).setdefault(stem, decision)
+        if earlier != decision:
+            self._say("evicted-twice", f"{stem} left for {_key(beneficiary)} by two decisions: {earlier}, {decision}")
+
+    def _goes_anyway(self, pod: Object, group: Object) -> bool:
+        uid = pod["metadata"]["uid"]
+        others = (each for each in self._objects.all("podgroups") if each is not group)
+        return "deletionTimestamp" in pod["metadata"] or any(uid in _named(_record(each)) for each in others)
+
+    def _units(self, pods: list[Object]) -> Iterator[list[Object]]:
+        """Gangs that go as a whole, and pods one by one."""
+        named = {pod["metadata"]["uid"] for pod in pods}
+        done: set[str] = set()
+        for pod in pods:
+            group = self._group_of(pod)
+            if group is None:
+                yield [pod]
+                continue
+            standing = [
+                each for each in self._ledger.pods_of(group) if each["spec"].get("nodeName") and not ended(each)
+            ]
+            if any(each["metadata"]["uid"] not in named for each in standing):
+                yield [pod]
+            elif _key(group) not in done:
+                done.add(_key(group))
+                yield standing
+
+    def _could_stay(self, unit: list[Object], group: Object) -> bool:
+        kept = {pod["metadata"]["uid"] for pod in unit}
+        for node in self._objects.all("nodes"):
+            name = node["metadata"]["name"]
+            here = [pod for pod in unit if pod["spec"]["nodeName"] == name]
+            if not here:
+                continue
+            need = self._ledger.used(name) + self._ledger.promised(name)
+            need.subtract(self.leaving_on(name))
+            for pod in here:
+                need.update(self._ledger.request(pod))
+            if over(need, self._ledger.capacity(node)):
+                return False
+        queue = self._ledger.queue_of(group)
+        limits = self._ledger.limits(queue)
+        if limits:
+            use = self._ledger.queue_use(queue)
+            for pod in self.pods_of(_record(group)):
+                owner = self._group_of(pod) or pod
+                if pod["metadata"]["uid"] not in kept and self._ledger.queue_of(owner) == queue:
+                    use.subtract(self._ledger.request(pod))
+            return all(use[resource] <= limits[resource] for resource in limits)
+        return True
+
+    def _drains(self, queue: str) -> bool:
+        queues = {each["metadata"]["name"]: each["spec"] for each in self._objects.all("queues")}
+        while queue in queues:
+            if queues[queue].get("state") == "Drain":
+                return True
+            queue = queues[queue].get("parent", "")
+        return False
+
+    def _group_of(self, pod: Object) -> Object | None:
+        for group in self._objects.all("podgroups", pod["metadata"]["namespace"]):
+            if any(each is pod for each in self._ledger.pods_of(group)):
+                return group
+        return None
+
+
+def named_by(group: Object) -> list[str]:
+    """The pods (by UID) that a PodGroup's record names as leaving first."""
+    return _named(_record(group))
+
+
+def _record(group: Object) -> dict[str, Any]:
+    return (group.get("status") or {}).get("assignment") or {}
+
+
+def _named(record: dict[str, Any]) -> list[str]:
+    moved = (pod for move in record.get("moves", []) for pod in move.get("pods", []))
+    return [pod["uid"] for pod in (*record.get("victims", []), *moved)]
+
+
+def _reason(pod: Object) -> str:
+    said = (each for each in pod["status"].get("conditions", []) if each["type"] == names.CONDITION_EVICTED)
+    return next((str(each.get("reason", "")) for each in said), "without a condition")
+
+
+def _key(body: Object) -> str:
+    return f"{body['metadata']['namespace']}/{body['metadata']['name']}"
