@@ -18,7 +18,7 @@ from scheduler.model.shape import Shape
 from scheduler.model.topology import Topology
 from scheduler.model.work import Gang, GangKey
 from scheduler.solver.classes import Demand, NodeClasses, Rows, node_classes
-from scheduler.solver.device_worth import PRICE
+from scheduler.solver.device_worth import NEED_MIX
 from scheduler.solver.devices import ClassDevices, fits, idle_devices, sorted_states
 from scheduler.solver.exclusive import Closed, closed_nodes
 from scheduler.solver.levels import Levels, level_asks
@@ -231,7 +231,7 @@ def build(
         node_score=policy.node_score,
         devices=None if parts is None else parts.of_rows(classes.first_rows),
         device_score=policy.device_score,
-        mix=_mix(gang_asks) if PRICE in (policy.node_score, policy.device_score) else (),
+        mix=_mix(gang_asks) if {policy.node_score, policy.device_score} & NEED_MIX else (),
         relations=tuple(related.relations),
         flavors=nodes.flavors if told_apart else (),
         class_flavor=nodes.flavor_codes[classes.first_rows] if told_apart and nodes.flavor_codes is not None else None,

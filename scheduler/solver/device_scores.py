@@ -1,5 +1,5 @@
 """Which device of a node takes a part of one: lower is better. ``pack`` fills what is shared, ``spread`` levels it,
-``price`` keeps what the known mix of work can make most of.
+``price`` keeps what the known mix of work can make most of, ``fgd`` what it can use at all.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.solver.device_worth import PRICE, device_worth, kept_milli, priced
+from scheduler.solver.device_worth import FGD, PRICE, device_worth, kept_milli, priced, unused_milli
 from scheduler.solver.devices import DeviceScore, Numbers
 from scheduler.solver.problem import Problem
 
@@ -46,4 +46,22 @@ def _price(problem: Problem) -> DeviceScore:
     return score
 
 
-DEVICE_SCORES: Mapping[str, Callable[[Problem], DeviceScore]] = {"pack": _pack, "spread": _spread, PRICE: _price}
+def _fgd(problem: Problem) -> DeviceScore:
+    """How much more of its device no work of the mix could use; of equals the fullest, as ``pack``."""
+    if not priced(problem):
+        return _pack(problem)
+    unused = unused_milli(problem)
+
+    def score(before: Numbers, after: Numbers) -> NDArray[np.float64]:
+        growth = unused[after] - unused[before]
+        return np.asarray(np.round(growth, 6) + after * 1e-9, dtype=np.float64)
+
+    return score
+
+
+DEVICE_SCORES: Mapping[str, Callable[[Problem], DeviceScore]] = {
+    "pack": _pack,
+    "spread": _spread,
+    PRICE: _price,
+    FGD: _fgd,
+}

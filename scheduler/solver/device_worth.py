@@ -1,4 +1,7 @@
-"""What the free part of a device is worth to the known mix of work, and so which device a share costs least on."""
+"""What the free part of a device is worth to the known mix of work, and so which device a share costs least on.
+
+Two answers: by the price of the patterns that fit into it (``price``), or by who could use it at all (``fgd``).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ from scheduler.solver.problem import MemberAsk, Problem
 from scheduler.solver.scarcity import by_scarcity
 
 PRICE = "price"
-"""The name of the scores for nodes and devices that need `Problem.mix`."""
+FGD = "fgd"
+NEED_MIX = frozenset((PRICE, FGD))
+"""The names of the scores for nodes and devices that need `Problem.mix`."""
 
 ByMilli = NDArray[np.float64]
 """[DEVICE_MILLI + 1] by the free thousandths of a device."""
@@ -43,16 +48,37 @@ def gpu_milli(member: MemberAsk, problem: Problem) -> float:
     return float(each[each > 0].mean()) * member.devices.count if (each > 0).any() else 0.0
 
 
+def sized(member: MemberAsk, problem: Problem) -> tuple[int, int] | None:
+    """The share of each device that one pod takes in thousandths, and of how many; None where it takes none."""
+    milli = gpu_milli(member, problem)
+    if milli <= 0:
+        return None
+    count = round(milli / DEVICE_MILLI) if member.devices is None else member.devices.count
+    return max(1, round(milli / count)), count
+
+
 def kept_milli(problem: Problem) -> ByMilli:
     """What the mix can make of so much free, in thousandths of an idle device, which whole GPUs always use up."""
     demand: dict[int, float] = {}
     for member in problem.mix:
-        milli = gpu_milli(member, problem)
-        if milli > 0:
-            whole = member.devices is None
-            size, count = (DEVICE_MILLI, milli / DEVICE_MILLI) if whole else _sized(member, milli)
+        kind = sized(member, problem)
+        if kind is not None:
+            size, count = kind
             demand[size] = demand.get(size, 0.0) + count * member.count
     return DEVICE_MILLI * worth_of_free(share_prices(demand))
+
+
+def unused_milli(problem: Problem) -> ByMilli:
+    """What of a device shapes of the mix cannot use, by their weight in pods, where so much of it is free: all of it by
+    those who need more, or no GPU."""
+    pods = float(sum(member.count for member in problem.mix))
+    free = np.arange(DEVICE_MILLI + 1)
+    unused = np.ones(len(free))
+    for member in problem.mix:
+        kind = sized(member, problem)
+        if kind is not None:
+            unused -= member.count / pods * (free >= kind[0])
+    return np.asarray(free * unused)
 
 
 def device_worth(kept: ByMilli) -> ByMilli:
@@ -60,9 +86,3 @@ def device_worth(kept: ByMilli) -> ByMilli:
     worth = _WASTE_WEIGHT * kept
     worth[DEVICE_MILLI] += _OPENING
     return worth
-
-
-def _sized(member: MemberAsk, milli: float) -> tuple[int, int]:
-    """The share of each device, and of how many."""
-    assert member.devices is not None
-    return max(1, round(milli / member.devices.count)), member.devices.count

@@ -1,5 +1,6 @@
 """Which node to fill first: lower is better. ``pack`` keeps what is scarce whole, ``spread`` levels the load, ``price``
-keeps what the known mix of work can make most of (`scheduler.solver.prices`).
+keeps what the known mix of work can make most of (`scheduler.solver.prices`), ``fgd`` what it can use at all
+(`scheduler.solver.fragmentation`).
 
 ``pack`` asks three things of a node in turn: how many scarce units (GPUs) the placement would strand there behind
 missing CPU or memory, how many scarce units would stay free on it, and how much of the rest. Work that asks for no
@@ -14,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.model.devices import DEVICE_MILLI
-from scheduler.solver.device_worth import PRICE, gpu_column, priced
+from scheduler.solver.device_worth import FGD, PRICE, gpu_column, priced
 from scheduler.solver.devices import States
+from scheduler.solver.fragmentation import Fragmentation, squashed
 from scheduler.solver.prices import Prices
 from scheduler.solver.problem import Problem
 from scheduler.solver.scarcity import by_scarcity, is_extended
@@ -24,6 +26,10 @@ from scheduler.solver.stock import Rest
 Scores = NDArray[np.float64]
 NodeScore = Callable[[Rest, Rest], Scores]
 """(what is free before, what is free after) on n nodes -> [n], lower is better."""
+
+
+_PACK_RANGE = 1e8
+"""More than two placements ever differ by ``pack``."""
 
 
 def node_score(problem: Problem) -> NodeScore:
@@ -87,7 +93,26 @@ def _price(problem: Problem) -> NodeScore:
     return score
 
 
-NODE_SCORES: Mapping[str, Callable[[Problem], NodeScore]] = {"pack": _pack, "spread": _spread, PRICE: _price}
+def _fgd(problem: Problem) -> NodeScore:
+    """How much more of a node no work of the mix could use; where that decides nothing, as ``pack``."""
+    pack = _pack(problem)
+    if not priced(problem):
+        return pack
+    fragmentation = Fragmentation(problem)
+
+    def score(before: Rest, after: Rest) -> Scores:
+        growth = squashed(fragmentation.of(after) - fragmentation.of(before))
+        return np.asarray(growth * _PACK_RANGE + pack(before, after), dtype=np.float64)
+
+    return score
+
+
+NODE_SCORES: Mapping[str, Callable[[Problem], NodeScore]] = {
+    "pack": _pack,
+    "spread": _spread,
+    PRICE: _price,
+    FGD: _fgd,
+}
 
 
 def _opened(before: States, after: States) -> Scores:
