@@ -68,7 +68,7 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
         ),
         ("name: own\nrules: [capacities]\n", 2, "unknown rule 'capacities'; there are: capacity, "),
         ("name: own\ngoals: [speed]\n", 2, "unknown goal 'speed'; there are: balance, "),
-        ("name: own\nnode_score: tight\n", 2, "unknown node score 'tight'; there are: pack, price, spread"),
+        ("name: own\nnode_score: tight\n", 2, "unknown node score 'tight'; there are: fgd, pack, price, spread"),
         ("budget: {seed: 1}\n", 1, "name: is required"),
         ("name: own\nrules: [capacity\n", 3, "not YAML: "),
         ("- name: own\n", 1, "a policy is a map of keys, for example `name: default`"),
