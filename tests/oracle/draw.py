@@ -139,7 +139,7 @@ def _ask(chance: Random, taste: Taste, *, above: int = -1, narrowest: str = "hos
     """``above`` is how deep what stands above requires, ``narrowest`` the finest level to require."""
     levels = [each for each in ("", "", "block", "rack", "rack", "host") if DEPTH[each] <= DEPTH[narrowest]]
     required = chance.choice([each for each in levels if not each or DEPTH[each] >= above])
-    preferred = chance.choice(("rack", "block", "", "", ""))
+    preferred = chance.choice(("host", "rack", "block", "", "", ""))
     ask = TopologyAsk(required=required, preferred=preferred)
     if taste.shaped:
         layers = chance.choice([(), (), *SLICES])

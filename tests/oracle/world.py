@@ -84,7 +84,7 @@ def _nodes(chance: Random, taste: Taste) -> tuple[Node, ...]:
     nodes: list[Node] = []
     left = taste.gpus_max or GPUS_MAX
     size = chance.choice([1, 2, 4, 8])
-    racks = chance.choice([2, 3, 4])
+    racks = chance.choice([2, 3, 4, 6])
     for number in range(chance.randint(1, taste.nodes_max)):
         gpus = min(left, chance.choice([size, size, max(1, size - 1), chance.randint(0, size)]))
         left -= gpus
