@@ -48,6 +48,9 @@ conformance: $(READY) ## the rows distilled from the peers' tests, as a table
 oracle: $(READY) ## thousands of tiny worlds against brute force: the same optimum every time
 	@python -m tests.oracle $(ARGS)
 
+oracle-taking: $(READY) ## the same for victims and moves: tiny full fleets, never more than the cheapest way
+	@python -m tests.oracle.taking $(ARGS)
+
 parity: $(READY) ## the filters beside kube-scheduler's, on drawn worlds: make parity SEEDS=50
 	@python -m tests.parity --seeds $(SEEDS) $(ARGS)
 

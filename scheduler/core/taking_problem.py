@@ -340,6 +340,7 @@ def _with_giving(
                 charge=tuple(tuple(roster.charge[own[0]].tolist()) for own in pods),
                 weights=tuple(tuple(int(weights[own[0], tier]) for own in pods) for tier in range(len(tiers))),
                 guards=tuple(guarded),
+                movable=bool(may_move[number]),
             )
         )
     giving = Giving(

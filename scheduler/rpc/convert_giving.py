@@ -44,6 +44,7 @@ def _yielder_to_pb(yielder: Yielder) -> pb.Yielder:
         charge=_packed(yielder.charge),
         weights=_packed(yielder.weights),
         guards=yielder.guards,
+        movable=yielder.movable,
     )
 
 
@@ -120,6 +121,7 @@ def _yielder(
         charge=charge,
         weights=weights,
         guards=tuple(message.guards),
+        movable=message.movable,
     )
 
 

@@ -48,7 +48,8 @@ class Yielder(msgspec.Struct, frozen=True):
     """A running gang of the problem. ``lane`` is -1 where it may not be evicted, ``whole`` whether all of it may go.
 
     ``line`` are its queue and those above it up to its branch, as rows of the ledger, ``rows`` the same up to the top;
-    ``charge`` [member][column] is what a pod takes there. ``weights`` [tier][member] is what a pod costs in each tier.
+    ``movable``: its pods may be on other nodes, or more of them on one. ``charge`` [member][column] is what a pod takes
+    there. ``weights`` [tier][member] is what a pod costs in each tier.
     """
 
     gang: int
@@ -60,6 +61,7 @@ class Yielder(msgspec.Struct, frozen=True):
     charge: tuple[tuple[int, ...], ...]
     weights: tuple[tuple[int, ...], ...]
     guards: tuple[int, ...] = ()
+    movable: bool = True
 
     def pods(self, member: int) -> int:
         return sum(stand.pods for stand in self.stands if stand.member == member)

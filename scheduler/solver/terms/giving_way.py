@@ -39,13 +39,13 @@ def _terms(model: Posting, giving: Giving, index: int, tier: Tier) -> Terms:
     levels: dict[int, list[Yielder]] = {}
     for yielder in giving.yielders:
         weights = yielder.weights[index]
-        if tier.kind == "evicted":
+        if tier.kind == "evicted" or (tier.kind == "whole" and model.problem.gangs[yielder.gang].bundle):
             for member, weight in enumerate(weights):
                 terms += [(-weight, count) for _, count in model.counts(yielder.gang, member) if weight]
         elif tier.kind == "whole":
             total = sum(weight * yielder.pods(member) for member, weight in enumerate(weights))
             if total:
-                terms.append((-total, model.present(yielder.gang, 0)))
+                terms.append((-total, _post_there(model, yielder)))
         elif tier.kind == "moved":
             for member, weight in enumerate(weights):
                 terms += [(weight, moved) for moved in _post_moved(model, yielder, member)] if weight else []
@@ -56,6 +56,14 @@ def _terms(model: Posting, giving: Giving, index: int, tier: Tier) -> Terms:
         reached = [yielder for each in sorted(levels)[step:] for yielder in levels[each]]
         terms.append((level - previous, _post_lost(model, reached)))
     return terms
+
+
+def _post_there(model: Posting, yielder: Yielder) -> Variable:
+    """The flag that a gang is there, which is on only where it has a pod: minima of nothing hold without any."""
+    there = model.present(yielder.gang, 0)
+    counts = [count for member in range(len(yielder.charge)) for _, count in model.counts(yielder.gang, member)]
+    model.at_most([(1, there), *((-1, count) for count in counts)], 0)
+    return there
 
 
 def _post_lost(model: Posting, yielders: list[Yielder]) -> Variable:
@@ -96,7 +104,8 @@ def costs(problem: Problem, puts: Iterable[Put]) -> list[tuple[str, int]]:
         cost = 0
         for yielder in giving.yielders:
             placed = [there.get((yielder.gang, member), {}) for member in range(len(yielder.charge))]
-            cost = _cost_of(cost, tier, yielder, yielder.weights[index], placed)
+            alone = problem.gangs[yielder.gang].bundle
+            cost = _cost_of(cost, tier, yielder, yielder.weights[index], placed, alone=alone)
         if tier.kind == "guards":
             for guard, allowed in enumerate(giving.guards):
                 cost += max(0, _leaving(giving, guard, there) - allowed)
@@ -104,9 +113,18 @@ def costs(problem: Problem, puts: Iterable[Put]) -> list[tuple[str, int]]:
     return found
 
 
-def _cost_of(cost: int, tier: Tier, yielder: Yielder, weights: tuple[int, ...], placed: list[dict[int, int]]) -> int:
+def _cost_of(
+    cost: int,
+    tier: Tier,
+    yielder: Yielder,
+    weights: tuple[int, ...],
+    placed: list[dict[int, int]],
+    *,
+    alone: bool,
+) -> int:
+    """``alone``: each pod is a gang of its own."""
     pods = [sum(here.values()) for here in placed]
-    if tier.kind == "evicted":
+    if tier.kind == "evicted" or (tier.kind == "whole" and alone):
         return cost - sum(weight * there for weight, there in zip(weights, pods, strict=True))
     if tier.kind == "whole":
         return cost - (sum(weight * yielder.pods(at) for at, weight in enumerate(weights)) if any(pods) else 0)

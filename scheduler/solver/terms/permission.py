@@ -24,7 +24,8 @@ Last = tuple[int, Variable, Callable[[Get], bool]]
 
 
 def post(model: Posting) -> None:
-    """Who may not go at all; then, lane by lane, rooms and floors where a flag says that its right is used."""
+    """Who may not go at all, or not elsewhere; then, lane by lane, rooms and floors where a flag says that its right is
+    used."""
     giving = model.problem.giving
     if giving is None:
         return
@@ -35,8 +36,20 @@ def post(model: Posting) -> None:
                 model.at_most(stay, -yielder.pods(member))
         elif not yielder.whole:
             model.at_most([(-1, count) for count in _counts(model, yielder)], -1)
+        if not yielder.movable:
+            _post_immovable(model, yielder)
     for index in range(len(giving.lanes)):
         _Lane(model, giving, index).post()
+
+
+def _post_immovable(model: Posting, yielder: Yielder) -> None:
+    """Nowhere are more pods than stand there."""
+    stands = {(stand.member, stand.node_class): stand.pods for stand in yielder.stands}
+    for member in range(len(yielder.charge)):
+        for node_class, count in model.counts(yielder.gang, member):
+            here = stands.get((member, node_class), 0)
+            if model.upper(count) > here:
+                model.at_most([(1, count)], here)
 
 
 class _Lane:
@@ -230,9 +243,12 @@ def broken(problem: Problem, puts: Iterable[Put]) -> list[Refusal]:
     if giving is None:
         return []
     placed: dict[tuple[int, int], int] = {}
+    by_gang: dict[int, dict[tuple[int, int], int]] = {}
     for put in puts:
         placed[put.gang, put.member] = placed.get((put.gang, put.member), 0) + put.count
-    refusals = []
+        here = by_gang.setdefault(put.gang, {})
+        here[put.member, put.node_class] = here.get((put.member, put.node_class), 0) + put.count
+    refusals = [refusal for yielder in giving.yielders for refusal in _moved(yielder, by_gang.get(yielder.gang, {}))]
     units: list[tuple[Yielder, tuple[int, ...]]] = []
     for yielder in giving.yielders:
         lost = [yielder.pods(at) - placed.get((yielder.gang, at), 0) for at in range(len(yielder.charge))]
@@ -252,6 +268,17 @@ def broken(problem: Problem, puts: Iterable[Put]) -> list[Refusal]:
         if own and not any(_allows(giving, right, own, units, placed) for right in lane.rights):
             refusals.append(Refusal(NAME, "NotEntitled", needed=len(own), where=f"lane {index}"))
     return refusals
+
+
+def _moved(yielder: Yielder, placed: dict[tuple[int, int], int]) -> list[Refusal]:
+    """Where a gang that must not move has more pods than stand there; ``placed`` are its pods by member and class."""
+    if yielder.movable:
+        return []
+    left = dict(placed)
+    for stand in yielder.stands:
+        left[stand.member, stand.node_class] = left.get((stand.member, stand.node_class), 0) - stand.pods
+    more = sum(count for count in left.values() if count > 0)
+    return [Refusal(NAME, "Immovable", needed=more, where=f"gang {yielder.gang}")] if more else []
 
 
 def _units_of_all(gang: GangAsk, yielder: Yielder) -> Iterator[tuple[Yielder, tuple[int, ...]]]:

@@ -2,5 +2,5 @@
 
 `world` draws plain values, `entitled` counts who is entitled to what, `rights` says which victims may be taken,
 `brute` tries every set of victims, every move and every place. None of it shares code with the scheduler: it is written
-from what queues and gangs promise (docs/reference/objects.md).
+from what queues and gangs promise (docs/reference/objects.md). `compare` puts the scheduler's own decision beside it.
 """

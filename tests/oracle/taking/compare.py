@@ -29,12 +29,29 @@ GPU_MILLI = 1000
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What the least is that placing the taker costs, and what the decision costs; None: it is not placed."""
+    """What the least is that placing the taker costs, and what the decision costs; None: it is not placed. ``wrong`` is
+    what of the decision is not legal, or what a second one would do."""
 
     least: brute.Cost | None
     decision: brute.Cost | None
     wrong: str = ""
-    """What of the decision is not legal, or what a second one would do."""
+
+    @property
+    def kind(self) -> str:
+        """What the cheapest way is: none, on what is free, by moves, by victims, or by both."""
+        if self.least is None:
+            return "without a legal way"
+        victims, moves = self.least[6] > 0, self.least[8] > 0
+        return {
+            (False, False): "on what is free",
+            (False, True): "by moves",
+            (True, False): "by victims",
+            (True, True): "by victims and moves",
+        }[victims, moves]
+
+    @property
+    def takes(self) -> bool:
+        return self.least is not None and self.least[6] + self.least[8] > 0
 
     @property
     def differs(self) -> str:
@@ -199,7 +216,7 @@ def _plan(world: World, decision: Decision) -> brute.Plan:
     places = {move.gang: _counts(world, move.places) for move in decision.moves}
     evicted, after = [], []
     for gang in world.running:
-        pods = [(pod.uid, world_row(world, pod.node)) for pod in _running(world, gang).pods]
+        pods = [(pod.uid, _row(world, pod.node)) for pod in _running(world, gang).pods]
         lost = [sum(uid in gone and row == node for uid, row in pods) for node in range(len(world.nodes))]
         left = [sum(uid in gone | away and row == node for uid, row in pods) for node in range(len(world.nodes))]
         come = places.get(_key(gang.name), (0,) * len(world.nodes))
@@ -208,7 +225,7 @@ def _plan(world: World, decision: Decision) -> brute.Plan:
     return brute.Plan(tuple(evicted), tuple(after), _counts(world, decision.places))
 
 
-def world_row(world: World, name: str) -> int:
+def _row(world: World, name: str) -> int:
     return [node.name for node in world.nodes].index(name)
 
 
@@ -216,7 +233,7 @@ def _counts(world: World, places: tuple[Place, ...]) -> tuple[int, ...]:
     found = [0] * len(world.nodes)
     for place in places:
         for each in place.nodes:
-            found[world_row(world, each.node)] += each.count
+            found[_row(world, each.node)] += each.count
     return tuple(found)
 
 

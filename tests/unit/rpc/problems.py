@@ -211,6 +211,7 @@ def givings(draw: st.DrawFn, asking: tuple[GangAsk, ...], class_count: int) -> G
                 charge=draw(st.tuples(*[amounts] * members)),
                 weights=draw(st.tuples(*[st.tuples(*[_int64] * members)] * len(tiers))),
                 guards=draw(st.lists(st.integers(0, len(guards) - 1), max_size=2).map(tuple)) if guards else (),
+                movable=draw(st.booleans()),
             )
         )
     return Giving(

@@ -53,7 +53,7 @@ CARRIED = {
     BranchAsk: "parent minimum min_branches required preferred pinned wider slices exclusive balance",
     SliceAsk: "size level held",
     Giving: "takers taken taker_rows yielders lanes tiers use guards guards_hold",
-    Yielder: "gang stands lane whole line rows charge weights guards",
+    Yielder: "gang stands lane whole line rows charge weights guards movable",
     Stand: "member node_class pods",
     Lane: "rights",
     Right: "name rooms floors asked keep",

@@ -119,7 +119,7 @@ class Giving(_message.Message):
     def __init__(self, columns: _Optional[int] = ..., takers: _Optional[_Iterable[int]] = ..., taker_members: _Optional[_Iterable[int]] = ..., taken: _Optional[bytes] = ..., taker_rows: _Optional[_Iterable[int]] = ..., yielders: _Optional[_Iterable[_Union[Yielder, _Mapping]]] = ..., lanes: _Optional[_Iterable[_Union[Lane, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[CostTier, _Mapping]]] = ..., use: _Optional[bytes] = ..., guards: _Optional[_Iterable[int]] = ..., guards_hold: _Optional[bool] = ...) -> None: ...
 
 class Yielder(_message.Message):
-    __slots__ = ("gang", "stand_member", "stand_class", "stand_pods", "lane", "whole", "line", "rows", "charge", "weights", "guards")
+    __slots__ = ("gang", "stand_member", "stand_class", "stand_pods", "lane", "whole", "line", "rows", "charge", "weights", "guards", "movable")
     GANG_FIELD_NUMBER: _ClassVar[int]
     STAND_MEMBER_FIELD_NUMBER: _ClassVar[int]
     STAND_CLASS_FIELD_NUMBER: _ClassVar[int]
@@ -131,6 +131,7 @@ class Yielder(_message.Message):
     CHARGE_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     GUARDS_FIELD_NUMBER: _ClassVar[int]
+    MOVABLE_FIELD_NUMBER: _ClassVar[int]
     gang: int
     stand_member: _containers.RepeatedScalarFieldContainer[int]
     stand_class: _containers.RepeatedScalarFieldContainer[int]
@@ -142,7 +143,8 @@ class Yielder(_message.Message):
     charge: bytes
     weights: bytes
     guards: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, gang: _Optional[int] = ..., stand_member: _Optional[_Iterable[int]] = ..., stand_class: _Optional[_Iterable[int]] = ..., stand_pods: _Optional[_Iterable[int]] = ..., lane: _Optional[int] = ..., whole: _Optional[bool] = ..., line: _Optional[_Iterable[int]] = ..., rows: _Optional[_Iterable[int]] = ..., charge: _Optional[bytes] = ..., weights: _Optional[bytes] = ..., guards: _Optional[_Iterable[int]] = ...) -> None: ...
+    movable: bool
+    def __init__(self, gang: _Optional[int] = ..., stand_member: _Optional[_Iterable[int]] = ..., stand_class: _Optional[_Iterable[int]] = ..., stand_pods: _Optional[_Iterable[int]] = ..., lane: _Optional[int] = ..., whole: _Optional[bool] = ..., line: _Optional[_Iterable[int]] = ..., rows: _Optional[_Iterable[int]] = ..., charge: _Optional[bytes] = ..., weights: _Optional[bytes] = ..., guards: _Optional[_Iterable[int]] = ..., movable: _Optional[bool] = ...) -> None: ...
 
 class Lane(_message.Message):
     __slots__ = ("rights",)
