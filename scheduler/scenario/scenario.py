@@ -115,6 +115,9 @@ class Scenario(Form):
     pdbs: Pdbs = ()
     steps: tuple[StepForm, ...] = ()
     termination: TerminationForm = TerminationForm()
+    engine: Seconds | None = None
+    """It is about the whole engine, which is given so long after the last step: ``muster decide`` says so and leaves it
+    to the simulated control plane."""
     expect: ExpectForm | None = None
     expected: Literal["pass", "fail", "differ"] = "pass"
     """``differ``: on purpose; ``instead`` says what comes out, and the reason why that is right."""
