@@ -43,7 +43,7 @@ bed: $(READY) ## the test bed's command: make bed ARGS='up --fleet tiny --detach
 	@kwok-clusters/bed $(ARGS)
 
 conformance: $(READY) ## the rows distilled from the peers' tests, as a table
-	@muster decide -f tests/conformance --check
+	@python -m tests.conformance $(ARGS)
 
 oracle: $(READY) ## thousands of tiny worlds against brute force: the same optimum every time
 	@python -m tests.oracle $(ARGS)

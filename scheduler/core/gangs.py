@@ -829,7 +829,7 @@ class Gangs:
 
     def _count_givers(self) -> None:
         """Those who give way reserve no more than what is left to them, from this very moment on."""
-        for uid in self._store.notices.changed:
+        for uid in tuple(self._store.notices.changed):  # counting may name more
             pod = self._store.pods.get(uid)
             own = None if pod is None else gang_of_pod(pod)
             if own is not None:

@@ -13,7 +13,7 @@ import yaml
 
 from scheduler.scenario.load import Row, load_suite
 from scheduler.scenario.problems import Problem, ScenarioError
-from scheduler.scenario.run import ChosenPolicy, FindPolicy, Outcome, choose_policy, only_default, run
+from scheduler.scenario.run import ChosenPolicy, FindPolicy, Outcome, PlayEngine, choose_policy, only_default, run
 from scheduler.scenario.scenario import TAGS, PolicyForm
 from scheduler.scenario.show import as_data, as_text
 
@@ -28,8 +28,10 @@ def decide_command(
     output: Output,
     policy: str | None,
     find_policy: FindPolicy = only_default,
+    play_engine: PlayEngine | None = None,
 ) -> int:
-    """Decide every scenario of files and directories; ``policy`` takes the place of what the files name.
+    """Decide every scenario of files and directories; ``policy`` takes the place of what the files name. Scenarios that
+    are about the whole engine are left out, unless ``play_engine`` plays them.
 
     The answer is the exit code: 0, 1 (with ``check``: a row fails, or passes unexpectedly), 2 (bad input, on stderr).
     """
@@ -47,7 +49,7 @@ def decide_command(
         return BAD_INPUT
     outcomes = []
     for row, each in zip(rows, chosen, strict=True):
-        outcome = run(row.scenario, each.policy, each.label)
+        outcome = run(row.scenario, each.policy, each.label, play_engine)
         outcomes.append(outcome)
         if output == "text":
             print("\n".join(_lines(outcome)) if check else as_text(outcome) + "\n")
@@ -82,6 +84,8 @@ def _lines(outcome: Outcome) -> list[str]:
         case "expected-fail":
             waits = f" (waits for: {scenario.waits_for})" if scenario.waits_for else ""
             return [f"xfail {head} {scenario.reason}{waits}"]
+        case "left":
+            return [f"-     {head} is about the whole engine: `make conformance` plays it on a simulated control plane"]
         case "decided":
             return [f"-     {head} expects nothing"]
         case _:
@@ -95,6 +99,7 @@ STATUSES = {
     "unexpected-pass": "PASSED UNEXPECTEDLY",
     "expected-fail": "failed as expected",
     "decided": "without expectation",
+    "left": "not played",
 }
 
 

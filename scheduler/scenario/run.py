@@ -45,6 +45,9 @@ TAKING_SWITCHES = {
 }
 """Switches of a scenario -> the fields of `Policy`, and of `Policy.taking`, that they set."""
 
+PlayEngine = Callable[[Scenario, Policy], list[Difference]]
+"""Plays a scenario with the whole engine on a control plane; what is not as expected."""
+
 FindPolicy = Callable[[str], Policy | None]
 """A policy by its profile's name, None when there is none."""
 
@@ -68,12 +71,16 @@ class Outcome:
     policy: str
     differences: tuple[Difference, ...]
     instead: tuple[Difference, ...] = ()
+    left: bool = False
 
     @property
     def status(self) -> str:
-        """``decided`` (nothing expected), ``pass``, ``differ``, ``fail``, ``expected-fail`` or ``unexpected-pass``."""
+        """``decided`` (nothing expected), ``pass``, ``differ``, ``fail``, ``expected-fail``, ``unexpected-pass``, or
+        ``left`` to whoever plays the whole engine."""
         if self.scenario.expect is None:
             return "decided"
+        if self.left:
+            return "left"
         if self.scenario.expected == "differ":
             return "unexpected-pass" if not self.differences else "fail" if self.instead else "differ"
         if self.scenario.expected == "fail":
@@ -109,9 +116,9 @@ def _stated(form: PolicyForm, switches: Mapping[str, str]) -> dict[str, Any]:
     return {field: value for name, field in switches.items() if (value := getattr(form, name)) is not None}
 
 
-def run(scenario: Scenario, policy: Policy, label: str = "") -> Outcome:
+def run(scenario: Scenario, policy: Policy, label: str = "", play_engine: PlayEngine | None = None) -> Outcome:
     """Decide a scenario, play its steps, and compare what comes out with what it expects, and with what is promised of
-    every plan. Loads the solver."""
+    every plan. Loads the solver. ``play_engine`` is for scenarios that are about the whole engine."""
     world = world_of(scenario)
     snapshot = snapshot_of(world)
     plan = _decide(snapshot, policy, scenario.now)
@@ -122,12 +129,15 @@ def run(scenario: Scenario, policy: Policy, label: str = "") -> Outcome:
             found.append(())
             continue
         asked = scenario.model_copy(update={"expect": expect})
-        if asked.unfolds:
+        if asked.engine is not None:
+            found.append(() if play_engine is None else tuple(play_engine(asked, policy)))
+        elif asked.unfolds:
             found.append(tuple(_play(asked, policy)))
         else:
             promised = tuple(_promises(world, plan, policy)) if promised is None else promised
             found.append((*check(asked, snapshot, plan, policy), *promised))
-    return Outcome(scenario, snapshot, plan, label or policy.name, found[0], found[1])
+    left = scenario.engine is not None and play_engine is None
+    return Outcome(scenario, snapshot, plan, label or policy.name, found[0], found[1], left)
 
 
 def _promises(world: World, plan: Plan, policy: Policy) -> Iterator[Difference]:

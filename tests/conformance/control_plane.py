@@ -17,6 +17,7 @@ from scheduler.model.work import FINALIZER
 from scheduler.scenario import fleet
 from scheduler.scenario.check import check_moment
 from scheduler.scenario.difference import Difference
+from scheduler.scenario.expectation import ExpectForm
 from scheduler.scenario.gangs import GangPlan, MemberPlan, gangs
 from scheduler.scenario.names import names as expanded
 from scheduler.scenario.outcome import Changes, Spots
@@ -40,7 +41,7 @@ def play(scenario: Scenario, policy: Policy) -> list[Difference]:
     stage = _Stage(scenario, policy)
     stage.run()
     found = [Difference("auditor", "nothing to say", str(each)) for each in stage.simulation.auditor.violations]
-    return found + check_moment(stage.moment(), policy)
+    return found + [each for moment in stage.moments for each in check_moment(moment, policy)]
 
 
 class _Stage:
@@ -54,11 +55,12 @@ class _Stage:
             namespace=NAMESPACE,
         )
         self._start_seconds = self.simulation.clock.now_seconds
+        self.moments: list[Moment] = []
         self._plans: dict[str, GangPlan] = {}
         self._ended: set[str] = set()
         self._evicted: Counter[str] = Counter()
-        self._first: dict[str, str] = {}
-        """Pods that ran from the beginning: name -> gang."""
+        self._known: dict[str, str] = {}
+        """Pods that had places when the last expectation spoke, or at the beginning: name -> gang."""
         self._classes: set[int] = set()
         self._again = 0
         self.simulation.server.objects.listeners.append(self._replace)
@@ -68,12 +70,17 @@ class _Stage:
         self._raise_cluster()
         for state in self._world.gangs.values():
             self._create(state.plan, state.pods)
-        self._first = {pod: gang for gang in self._plans for pod, node in self._pods(gang) if node}
+        self._mark()
         self.simulation.start_scheduler()
         for step in self._scenario.steps:
             self.simulation.clock.run_until(self._start_seconds + step.at)
-            self._happen(step)
+            if step.expect is not None:
+                self._expect(step.expect)
+            else:
+                self._happen(step)
         self.simulation.run(self._scenario.engine)
+        if self._scenario.expect is not None:
+            self._expect(self._scenario.expect)
 
     # -- objects ---------------------------------------------------------------------------------------------------
 
@@ -178,25 +185,32 @@ class _Stage:
 
     # -- what came of it -------------------------------------------------------------------------------------------
 
-    def moment(self) -> Moment:
-        """The end as an expectation sees it."""
-        assert self._scenario.expect is not None
+    def _expect(self, expect: ExpectForm) -> None:
+        """The world as an expectation sees it: what has changed since the one before."""
         placed: dict[str, Spots] = {}
         states = {}
         for name, plan in self._plans.items():
             pods = tuple(self._standing(name))
             states[name] = replace(self._world.gangs.get(name) or GangState(plan), pods=pods)
-            new: Spots = Counter((pod.member, pod.node, ()) for pod in pods if pod.uid not in self._first)
+            new: Spots = Counter((pod.member, pod.node, ()) for pod in pods if pod.uid not in self._known)
             if new:
                 placed[name] = new
-        return Moment(
-            expect=self._scenario.expect,
-            world=replace(self._world, gangs=states),
-            changes=Changes(placed, dict(self._evicted)),
-            plan=Plan(made_from=0),
-            missing={name: plan.pods - plan.running for name, plan in self._plans.items()},
-            running={name: plan.running for name, plan in self._plans.items()},
+        known = Counter(self._known.values())
+        self.moments.append(
+            Moment(
+                expect=expect,
+                world=replace(self._world, gangs=states),
+                changes=Changes(placed, dict(self._evicted)),
+                plan=Plan(made_from=0),
+                missing={name: plan.pods - known[name] for name, plan in self._plans.items()},
+                running={name: known[name] for name in self._plans},
+            )
         )
+        self._mark()
+
+    def _mark(self) -> None:
+        self._known = {pod.uid: gang for gang in self._plans for pod in self._standing(gang)}
+        self._evicted.clear()
 
     def _standing(self, gang: str) -> Iterator[PodAt]:
         for pod in self.simulation.server.objects.all("pods", NAMESPACE):

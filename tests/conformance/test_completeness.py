@@ -24,6 +24,7 @@ SERIES = [
     ("kai.md", "kai", "QO"),
     ("kai.md", "kai", "RC"),
     ("kai.md", "kai", "RE"),
+    ("kai.md", "kai", "ST"),
     ("kai.md", "kai", "TO"),
     ("peers.md", "koordinator", "KO"),
     ("peers.md", "kueue", "CP"),

@@ -6,6 +6,7 @@ import pytest
 
 from scheduler.scenario.load import Row
 from scheduler.scenario.run import choose_policy, run
+from tests.conformance.control_plane import play
 from tests.conformance.test_rows import ROWS
 
 EXCEPTIONS = {"kai/FS-05": "a queue of weight 0 shares what is left over last, instead of getting none of it"}
@@ -20,7 +21,7 @@ STRICT = [
 @pytest.mark.parametrize("row", STRICT, ids=[row.scenario.id for row in STRICT])
 def test_row_under_default(row: Row) -> None:
     switches = row.scenario.policy.model_copy(update={"profile": "default"})
-    outcome = run(row.scenario, choose_policy(switches).policy)
+    outcome = run(row.scenario, choose_policy(switches).policy, play_engine=play)
     differences = "\n".join(str(each) for each in outcome.differences)
     if row.scenario.id in EXCEPTIONS:
         assert outcome.differences, f"{row.scenario.id} holds under default: it is no exception any more"

@@ -10,6 +10,7 @@ from scheduler.model.policy import Policy
 from scheduler.policyfile import load
 from scheduler.scenario.load import Row, load_suite
 from scheduler.scenario.run import choose_policy, run
+from tests.conformance.control_plane import play
 
 HERE = Path(__file__).parent
 ROWS = load_suite([HERE])
@@ -25,7 +26,7 @@ def find(profile: str) -> Policy | None:
 def test_row(row: Row) -> None:
     """Strict on both sides: a row marked `expected: fail` that passes is an error too, so no mark grows stale."""
     chosen = choose_policy(row.scenario.policy, find)
-    outcome = run(row.scenario, chosen.policy, chosen.label)
+    outcome = run(row.scenario, chosen.policy, chosen.label, play)
     differences = "\n".join(str(each) for each in outcome.differences)
     if outcome.status == "expected-fail":
         pytest.xfail(f"{row.scenario.reason}; waits for: {row.scenario.waits_for}")
