@@ -208,10 +208,10 @@ class _Reading:
         finest = max([preferred, *slices])
         bounds = [self.bounds.get(each, ("", -1)) for each in self.gang.line(self.branch)]
         first = 1 + max((depth for name, depth in bounds if name == topology.name), default=-1)
-        if self.wish.balance:
-            finest = max(finest, required) + 1
         if any(topology.is_shape(depth) for depth in (first - 1, finest)):
             return [finest] if finest >= 0 and finest != required and not self.wish.balance else []
+        if self.wish.balance:
+            finest = max(finest, required) + 1
         return list(range(first, min(finest, len(topology.levels) - 1) + 1))
 
 

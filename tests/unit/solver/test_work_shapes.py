@@ -225,6 +225,15 @@ def test_an_elastic_gang_that_asks_for_balance_stops_where_its_racks_are_full() 
     assert placed(built(racks(1), [gang("g", 3, minimum=1, ask=even)])) == {"g": {"b0r0": 1}}
 
 
+def test_below_the_finest_level_there_is_nothing_to_balance() -> None:
+    """What is asked of the finest level counts all the same."""
+    even = TopologyAsk(slices=(Slice(2, "rack"),), balance=True)
+    problem = built(racks(4, 4), [gang("g", 4, ask=even)]).problem
+    names = [problem.level_names[level] for level in problem.gangs[0].branches[0].near]
+    assert names == ["zone", "block", "rack"]
+    assert [problem.level_names[level] for level in problem.gangs[0].branches[0].balance] == ["block", "rack"]
+
+
 # --- torus ------------------------------------------------------------------------------------------------------------
 
 GRID = Torus("at", (4, 4), ((2, 2), (4, 2)))
