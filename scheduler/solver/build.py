@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
 import numpy as np
 
 from scheduler.model.cluster import Mask, NodeTable, Standing
@@ -18,7 +17,7 @@ from scheduler.model.shape import Shape
 from scheduler.model.topology import Topology
 from scheduler.model.work import Gang, GangKey
 from scheduler.solver.classes import Demand, NodeClasses, Rows, node_classes
-from scheduler.solver.device_worth import NEED_MIX
+from scheduler.solver.device_worth import NEED_MIX, mix_of
 from scheduler.solver.devices import ClassDevices, fits, idle_devices, sorted_states
 from scheduler.solver.exclusive import Closed, closed_nodes
 from scheduler.solver.levels import Levels, level_asks
@@ -231,7 +230,7 @@ def build(
         node_score=policy.node_score,
         devices=None if parts is None else parts.of_rows(classes.first_rows),
         device_score=policy.device_score,
-        mix=_mix(gang_asks) if {policy.node_score, policy.device_score} & NEED_MIX else (),
+        mix=mix_of(gang_asks) if {policy.node_score, policy.device_score} & NEED_MIX else (),
         relations=tuple(related.relations),
         flavors=nodes.flavors if told_apart else (),
         class_flavor=nodes.flavor_codes[classes.first_rows] if told_apart and nodes.flavor_codes is not None else None,
@@ -249,16 +248,6 @@ def build(
         closed=closed,
         queue_names=queue_names,
     )
-
-
-def _mix(gangs: Sequence[GangAsk]) -> tuple[MemberAsk, ...]:
-    """What is waiting stands for what will come: distinct shapes, with how many pods of each."""
-    pods: dict[MemberAsk, int] = {}
-    for gang in gangs:
-        for member in gang.members:
-            shape = msgspec.structs.replace(member, count=0, minimum=0, branch=0)
-            pods[shape] = pods.get(shape, 0) + member.count
-    return tuple(msgspec.structs.replace(shape, count=count) for shape, count in pods.items())
 
 
 def _columns(gangs: Sequence[Gang], resources: tuple[str, ...]) -> list[int]:

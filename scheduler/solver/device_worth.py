@@ -5,13 +5,16 @@ Two answers: by the price of the patterns that fit into it (``price``), or by wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.model.devices import DEVICE_MILLI
 from scheduler.model.resources import is_gpu
 from scheduler.solver.cutting_stock import share_prices, worth_of_free
-from scheduler.solver.problem import MemberAsk, Problem
+from scheduler.solver.problem import GangAsk, MemberAsk, Problem
 from scheduler.solver.scarcity import by_scarcity
 
 PRICE = "price"
@@ -26,6 +29,16 @@ _WASTE_WEIGHT = 3.0
 """Waste on a device counts more than balance: it never comes back, while a node's CPU may still meet small asks."""
 _OPENING = 300.0
 """What it costs, beyond its worth, to break an idle device: of two equally good patterns the one begun is finished."""
+
+
+def mix_of(gangs: Sequence[GangAsk]) -> tuple[MemberAsk, ...]:
+    """What is waiting stands for what will come: distinct shapes, with how many pods of each."""
+    pods: dict[MemberAsk, int] = {}
+    for gang in gangs:
+        for member in gang.members:
+            shape = msgspec.structs.replace(member, count=0, minimum=0, branch=0)
+            pods[shape] = pods.get(shape, 0) + member.count
+    return tuple(msgspec.structs.replace(shape, count=count) for shape, count in pods.items())
 
 
 def gpu_column(problem: Problem) -> int:

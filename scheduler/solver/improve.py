@@ -1,4 +1,5 @@
-"""Improving a placement with CP-SAT: goal after goal, each with the earlier ones held at what they reached.
+"""Improving a placement with CP-SAT: goal after goal, each with the earlier ones held at what they reached. Work with
+parts of devices is put closer together first (`scheduler.solver.repack`).
 
 Yields a placement as soon as it beats the best so far by the plain reading of `scheduler.solver.check`, so whoever
 listens always holds a plan that may stand. A bound is the best that a tier can reach given what the earlier tiers
@@ -24,6 +25,7 @@ from scheduler.solver.greedy import complete
 from scheduler.solver.model import PlacementModel
 from scheduler.solver.posting import Terms
 from scheduler.solver.problem import Incumbent, SolveRequest, SolveResult
+from scheduler.solver.repack import repacked
 
 _SHARE_OF_ONE_GOAL = 0.7
 """Of the budget that is left, while other goals come after it."""
@@ -50,8 +52,18 @@ def solve(
     ``deadline``: the budget ended before anything was learnt; ``skipped``: the model would be too large. The
     incumbent of the last result is None when nothing better than the start was found and no bound was proven.
     """
-    problem = request.problem
     budget = Budget(request, clock)
+    closer = None if stop() else repacked(request.problem, request.start)
+    if closer is None:
+        yield from _modelled(request, budget, stop)
+        return
+    yield SolveResult(closer, "feasible")
+    for result in _modelled(msgspec.structs.replace(request, start=closer), budget, stop):
+        yield result if result.incumbent is not None else SolveResult(closer, "feasible", result.variables)
+
+
+def _modelled(request: SolveRequest, budget: Budget, stop: Callable[[], bool]) -> Iterator[SolveResult]:
+    problem = request.problem
     uppers = candidates(problem)
     if model_size(problem, uppers) > _ONE_MODEL_VARIABLES and is_decomposable(problem):
         yield from Decomposition(request, budget).run(stop)

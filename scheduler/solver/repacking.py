@@ -224,22 +224,24 @@ class Repacking:
             return []
         need = ask.devices.count if ask.devices is not None else ask.request[self._gpu] // DEVICE_MILLI
         each = self._milli[shape] // need
-        whole = [column for column in range(len(self._free)) if column != self._gpu]
         fills = self._states >= each
         opens = ~fills & (self._states + loads.milli >= each) & (loads.milli > 0)
         cost = np.where(fills, 0, np.where(opens, loads.milli, _NEVER))
         if need == 1:  # where a device is there, CPU or memory is not: the shares of any device may be in its way
             in_the_way = np.where(loads.milli > 0, loads.milli, _NEVER)
             cost = np.where(fills.any(axis=0), in_the_way, cost)
-        order = np.argsort(cost, axis=0, kind="stable")[:need]
-        total = np.take_along_axis(cost, order, axis=0).sum(axis=0)
+            sets = np.arange(len(cost))[:, None, None] + np.zeros((1, 1, cost.shape[1]), dtype=np.int64)
+        else:  # the devices that cost least
+            sets = np.argsort(cost, axis=0, kind="stable")[None, :need]
+        nodes = np.arange(cost.shape[1])
+        total = cost[sets, nodes].sum(axis=1)  # [sets x nodes]
         enough = self._eligible[shape] & (total > 0) & (total <= most_milli)
-        for column in whole:
-            freed = np.take_along_axis(loads.amounts[column], order, axis=0).sum(axis=0)
-            enough &= self._free[column] + freed >= ask.request[column]
-        nodes = np.flatnonzero(enough)
-        nodes = nodes[np.argsort(total[nodes], kind="stable")][:_TRIES]
-        return [(int(node), tuple(order[:, node].tolist())) for node in nodes]
+        for column, asked in enumerate(ask.request):
+            if column != self._gpu:
+                enough &= self._free[column] + loads.amounts[column][sets, nodes].sum(axis=1) >= asked
+        number, node = np.nonzero(enough)
+        first = np.argsort(total[number, node], kind="stable")[:_TRIES]
+        return [(int(node[each]), tuple(sets[number[each], :, node[each]].tolist())) for each in first]
 
     def _fits_on(self, shape: int, node: int) -> bool:
         return bool(self._holds(shape, np.array([node]))[0])
