@@ -78,6 +78,9 @@ bench-admission: $(READY) ## Kueue's baseline workload (30 queues, 15,000 worklo
 bench-reclaim: $(READY) ## a gang takes back half of a full fleet, on a real control plane
 	@python -m tests.bench.reclaim $(ARGS)
 
+bench-taking: $(READY) ## deciding on victims and moves: 500 full nodes, five worlds, with the proven gap
+	@python -m tests.bench.taking $(ARGS)
+
 bench-topology: $(READY) ## nearness of gangs that come and go on a real fleet: greedy and CP-SAT (needs the traces)
 	@python -m tests.bench.topology $(ARGS)
 

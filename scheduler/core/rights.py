@@ -105,6 +105,15 @@ def rights_of(
     return Rights(tuple(made), lane, whole, rank, 0.0, changes, barred)
 
 
+def age_matters(gang: Gang, book: Ledger) -> bool:
+    """Whether two gangs that differ in age alone may have other rights."""
+    if gang.queue not in book.names:
+        return False
+    row = book.row(gang.queue)
+    newer = book.queues[row].preemption.within_queue == "LowerOrNewerEqualPriority"
+    return newer or bool(gang.delay_seconds) or _inherited(book, row, "delay") > 0
+
+
 def _lacks(gang: Gang) -> bool:
     """Whether a gang that runs in part is missing anything of its minima: branches that it may do without do not
     count."""
@@ -139,12 +148,11 @@ def _relation(
     if row == by:
         if not policy.taking.preempt or own.within_queue == "Never":
             return _NEVER, 0.0, None
-        index = _own_lane(lanes, made)
-        runtime = _inherited(book, row, "preempt")
-        if lower:
-            return index, runtime, None
         equal = running.priority == gang.priority and own.within_queue == "LowerOrNewerEqualPriority"
-        return (_NEWER if equal else _NEVER), runtime, index
+        if not lower and not equal:
+            return _NEVER, 0.0, None
+        index = _own_lane(lanes, made)
+        return (index if lower else _NEWER), _inherited(book, row, "preempt"), index
     if not policy.taking.reclaim or own.reclaim == "Never" or (own.reclaim == "LowerPriority" and not lower):
         return _NEVER, 0.0, None
     ours, theirs = branches(book, by, row)

@@ -14,27 +14,51 @@ import msgspec
 import numpy as np
 
 from scheduler.core.demand import requests_of
+from scheduler.core.devices import after_uses
 from scheduler.core.drive import Part
 from scheduler.core.entitled import Entitled
-from scheduler.core.rights import OWN_QUEUE, Rights, rights_of
+from scheduler.core.rights import OWN_QUEUE, Rights, age_matters, rights_of
 from scheduler.core.roster import Charged, Roster, charged
 from scheduler.core.solving import improved
 from scheduler.core.store import taken_by
-from scheduler.core.taking_plan import Giveaway, Places, add_need, awaited, giveaway, moves, victim
-from scheduler.core.taking_problem import taking_problem
+from scheduler.core.taking_costs import costs_of
+from scheduler.core.taking_devices import on_devices
+from scheduler.core.taking_ground import Prepared, is_plain, prepared, taker_of
+from scheduler.core.taking_plan import (
+    Giveaway,
+    Places,
+    add_need,
+    all_places,
+    awaited,
+    giveaway,
+    moves,
+    victim,
+    with_one_more,
+)
+from scheduler.core.taking_problem import in_play_of, taking_problem
 from scheduler.core.taking_split import Split
 from scheduler.model.cluster import Mask, Snapshot, UseKey
+from scheduler.model.devices import slots_of
 from scheduler.model.plan import Decision, Loss, Refusal, SolveEnd, Taken, TierScore
 from scheduler.model.policy import Policy, SolverBudget
-from scheduler.model.resources import Matrix, vector
+from scheduler.model.resources import GPU, Matrix, vector
 from scheduler.model.shape import Shape
 from scheduler.model.work import Gang, GangKey, Member, NodeCount, Place
 from scheduler.solver.check import broken as broken_rules
 from scheduler.solver.check import scores
+from scheduler.solver.clearing import Cleared, Clearing, classes_of, joined
+from scheduler.solver.clearing_bounds import least_costs, reachable
+from scheduler.solver.expand import contract
+from scheduler.solver.giving import Tier
 from scheduler.solver.problem import Incumbent
 
 MOVE = "Move"
 SOLVER_RETRY_SECONDS = 2.0
+
+_COSTS = "giving-way/"
+
+_SOLVES = 8
+"""Solves of one decision that look for a cheaper set of victims."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +95,31 @@ def taking(
     return found
 
 
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Places of a taker and what they take from others; ``cleared`` says that the clearing has it in its picture."""
+
+    places: Places
+    gives: Giveaway
+    costs: tuple[TierScore, ...]
+    proven: bool
+    cleared: bool
+
+
+@dataclass(eq=False)
+class _Kit:
+    key: tuple[object, ...]
+    rights: Rights
+    may_move: Mask
+    tiers: tuple[Tier, ...]
+    weights: Matrix
+    in_play: Mask
+    sound: Mask
+    ready: Prepared
+    clearing: Clearing
+    classes: list[Mask]
+
+
 class _Taker:
     def __init__(
         self,
@@ -89,44 +138,245 @@ class _Taker:
         self._mask_of = mask_of
         self._charged: Charged = charged(self._book, snapshot.resources)
         self._roster = Roster.of(snapshot, self._book)
+        self._kit: _Kit | None = None
+        self._solves_left = _SOLVES
+        self._share = msgspec.structs.replace(budget, wall_seconds=budget.wall_seconds / _SOLVES)
         self._use_by: dict[UseKey, Matrix] = {key: total.copy() for key, total in snapshot.use_by.items()}
         for pod in np.flatnonzero(self._roster.leaving).tolist():
             self._discharge(pod)
 
     def take(self, waiting: Waiting, found: Took) -> Part[None]:
-        gang, roster = waiting.gang, self._roster
-        charge = np.sum([self._charge(member) for member in gang.members], axis=0)
-        rights = rights_of(gang, charge, self._book, roster, self._snapshot.guards, self._policy, self._now)
-        found.changes_seconds = min(found.changes_seconds, rights.changes_seconds)
-        may_move = self._may_move(gang, rights)
-        if not (rights.lane >= 0).any() and not may_move.any() and not roster.leaving.any():
+        """One more decision, where room can be made for it."""
+        gang = waiting.gang
+        if self._is_gone(gang):
             return
+        kit = self._kit_for(gang)
+        found.changes_seconds = min(found.changes_seconds, kit.rights.changes_seconds)
+        if not kit.in_play.any() and not self._roster.leaving.any():
+            return
+        outcome: Outcome | None = None
+        if is_plain(self._snapshot, gang):
+            if self._is_out_of_reach(gang, kit):
+                return
+            outcome = self._cleared(waiting, kit)
+        if outcome is None or not outcome.proven:
+            outcome = (yield from self._modelled(waiting, kit, outcome, found)) or outcome
+        if outcome is None:
+            return
+        found.decisions += self._decisions(waiting, outcome, kit)
+        if not outcome.cleared:
+            self._kit = None
+
+    def _is_gone(self, gang: Gang) -> bool:
+        """Whether it has just given way itself: what it waits for is another thing now."""
+        mine = [number for number, each in enumerate(self._roster.gangs) if each.key == gang.key] if gang.held else []
+        pods = np.isin(self._roster.gang, mine)
+        return (
+            bool(mine)
+            and bool((self._roster.leaving & self._roster.claimed)[pods].any())
+            and bool(self._roster.leaving[pods].all())
+        )
+
+    def _kit_for(self, gang: Gang) -> _Kit:
+        """What is the same for all gangs of one queue and priority, as long as only their room is made."""
+        ask = self._asked(gang)
+        key = (
+            gang.queue,
+            gang.priority,
+            gang.preempts,
+            gang.preemptible,
+            tuple((ask if not gang.preemptible else ask > 0).tolist()),
+            gang.key if gang.held else "",
+            gang.arrived_seconds if age_matters(gang, self._book) else 0.0,
+        )
+        if self._kit is not None and self._kit.key == key:
+            return self._kit
+        roster, policy = self._roster, self._policy
+        rights = rights_of(gang, ask, self._book, roster, self._snapshot.guards, policy, self._now)
+        may_move = self._may_move(gang, rights)
+        in_play, sound = in_play_of(roster, rights, may_move)
+        tiers, weights = costs_of(roster, rights, self._snapshot.resources, self._book, policy, self._now)
+        by = self._book.row(gang.queue) if gang.queue in self._book.names else -1
+        ready = prepared(
+            self._snapshot,
+            roster,
+            self._book,
+            by,
+            rights,
+            may_move,
+            tiers,
+            weights,
+            not gang.preemptible,
+            self._mask_of,
+            sound,
+            in_play,
+            policy.taking.break_guards,
+        )
+        self._kit = _Kit(
+            key,
+            rights,
+            may_move,
+            tiers,
+            weights,
+            in_play,
+            sound,
+            ready,
+            Clearing(ready.ground),
+            classes_of(ready.ground),
+        )
+        return self._kit
+
+    def _asked(self, gang: Gang) -> Matrix:
+        return np.asarray(np.sum([self._charge(member) for member in gang.members], axis=0))
+
+    def _is_out_of_reach(self, gang: Gang, kit: _Kit) -> bool:
+        """Whether what is missing in sum is more than may be taken in sum."""
+        needs = _least(gang)
+        for column, resource in enumerate(self._snapshot.resources):
+            need = sum(dict(member.shape.requests).get(resource, 0) * pods for member, pods in needs)
+            if not need:
+                continue
+            mask = np.zeros(len(self._snapshot.nodes), dtype=np.bool_)
+            for member, _ in needs:
+                mask |= self._mask_of(member.shape)
+            free = kit.clearing.free[:, kit.ready.columns.index(column)]
+            missing = need - int(np.maximum(0, free[mask & kit.sound]).sum())
+            if missing > 0 and missing > reachable(kit.ready.ground, kit.clearing, kit.ready.columns.index(column)):
+                return True
+        return False
+
+    # --- without a model ------------------------------------------------------------------------------------------
+
+    def _cleared(self, waiting: Waiting, kit: _Kit) -> Outcome | None:
+        """Room by moves alone, else by the cheapest class of victims that can make it; of single pods each may have
+        another."""
+        gang, ready, ground = waiting.gang, kit.ready, kit.ready.ground
+        taker = taker_of(
+            gang,
+            self._snapshot,
+            self._book,
+            ready.columns,
+            ready.sound,
+            self._mask_of,
+            self._charge,
+            bundle=len(waiting.singles) > 1,
+        )
+        free, there = kit.clearing.free.copy(), kit.clearing.there.copy()
+        everybody = np.ones(len(ground.node), dtype=np.bool_)
+        left = gang.members[0].count
+        parts: list[Cleared] = []
+        passes = [(everybody, False)] if ground.movable.any() else []
+        passes += [(allowed, True) for allowed in kit.classes]
+        for allowed, evict in passes:
+            part = kit.clearing.serve(taker, allowed, evict=evict)
+            if part is None:
+                continue
+            parts.append(part)
+            if not taker.bundle:
+                break
+            left -= sum(pods for _, _, pods in part.places)
+            if left <= 0:
+                break
+            taker = replace(taker, wants=(replace(taker.wants[0], count=left),))
+        if not parts:
+            return None
+        cleared = joined(ground, parts)
+        pods = sum(count for _, _, count in cleared.places)
+        bound = least_costs(
+            ground, free, there, (ground.lane >= 0)[ground.gang], taker, pods, evicts=bool(cleared.evicted)
+        )
+        costs = tuple(
+            TierScore(tier.name, -cost, -least if least == cost or tier.kind != "highest" else None)
+            for tier, cost, least in zip(ground.tiers, cleared.cost, bound, strict=True)
+        )
+        lowest = not cleared.evicted or parts[0] is cleared or len(kit.classes) == 1
+        proven = lowest and all(
+            score.value == 0
+            or (score.bound is not None and score.bound <= score.value)
+            or (tier.kind == "highest" and len(kit.classes) == 1)
+            for score, tier in zip(costs, ground.tiers, strict=True)
+        )
+        return Outcome(self._named(gang, cleared.places), self._giveaway(kit, cleared), costs, proven, cleared=True)
+
+    def _named(self, gang: Gang, places: Sequence[tuple[int, int, int]]) -> Places:
+        nodes = self._snapshot.nodes.nodes
+        found: dict[int, dict[int, int]] = {}
+        for member, node, pods in places:
+            here = found.setdefault(member, {})
+            here[node] = here.get(node, 0) + pods
+        return tuple(
+            Place(
+                gang.members[member].name, tuple(NodeCount(nodes[row].name, pods) for row, pods in sorted(own.items()))
+            )
+            for member, own in sorted(found.items())
+        )
+
+    def _giveaway(self, kit: _Kit, cleared: Cleared) -> Giveaway:
+        roster = self._roster
+        evicted, moved = np.zeros(len(roster), dtype=np.bool_), np.zeros(len(roster), dtype=np.bool_)
+        evicted[kit.ready.pods[cleared.evicted]] = True
+        moved[kit.ready.pods[list(cleared.moved)]] = True
+        to: dict[int, Places] = {}
+        for pod, node in cleared.moved.items():
+            row = int(kit.ready.pods[pod])
+            gang = int(roster.gang[row])
+            member = roster.gangs[gang].members[int(roster.member[row])].name
+            to[gang] = with_one_more(to.get(gang, ()), member, self._snapshot.nodes.nodes[node].name)
+        return Giveaway(evicted, moved, to)
+
+    # --- with a model ---------------------------------------------------------------------------------------------
+
+    def _modelled(self, waiting: Waiting, kit: _Kit, known: Outcome | None, found: Took) -> Part[Outcome | None]:
+        """The best that a solver finds; None where it finds nothing better than what is known, or is not asked."""
+        gang, roster = waiting.gang, self._roster
+        seats = int(kit.in_play.sum())
+        spread = len(self._snapshot.nodes) if kit.may_move.any() else 1
+        if self._solves_left <= 0 or seats * spread > self._policy.limits.model_variables:
+            return None
         problem = taking_problem(
             self._snapshot,
             roster,
             self._use_by,
             self._book,
             gang,
-            rights,
-            may_move,
+            kit.rights,
+            kit.may_move,
             self._policy,
             self._mask_of,
             self._charge,
-            self._now,
+            kit.tiers,
+            kit.weights,
         )
         if problem is None or broken_rules(problem.built.problem, problem.stay):
-            return
-        start = Incumbent(problem.stay, scores(problem.built.problem, problem.stay))
+            return None
+        stay = scores(problem.built.problem, problem.stay)
+        start = Incumbent(problem.stay, stay)
+        if known is not None:
+            puts = contract(problem.built, all_places(problem, roster, known.places, known.gives))
+            if puts is not None and not broken_rules(problem.built.problem, puts):
+                start = Incumbent(puts, scores(problem.built.problem, puts))
+        self._solves_left -= 1
         places, end = yield from improved(
-            problem.built, start, self._budget, self._policy.limits.model_variables, "taking"
+            problem.built, start, self._share, self._policy.limits.model_variables, "taking"
         )
         found.solves.append(end)
         if end.end in ("skipped", "failed"):  # nobody was there to search
             found.changes_seconds = min(found.changes_seconds, SOLVER_RETRY_SECONDS)
-        if places is None or not places[0]:
-            return
-        gives = giveaway(problem, roster, places)
-        found.decisions += self._decisions(waiting, places[0], gives, rights, end)
+        costs = tuple(_in_all(score, own) for score, own in zip(end.scores, stay, strict=True) if _is_cost(score))
+        proven = all(score.bound is not None and score.bound <= score.value for score in costs)
+        if places is None:
+            same = known is not None and start.puts is not problem.stay
+            return Outcome(known.places, known.gives, costs, proven, cleared=True) if same and known else None
+        if not places[0]:
+            return None
+        own, gives = places[0], giveaway(problem, roster, places)
+        if self._snapshot.devices is not None:
+            physical = on_devices(self._snapshot, roster, gang, own, gives, kit.may_move, self._policy, self._mask_of)
+            if physical is None:
+                return None
+            proven = proven and (physical[1].moved == gives.moved).all()
+            own, gives = physical
+        return Outcome(own, gives, costs, bool(proven), cleared=False)
 
     def _may_move(self, gang: Gang, rights: Rights) -> Mask:
         """Who may be put elsewhere for it: also whoever is protected, since nothing of it is lost."""
@@ -155,16 +405,9 @@ class _Taker:
 
     # --- what comes of it -----------------------------------------------------------------------------------------
 
-    def _decisions(
-        self,
-        waiting: Waiting,
-        own: Places,
-        gives: Giveaway,
-        rights: Rights,
-        end: SolveEnd,
-    ) -> list[Decision]:
-        roster = self._roster
-        taken = self._facts(gives, rights, end)
+    def _decisions(self, waiting: Waiting, outcome: Outcome, kit: _Kit) -> list[Decision]:
+        roster, own, gives = self._roster, outcome.places, outcome.gives
+        taken = self._facts(outcome, kit.rights)
         gone = gives.evicted | gives.moved
         if len(waiting.singles) <= 1:
             late = awaited(self._snapshot, roster, gone, [(waiting.gang, own)], gives.to)
@@ -215,8 +458,8 @@ class _Taker:
             )
         return found
 
-    def _facts(self, gives: Giveaway, rights: Rights, end: SolveEnd) -> Taken | None:
-        roster = self._roster
+    def _facts(self, outcome: Outcome, rights: Rights) -> Taken | None:
+        roster, gives = self._roster, outcome.gives
         losses = []
         for number in np.unique(roster.gang[gives.evicted | gives.moved]).tolist():
             running = roster.gangs[number]
@@ -231,9 +474,7 @@ class _Taker:
                 losses.append(Loss(running.key, running.queue, MOVE, moved, False, running.priority))
         if not losses:
             return None
-        costs = tuple(score for score in end.scores if score.tier.startswith("giving-way/"))
-        proven = all(score.bound is not None and score.bound <= score.value for score in costs)
-        return Taken(tuple(losses), tuple(map(_plain, costs)), proven)
+        return Taken(tuple(losses), outcome.costs, outcome.proven)
 
     def _note(self, gang: Gang, own: Places, gives: Giveaway) -> None:
         """The picture for whoever comes next: what leaves, what was placed, and who uses how much."""
@@ -243,6 +484,7 @@ class _Taker:
         for number, places in gives.to.items():
             add_need(need, self._snapshot, {member.name: member for member in roster.gangs[number].members}, places)
         roster.promise(need)
+        self._hold_devices(gang, own, gives)
         for pod in np.flatnonzero(gives.evicted).tolist():
             self._discharge(pod)
             self._use(int(roster.queue[roster.gang[pod]]), -roster.charge[pod])
@@ -259,6 +501,23 @@ class _Taker:
                 if gang.queue in self._book.names:
                     self._use(self._book.row(gang.queue), self._charged.of(amounts * each.count, flavor))
 
+    def _hold_devices(self, gang: Gang, own: Places, gives: Giveaway) -> None:
+        """Devices as they are promised: nobody else is placed on them. They go free by what leaves only."""
+        if self._snapshot.devices is None:
+            return
+        devices = self._snapshot.devices.copy()
+        kinds = self._snapshot.nodes.device_kinds()
+        asks = [(gang.members, own), *((self._roster.gangs[at].members, places) for at, places in gives.to.items())]
+        for members, places in asks:
+            shapes = {member.name: member.shape for member in members}
+            for place in places:
+                for each in place.nodes:
+                    row = self._snapshot.nodes.rows[each.node]
+                    whole = dict(shapes[place.member].requests).get(GPU, 0) * each.count
+                    uses = each.devices * each.count
+                    devices[row] = after_uses(devices[row], uses, whole, slots_of(kinds[row]))
+        self._snapshot = replace(self._snapshot, devices=devices)
+
     def _discharge(self, pod: int) -> None:
         roster = self._roster
         running = roster.gangs[roster.gang[pod]]
@@ -271,8 +530,22 @@ class _Taker:
             self._book.use[each] += more
 
 
-def _plain(score: TierScore) -> TierScore:
-    return msgspec.structs.replace(score, tier=score.tier.removeprefix("giving-way/"))
+def _is_cost(score: TierScore) -> bool:
+    return score.tier.startswith(_COSTS)
+
+
+def _in_all(score: TierScore, stay: TierScore) -> TierScore:
+    """A tier of the model, which counts what is kept, as what is lost (negative, larger is better)."""
+    bound = None if score.bound is None else min(0, score.bound - stay.value)
+    return TierScore(score.tier.removeprefix(_COSTS), score.value - stay.value, bound)
+
+
+def _least(gang: Gang) -> list[tuple[Member, int]]:
+    """Pods per member that must be placed at least; of a bundle one."""
+    if len(gang.members) == 1:
+        least = max(gang.members[0].minimum, gang.branches[0].minimum, 1)
+        return [(gang.members[0], min(least, gang.members[0].count))]
+    return [(member, member.minimum) for member in gang.members]
 
 
 def unserved(gang: Gang, singles: Sequence[Gang], pods: int) -> Waiting | None:

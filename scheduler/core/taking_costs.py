@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from scheduler.core.ledger import Ledger
 from scheduler.core.rights import OWN_QUEUE, Rights
 from scheduler.core.roster import Roster
 from scheduler.model.policy import Policy
@@ -15,7 +16,12 @@ _ADDED = {"lost-seconds", "gpus-evicted", "pods-evicted"}
 
 
 def costs_of(
-    roster: Roster, rights: Rights, resources: tuple[str, ...], policy: Policy, now_seconds: float
+    roster: Roster,
+    rights: Rights,
+    resources: tuple[str, ...],
+    book: Ledger,
+    policy: Policy,
+    now_seconds: float,
 ) -> tuple[tuple[Tier, ...], Matrix]:
     """(tiers, [P x T] weight of each pod in each). Tiers in which nothing has a weight are left out."""
     gangs = roster.gangs
@@ -24,11 +30,11 @@ def costs_of(
     priorities = sorted({each.priority for each, lane in zip(gangs, rights.lane, strict=True) if lane >= 0})
     rank = {priority: place + 1 for place, priority in enumerate(priorities)}
     value = policy.value_resource
-    amount = (
-        roster.room[:, resources.index(value)] // (unit_of(value) // 10 or 1)
-        if value in resources
-        else np.zeros(len(roster), dtype=np.int64)
-    )
+    amount = roster.room[:, resources.index(value)] if value in resources else np.zeros(len(roster), dtype=np.int64)
+    if not amount.any():  # what runs holds nothing of what is worth most: what its queues are charged for decides
+        column = int(np.argmax(roster.charge.sum(axis=0) / np.maximum(1, np.array(book.total))))
+        value, amount = book.columns[column][0], roster.charge[:, column]
+    amount = amount // (unit_of(value) // 10 or 1)
     own = lanes[roster.gang] if len(gangs) else np.zeros(len(roster), dtype=np.bool_)
     lost = np.array(
         [max(0, int(now_seconds - max(each.saved_seconds, each.started_seconds))) for each in gangs], dtype=np.int64
@@ -53,15 +59,15 @@ def costs_of(
         "pods-moved": "moved",
     }
     tiers: list[Tier] = []
-    columns: list[Matrix] = []
+    found: list[Matrix] = []
     for name in policy.taking.costs:
         if name in _ADDED and elastic.any() and weights[name].any():
             tiers.append(Tier(f"{name}/whole", "whole"))
-            columns.append(weights[name])
+            found.append(weights[name])
         if weights[name].any() or (name == "guards-broken" and policy.taking.break_guards):
             tiers.append(Tier(name, kinds.get(name, "evicted")))
-            columns.append(weights[name])
-    return tuple(tiers), np.array(columns, dtype=np.int64).reshape(-1, len(roster)).T
+            found.append(weights[name])
+    return tuple(tiers), np.array(found, dtype=np.int64).reshape(-1, len(roster)).T
 
 
 def _has_surplus(roster: Roster, number: int) -> bool:

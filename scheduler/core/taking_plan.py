@@ -70,12 +70,12 @@ def _share_out(
             pod = left.pop(0)
             moved[pod] = True
             gang = int(roster.gang[pod])
-            to[gang] = _with_one_more(to.get(gang, ()), member, node)
+            to[gang] = with_one_more(to.get(gang, ()), member, node)
     evicted[left] = True
     del single
 
 
-def _with_one_more(places: Places, member: str, node: str) -> Places:
+def with_one_more(places: Places, member: str, node: str) -> Places:
     found = {place.member: {each.node: each.count for each in place.nodes} for place in places}
     here = found.setdefault(member, {})
     here[node] = here.get(node, 0) + 1
@@ -130,3 +130,23 @@ def moves(roster: Roster, moved: Mask, to: Mapping[int, Places]) -> tuple[Move, 
         pods = np.flatnonzero(moved & (roster.gang == number)).tolist()
         found.append(Move(roster.gangs[number].key, places, tuple(victim(roster, pod) for pod in pods)))
     return tuple(found)
+
+
+def all_places(problem: TakingProblem, roster: Roster, own: Places, gives: Giveaway) -> list[Places]:
+    """The way back: places per gang of the problem, the taker first."""
+    found = [own]
+    names = [node.name for node in problem.built.nodes.nodes]
+    to = {number: {place.member: place for place in places} for number, places in gives.to.items()}
+    for seat, gang in zip(problem.seats, problem.built.gangs[1:], strict=True):
+        here: Places = ()
+        for member, pods in zip(gang.members, [each for each in seat.pods if len(each)], strict=True):
+            for pod in pods.tolist():
+                if not gives.evicted[pod] and not gives.moved[pod]:
+                    here = with_one_more(here, member.name, names[int(roster.node[pod])])
+            for number in dict.fromkeys(roster.gang[pods].tolist()):
+                place = to.get(number, {}).get(member.name)
+                for each in () if place is None else place.nodes:
+                    for _ in range(each.count):
+                        here = with_one_more(here, member.name, each.node)
+        found.append(here)
+    return found

@@ -18,9 +18,8 @@ from scheduler.core.permission import branches
 from scheduler.core.rights import Rights
 from scheduler.core.roster import Indices, Roster, summed_by
 from scheduler.core.shares import QueueTree, shares
-from scheduler.core.taking_costs import costs_of
 from scheduler.model.cluster import Mask, Snapshot, UseKey
-from scheduler.model.devices import slots_of
+from scheduler.model.devices import DEVICE_MILLI, slots_of
 from scheduler.model.policy import Policy
 from scheduler.model.resources import GPU, Matrix
 from scheduler.model.running import Running
@@ -55,6 +54,18 @@ class TakingProblem:
     """Everybody where he is, and the taker nowhere."""
 
 
+def in_play_of(roster: Roster, rights: Rights, may_move: Mask) -> tuple[Mask, Mask]:
+    """([P] pods that may be asked to give way, [N] nodes that are not over-committed by others). Whoever stands on a
+    node that is, is left alone: his room is not there to be had."""
+    free = roster.free + roster.room_on(roster.leaving)
+    sound: Mask = np.asarray((free >= 0).all(axis=1))
+    gives = (rights.lane >= 0) | may_move
+    in_play: Mask = np.asarray(gives[roster.gang] & ~roster.leaving) if len(roster) else roster.leaving.copy()
+    spoilt = np.zeros(len(roster.gangs), dtype=np.bool_)
+    spoilt[roster.gang[in_play & ~sound[roster.node]]] = True
+    return in_play & ~spoilt[roster.gang], sound
+
+
 def taking_problem(
     snapshot: Snapshot,
     roster: Roster,
@@ -66,20 +77,15 @@ def taking_problem(
     policy: Policy,
     mask_of: MaskOf,
     charge_of: Callable[[Member], Matrix],
-    now_seconds: float,
+    tiers: tuple[Tier, ...],
+    weights: Matrix,
 ) -> TakingProblem | None:
     """None where the problem cannot be put: what runs breaks rules of its own as it stands.
 
     ``may_move`` [G] are the running gangs that may be moved. ``charge_of`` is what one pod of the taker is charged.
     """
     free = roster.free + roster.room_on(roster.leaving)
-    sound: Mask = np.asarray((free >= 0).all(axis=1))
-    gives = (rights.lane >= 0) | may_move
-    in_play = gives[roster.gang] & ~roster.leaving
-    spoilt = np.zeros(len(roster.gangs), dtype=np.bool_)
-    spoilt[roster.gang[in_play & ~sound[roster.node]]] = True
-    in_play &= ~spoilt[roster.gang]
-    tiers, weights = costs_of(roster, rights, snapshot.resources, policy, now_seconds)
+    in_play, sound = in_play_of(roster, rights, may_move)
     seats = _seats(roster, in_play, weights, rights, may_move)
     asks = [_standing_gang(roster, seat, may_move) for seat in seats]
     free = np.where(sound[:, None], free, 0) + roster.room_on(in_play)
@@ -100,7 +106,7 @@ def taking_problem(
         queue_rooms=rooms,
         queue_of_gang={each.key: order[each.queue] for each in everything if each.queue in order},
         neighbours=snapshot.neighbours,
-        devices=_devices(snapshot, roster, in_play | roster.leaving),
+        devices=devices_without(snapshot, roster, in_play | roster.leaving),
         standing=tuple(each for each in snapshot.standing if each.gang not in staying),
         alike=~np.isin(np.arange(len(snapshot.nodes)), roster.node[in_play]),
     )
@@ -263,8 +269,9 @@ def _standing_by_queue(snapshot: Snapshot, roster: Roster, in_play: Mask) -> dic
     return found
 
 
-def _devices(snapshot: Snapshot, roster: Roster, gone: Mask) -> Matrix | None:
-    """The states of devices once nobody stands who may go."""
+def devices_without(snapshot: Snapshot, roster: Roster, gone: Mask) -> Matrix | None:
+    """The states of devices once these pods are gone. Where more was promised on a node than is there now, what goes
+    free is less by that much: the places of those who wait for it are taken."""
     if snapshot.devices is None:
         return None
     devices = snapshot.devices.copy()
@@ -275,8 +282,17 @@ def _devices(snapshot: Snapshot, roster: Roster, gone: Mask) -> Matrix | None:
         by_node.setdefault(int(roster.node[number]), []).append(number)
     for row, pods in by_node.items():
         uses = [use for pod in pods for use in roster.pods[pod].devices]
-        whole = int(roster.room[pods, gpu].sum()) - sum(use.milli for use in uses)
-        devices[row] = without_uses(devices[row], uses, whole, slots_of(kinds[row]))
+        in_all = int(roster.room[pods, gpu].sum())
+        whole = in_all - sum(use.milli for use in uses)
+        states = without_uses(devices[row], uses, whole, slots_of(kinds[row]))
+        if (states <= DEVICE_MILLI).all():
+            over = int(states.sum()) - max(0, int(roster.free[row, gpu]) + in_all)
+            freed = states - np.minimum(devices[row], DEVICE_MILLI)
+            for index in np.argsort(-freed, kind="stable").tolist():
+                less = min(max(0, over), int(states[index]))
+                states[index] -= less
+                over -= less
+        devices[row] = states
     return devices
 
 

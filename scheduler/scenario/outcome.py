@@ -25,13 +25,14 @@ class Changes:
     @classmethod
     def of(cls, plan: Plan, plans: Mapping[GangKey, GangPlan]) -> Changes:
         placed: dict[str, Spots] = {}
-        evicted: Counter[str] = Counter()
+        victims: dict[str, None] = {}
         moved: dict[str, Spots] = {}
         for decision in plan.decisions:
             placed[plans[decision.gang].name] = _spots(decision.places)
-            evicted.update(gang_of_pod(victim.uid) for victim in decision.victims)
+            victims |= dict.fromkeys(victim.uid for victim in decision.victims)
             for move in decision.moves:
                 moved.setdefault(plans[move.gang].name, Counter()).update(_spots(move.places))
+        evicted = Counter(gang_of_pod(uid) for uid in victims)  # several may wait for one that goes once
         return cls(placed, dict(evicted), moved)
 
     def nodes(self, gang: str, members: Iterable[str] | None = None) -> Counter[str]:

@@ -1,0 +1,191 @@
+"""How long deciding takes where running work has to give way, on a full fleet of 500 nodes x 8 GPUs.
+
+Five worlds, after the scale tests of KAI-Scheduler (its published seconds are of whole runs, from first create to last
+bind; ours are of deciding alone): one queue uses everything and is guaranteed nothing, another is guaranteed what it
+asks for. The last world is not full: every node runs one small pod, and gangs need whole nodes.
+
+    python -m tests.bench.taking [--world NAME ...] [--nodes 500] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, process_time
+from typing import Any
+
+import numpy as np
+
+from scheduler.core.decide import decide
+from scheduler.core.drive import run
+from scheduler.model.cluster import Node, NodeTable, Snapshot
+from scheduler.model.plan import Plan
+from scheduler.model.policy import Policy
+from scheduler.model.queue import Queue, Quota
+from scheduler.model.resources import GPU, from_quantities, vector
+from scheduler.model.running import Running, RunningPod
+from scheduler.model.shape import Shape
+from scheduler.model.work import Branch, Gang, Member, group_key, single_key
+from scheduler.solver.improve import solve
+from scheduler.solver.problem import SolveRequest, SolveResult
+from tests.bench.measure import machine, write_json
+
+RESOURCES = ("cpu", "memory", GPU, "pods")
+NODE_GPUS = 8
+NOW_SECONDS = 7200.0
+
+
+@dataclass(frozen=True)
+class World:
+    """``running`` are the GPUs of the pods on each node; ``gangs`` of ``pods`` pods wait (one pod: without a group)."""
+
+    running: tuple[int, ...]
+    gangs: int
+    pods: int
+    gpus: int
+    kai_seconds: float
+    guaranteed: bool = True
+
+
+WORLDS: Mapping[str, Callable[[int], World]] = {
+    "4,000 one-GPU jobs reclaim": lambda nodes: World((1,) * 8, nodes * 8, 1, 1, 694),
+    "one 250-pod gang reclaims half": lambda nodes: World((1,) * 8, 1, nodes // 2, 8, 102),
+    "one 500-pod gang reclaims all": lambda nodes: World((8,), 1, nodes, 8, 85),
+    "50 gangs of 10 pods reclaim": lambda nodes: World((1,) * 8, 50, nodes // 50, 8, 717),
+    "consolidation for 41 gangs of 10": lambda nodes: World((1,), 41, nodes // 50, 8, 456, guaranteed=False),
+}
+
+
+def snapshot(world: World, nodes: int) -> Snapshot:
+    allocatable = from_quantities({"cpu": "96", "memory": "1Ti", GPU: NODE_GPUS, "pods": 110})
+    table = NodeTable.of(tuple(Node(f"n{row:04}", {}, allocatable) for row in range(nodes)))
+    capacity = np.tile(vector(allocatable, RESOURCES), (nodes, 1))
+    shapes = {
+        gpus: Shape((("cpu", 1000 * gpus), (GPU, 1000 * gpus), ("pods", 1))) for gpus in (*world.running, world.gpus)
+    }
+    free = capacity.copy()
+    running = []
+    for row, node in enumerate(table.nodes):
+        for number, gpus in enumerate(world.running):
+            uid = f"{row}-{number}"
+            free[row] -= vector(shapes[gpus].requests, RESOURCES)
+            running.append(
+                Running(
+                    key=single_key(uid),
+                    name=uid,
+                    queue="old",
+                    priority=50,
+                    members=(Member("pod", shapes[gpus], 1, 1),),
+                    branches=(Branch("", -1, minimum=1),),
+                    pods=(RunningPod(uid, "old", uid, node.name, "pod"),),
+                    single=True,
+                )
+            )
+    waiting = []
+    shape = shapes[world.gpus]
+    for number in range(world.gangs):
+        single = world.pods == 1
+        waiting.append(
+            Gang(
+                key=single_key(f"w{number}") if single else group_key("new", f"g{number:03}"),
+                name=f"g{number:03}",
+                queue="new",
+                priority=50,
+                arrived_seconds=float(number),
+                members=(Member("pod", shape, world.pods, world.pods),),
+                branches=(Branch("", -1, minimum=world.pods),),
+                single=single,
+            )
+        )
+    everything = int(capacity[:, RESOURCES.index(GPU)].sum())
+    queues = {
+        "old": Queue("old", quotas=(Quota(GPU, guaranteed=0 if world.guaranteed else everything),)),
+        "new": Queue(
+            "new", created_seconds=1.0, quotas=(Quota(GPU, guaranteed=everything if world.guaranteed else 0),)
+        ),
+    }
+    use = capacity.sum(axis=0) - free.sum(axis=0)
+    return Snapshot(
+        version=1,
+        resources=RESOURCES,
+        nodes=table,
+        capacity=capacity,
+        free=free,
+        gangs=tuple(waiting),
+        queues=queues,
+        use={"old": use},
+        use_by={("old", "", False): use},
+        topologies={},
+        running=tuple(running),
+    )
+
+
+def measure(world: World, nodes: int) -> dict[str, Any]:
+    picture = snapshot(world, nodes)
+    policy = Policy()
+    began, began_cpu = monotonic(), process_time()
+    stages: dict[str, float] = {}
+    last = began
+
+    def mark(stage: str) -> None:
+        nonlocal last
+        now = monotonic()
+        stages[stage] = stages.get(stage, 0.0) + now - last
+        last = now
+
+    plan = run(decide(picture, policy, NOW_SECONDS, policy.budget, mark=mark), _solved)
+    return {
+        "seconds": monotonic() - began,
+        "cpu_seconds": process_time() - began_cpu,
+        "stages": stages,
+        "placed": sum(each.count for decision in plan.decisions for place in decision.places for each in place.nodes),
+        "asked": world.gangs * world.pods,
+        "evicted": len({victim.uid for decision in plan.decisions for victim in decision.victims}),
+        "moved": sum(len(move.pods) for decision in plan.decisions for move in decision.moves),
+        "gap": _gap(plan),
+    }
+
+
+def _solved(request: SolveRequest) -> SolveResult:
+    return list(solve(request, clock=monotonic))[-1]
+
+
+def _gap(plan: Plan) -> float | None:
+    """The largest share by which any cost of any decision may be above the least possible; None: not known."""
+    gaps = [0.0]
+    for decision in plan.decisions:
+        if decision.taken is None or decision.taken.proven:
+            continue
+        for score in decision.taken.costs:
+            if score.value and score.bound is None:
+                return None
+            gaps.append((score.value - (score.bound or 0)) / min(-1, score.value))
+    return max(gaps)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--world", choices=list(WORLDS), nargs="+", default=list(WORLDS))
+    parser.add_argument("--nodes", type=int, default=500)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    print(machine())
+    rows = []
+    for name in arguments.world:
+        world = WORLDS[name](arguments.nodes)
+        result = measure(world, arguments.nodes)
+        rows.append({"world": name, "kai_seconds": world.kai_seconds, **result})
+        gap = "?" if result["gap"] is None else f"{100 * result['gap']:.2f} %"
+        print(
+            f"{name:34} {result['seconds']:6.2f} s (CPU {result['cpu_seconds']:.2f})  placed {result['placed']:4} of "
+            f"{result['asked']:4}  evicted {result['evicted']:4}  moved {result['moved']:4}  gap {gap}  "
+            f"KAI, end to end: {world.kai_seconds:.0f} s  { ({k: round(v, 2) for k, v in result['stages'].items()}) }"
+        )
+    if arguments.json:
+        write_json(arguments.json, {"machine": machine(), "rows": rows})
+
+
+if __name__ == "__main__":
+    main()
