@@ -360,7 +360,7 @@ class _Taker:
             problem.built, start, self._share, self._policy.limits.model_variables, "taking"
         )
         found.solves.append(end)
-        if end.end in ("skipped", "failed"):  # nobody was there to search
+        if known is None and end.end in ("skipped", "failed"):  # nobody was there to search
             found.changes_seconds = min(found.changes_seconds, SOLVER_RETRY_SECONDS)
         costs = tuple(_in_all(score, own) for score, own in zip(end.scores, stay, strict=True) if _is_cost(score))
         proven = all(score.bound is not None and score.bound <= score.value for score in costs)

@@ -151,14 +151,30 @@ gangs:
     assert (len(later.decisions), later.again_at_seconds) == (1, None)
 
 
-def test_without_a_solver_it_is_tried_again_soon(tmp_path: Path) -> None:
+SOLVERLESS = """
+nodes: {n0: 2}
+queues: {a: {guaranteed: 0}, b: {guaranteed: 2}}
+gangs:
+- {name: a0, queue: a, gpu: 2, on: n0}
+"""
+
+
+def without_a_solver(tmp_path: Path, text: str) -> Plan:
     path = tmp_path / "world.yaml"
-    path.write_text(
-        "id: unit/world\nsource: by hand\ntag: S\nnodes: {n0: 2}\nqueues: {a: {guaranteed: 0}, b: {guaranteed: 2}}\n"
-        "gangs:\n- {name: a0, queue: a, gpu: 2, on: n0}\n- {name: b0, queue: b, gpu: 2}\n"
-    )
+    path.write_text("id: unit/world\nsource: by hand\ntag: S\n" + text)
     (row,) = load(path)
-    plan = run(decide(to_snapshot(row.scenario), Policy(), 50.0, BUDGET), greedy_only)
+    return run(decide(to_snapshot(row.scenario), Policy(), 50.0, BUDGET), greedy_only)
+
+
+def test_room_is_made_without_a_solver_where_nothing_but_room_is_asked_for(tmp_path: Path) -> None:
+    (decision,) = without_a_solver(tmp_path, SOLVERLESS + "- {name: b0, queue: b, gpu: 2}").decisions
+    assert victims(decision) == ["a0"]
+    assert decision.taken is not None and decision.taken.proven
+
+
+def test_what_needs_a_solver_is_tried_again_soon(tmp_path: Path) -> None:
+    tree = "- {name: b0, queue: b, gpu: 1, subgroups: [{name: s0, pods: 1}, {name: s1, pods: 1}]}"
+    plan = without_a_solver(tmp_path, SOLVERLESS + tree)
     assert not plan.decisions
     assert plan.again_at_seconds is not None
     assert 50.0 < plan.again_at_seconds <= 60.0
