@@ -169,7 +169,8 @@ def without_a_solver(tmp_path: Path, text: str) -> Plan:
 def test_room_is_made_without_a_solver_where_nothing_but_room_is_asked_for(tmp_path: Path) -> None:
     (decision,) = without_a_solver(tmp_path, SOLVERLESS + "- {name: b0, queue: b, gpu: 2}").decisions
     assert victims(decision) == ["a0"]
-    assert decision.taken is not None and decision.taken.proven
+    assert decision.taken is not None
+    assert decision.taken.proven
 
 
 def test_what_needs_a_solver_is_tried_again_soon(tmp_path: Path) -> None:
