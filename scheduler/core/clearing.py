@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from scheduler.core.evictor import Evictor
 from scheduler.core.explain import Reason, sentence
-from scheduler.core.giving_way import NO_GANG, gang_of_pod, victim_of
+from scheduler.core.giving_way import NO_GANG, GivingWay, gang_of_pod, victim_of
 from scheduler.core.over_limit import best_subset
 from scheduler.core.store import Store, taken_by
 from scheduler.model.effects import Effect
@@ -33,12 +33,14 @@ class Clearing:
         self,
         store: Store,
         evictor: Evictor,
+        giving_way: GivingWay,
         taking: Taking,
         stale: Callable[[float], Mapping[str, Refusal]],
         given: Callable[[Pod], bool],
     ) -> None:
         self._store = store
         self._evictor = evictor
+        self._giving_way = giving_way
         self._taking = taking
         self._stale = stale
         self._given = given
@@ -52,6 +54,7 @@ class Clearing:
         leaving = self._leaving(now_seconds)
         record = Assignment(0, "", 0.0, victims=tuple(victim_of(pod) for pod, _ in leaving.values()))
         self._store.notices.serve(NO_GANG, record if leaving else None)
+        self._giving_way.for_nobody = {uid: reason for uid, (_, reason) in leaving.items()}
         return [
             effect
             for pod, reason in leaving.values()

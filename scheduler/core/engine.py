@@ -62,7 +62,9 @@ class Engine:
         self._gangs = Gangs(
             self.store, self._binder, self._voice, self._admission, gang_claims, self._evictor, giving_way, policy
         )
-        self._clearing = Clearing(self.store, self._evictor, policy.taking, self._gangs.stale, self._gangs.has_given)
+        self._clearing = Clearing(
+            self.store, self._evictor, giving_way, policy.taking, self._gangs.stale, self._gangs.has_given
+        )
         self._singles: dict[str, Gang] = {}
         self._adopted: dict[str, str] = {}
         """Single pods (by UID) that have a PodGroup of ours, and its name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scheduler.core.explain import Reason
 from scheduler.core.store import Store
-from scheduler.model.effects import Effect, Evict, MarkEvicted
+from scheduler.model.effects import Effect, Evict, MarkEvicted, Tell
 from scheduler.model.events import Failed
 from scheduler.model.plan import Refusal
 from scheduler.model.policy import Patience
@@ -78,6 +78,8 @@ class Evictor:
         if isinstance(effect, Evict):
             self._accepted[effect.uid] = None
             self._refused.pop(effect.uid, None)
+            told = Tell("Pod", effect.namespace, effect.name, effect.uid, effect.reason, "Evicting", effect.message)
+            self._outbox.append(told)
             return
         evict = Evict(effect.namespace, effect.name, effect.uid, effect.gang, effect.reason, effect.message)
         self._outbox.append(self._send(evict))

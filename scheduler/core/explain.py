@@ -206,6 +206,12 @@ def reason_to_leave(
     return Reason(word, f"gives its place to {beneficiary}{under}{_price(taken)}")
 
 
+def loss_words(gang: GangKey, pods: int, reason: Reason) -> tuple[str, str]:
+    """(for the gang, for its queue) that some of its pods leave."""
+    count = "one pod" if pods == 1 else f"{pods} pods"
+    return f"{count}: {reason.sentence}", f"{count} of {gang}: {reason.sentence}"
+
+
 def _price(taken: Taken | None) -> str:
     """What the whole decision costs, and whether it is known to be the least."""
     if taken is None:

@@ -12,7 +12,7 @@ from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
 from scheduler.core.devices import Uses
 from scheduler.core.evictor import Evictor
-from scheduler.core.explain import Reason, reason_to_leave
+from scheduler.core.explain import Reason, loss_words, reason_to_leave
 from scheduler.core.gang_claims import NOBODY, GangClaims, Seats
 from scheduler.core.gang_state import GangState, Giving, GroupWrite, needs_time
 from scheduler.core.giving_way import NO_GANG, GivingWay, gang_of_pod, victim_of
@@ -247,10 +247,8 @@ class Gangs:
         state = self._state(key)
         group = self._store.groups.get(key)
         pods = self._store.members_of.get(key, {})
-        if state.made or (group is not None and group.for_pod):
-            step = self._serve_made(state, group)
-            if step is not None:
-                return step
+        if state.made:
+            return self._commit_made(state, group)
         if group is None:
             return self._without_group(key, state, pods, now_seconds)
         self._count(key)
@@ -266,6 +264,9 @@ class Gangs:
         if state.giving is not None:
             self._settle(key, state)
             return self._give_way(key, state, group, queue)
+        overtaken = self._giving_way.overtaken(key, record) if record is not None and state.committing is None else None
+        if overtaken:
+            return self._fall_back(key, state, group, queue, overtaken)
         if record is not None and state.committing is None:
             lost = self._losing(key, state, group, now_seconds)
             if lost is not None:
@@ -277,6 +278,8 @@ class Gangs:
         effects = self._prepare_and_bind(key, state, group, pods, queue, now_seconds) if record is not None else []
         if record is not None and not effects and state.flight is None:
             effects = self._readmit(key, state, group, queue) or self._shrink(key, state, group, now_seconds)
+        if group.for_pod and state.flight is None:
+            effects += self._drop_made(state, group)
         if not effects or state.flight is None:
             self._queue_up(key, state, group, pods, queue, now_seconds)
             effects += self._say(key, state, group, now_seconds)
@@ -349,11 +352,48 @@ class Gangs:
         assert state.giving is not None
         if not any(self._giving_way.may_go(uid, key) for uid in state.giving.gives):
             return []
-        rest = state.giving.rest
-        if rest is None:
+        rest, gives = state.giving.rest, tuple(state.giving.gives)
+        if rest is not None:
+            effects = self._commit(key, state, group, rest, queue)
+        else:
             # A successor is to see that the rest of a stale gang has to go.
-            return self._release(key, state, group, Phase.DEGRADED if state.stale else Phase.QUEUED, evicted=True)
-        return self._commit(key, state, group, rest, queue)
+            after = Phase.DEGRADED if state.stale else Phase.QUEUED
+            effects = self._release(key, state, group, after, evicted=True)
+        return effects + (self._tell_loss(group, queue, gives) if state.flight is not None else [])
+
+    def _fall_back(
+        self, key: GangKey, state: GangState, group: PodGroup, queue: str, overtaken: Counter[Spot]
+    ) -> list[Effect]:
+        """Give places up that a newer record has taken."""
+        assert state.record is not None
+        self._settle(key, state)
+        if not self._taken(key):
+            return self._release(key, state, group, Phase.QUEUED, evicted=True)
+        less = places_of(spots(state.record.places) - overtaken)
+        return self._commit(key, state, group, msgspec.structs.replace(state.record, places=less), queue)
+
+    def _tell_loss(self, group: PodGroup, queue: str, gives: tuple[str, ...]) -> list[Effect]:
+        """Say on a gang and on its queue that pods of it leave, and why."""
+        reason = next((why for uid in gives if (why := self._why(uid)) is not None), None)
+        if reason is None:
+            return []
+        own, theirs = loss_words(group.key, len(gives), reason)
+        told: list[Effect] = [Tell("PodGroup", group.namespace, group.name, group.uid, reason.word, "Evicting", own)]
+        found = self._store.queues.get(queue)
+        if found is not None:
+            told.append(Tell("Queue", "", found.name, found.uid, reason.word, "Evicting", theirs))
+        return told
+
+    def _why(self, uid: str) -> Reason | None:
+        """Why a pod that was given notice leaves."""
+        pod = self._store.pods.get(uid)
+        for by in self._store.notices.by(uid, besides=None if pod is None else gang_of_pod(pod)):
+            state = self._states.get(by)
+            if by == NO_GANG:
+                return self._giving_way.for_nobody.get(uid)
+            if pod is not None and state is not None and state.record is not None:
+                return self._reason(by, state, state.record, pod)
+        return None
 
     def has_given(self, pod: Pod) -> bool:
         """Whether a pod's gang goes on without it by its own record, so that it may be evicted."""
@@ -405,7 +445,7 @@ class Gangs:
         assert state.resolved is not None
         if group.suspend or group.leaving or state.resolved.mismatches:
             return Phase.QUEUED
-        if not self._still_good(state, state.record):
+        if not self._still_good(key, state, state.record):
             return Phase.QUEUED
         patience = self._policy.patience.pods_missing_seconds
         waited_seconds = now_seconds - max(state.record.decided_at_seconds, state.left_seconds)
@@ -417,7 +457,7 @@ class Gangs:
             return Phase.QUEUED
         return None
 
-    def _still_good(self, state: GangState, record: Assignment) -> bool:
+    def _still_good(self, key: GangKey, state: GangState, record: Assignment) -> bool:
         """Whether the recorded places can still be taken: now, or once those who are to leave have left."""
         assert state.resolved is not None
         shapes, labels = state.resolved.shapes, state.resolved.labels
@@ -428,6 +468,7 @@ class Gangs:
             )
         return all(
             self._admission.holds(node, shapes.get(member), labels.get(member))
+            or (bool(record.victims or record.moves) and self._giving_way.overtakes(key, record, node))
             for member, node, _ in spots(record.places)
         )
 
@@ -812,20 +853,19 @@ class Gangs:
         made = MakeGroup(pod.namespace, name, pod.name, pod.uid, gang.queue, pod.preemptible, pod.topology)
         return self._send(state, made)
 
-    def _serve_made(self, state: GangState, group: PodGroup | None) -> list[Effect] | None:
-        """The next step of a PodGroup that we make for a single pod; None where nothing is special about it."""
-        if state.flight is not None:
+    def _commit_made(self, state: GangState, group: PodGroup | None) -> list[Effect]:
+        """The PodGroup that we make for a single pod is there: the decision that it was made for is written into it."""
+        if group is None or state.flight is not None or state.committing is None:
             return []
-        if state.made:
-            if group is None or state.committing is None:
-                return []
-            state.made = False
-            return self._send(state, Commit(group.namespace, group.name, state.version, state.committing))
-        assert group is not None
+        state.made = False
+        return self._send(state, Commit(group.namespace, group.name, state.version, state.committing))
+
+    def _drop_made(self, state: GangState, group: PodGroup) -> list[Effect]:
+        """A PodGroup that we made for a single pod goes when the pod runs, or is gone."""
         served = state.record is not None and state.phase is Phase.RUNNING and not state.departing
-        if (served or group.for_pod not in self._store.pods) and not group.leaving:
-            return self._send(state, DropGroup(group.namespace, group.name, group.uid))
-        return None
+        if not (served or group.for_pod not in self._store.pods) or group.leaving:
+            return []
+        return self._send(state, DropGroup(group.namespace, group.name, group.uid))
 
     def _count_givers(self) -> None:
         """Those who give way reserve no more than what is left to them, from this very moment on."""
@@ -1029,7 +1069,7 @@ class Gangs:
             return []
         running = state.phase is Phase.RUNNING
         scheduled = self._taken(key).total()
-        status = group_status(group, state.phase, scheduled, saying, self._store, now_seconds)
+        status = group_status(group, state.phase, scheduled, saying, self._store, now_seconds, state.leaving)
         if state.written is None:
             state.written = as_written(group)
         if says_the_same(status, state.written):
@@ -1043,9 +1083,9 @@ class Gangs:
         return effects
 
     def _prepares_for_long(self, state: GangState, now_seconds: float) -> bool:
-        """Whether claims keep a gang waiting so long that its status says so; most are bound sooner than that."""
+        """Whether claims or leaving pods keep a gang waiting so long that its status says so; most are not as slow."""
         decided = 0.0 if state.record is None else state.record.decided_at_seconds
-        return state.awaits_claims and now_seconds - decided >= PREPARING_WORDS_SECONDS
+        return (state.awaits_claims or state.leaving > 0) and now_seconds - decided >= PREPARING_WORDS_SECONDS
 
     def _node_count(self, record: Assignment | None) -> int:
         return 0 if record is None else len({node for _, node, _ in spots(record.places)})

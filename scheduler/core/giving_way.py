@@ -51,6 +51,8 @@ class GivingWay:
         self._evictor = evictor
         self._policy = policy
         self._cleared: dict[GangKey, None] = {NO_GANG: None}
+        self.for_nobody: dict[str, Reason] = {}
+        """Why pods (by UID) leave that leave for nobody."""
 
     # -- the beneficiary -------------------------------------------------------------------------------------------
 
@@ -143,6 +145,40 @@ class GivingWay:
         victims = dict.fromkeys((*self.still_leaving(record), *(named[uid] for uid in gives if uid in named)))
         return msgspec.structs.replace(record, places=places_of(wanted), victims=tuple(victims), moves=())
 
+    def overtaken(self, key: GangKey, record: Assignment) -> Counter[Spot]:
+        """Open places of a record that a newer one has taken, whose victims are gone, while a node cannot hold both.
+
+        Only after a crash: the pods that would have told which places were theirs had left before this gang's record
+        was shortened. The newer decision counts.
+        """
+        found: Counter[Spot] = Counter()
+        takers = [by for by in self._store.notices.beneficiaries if by != key] if self._store.notices else []
+        if not takers:
+            return found
+        taken = {
+            node
+            for by in takers
+            if (book := self._store.books.get(by)) is not None
+            and book.record is not None
+            and _age(book.record) > _age(record)
+            and not self.awaited(book.record)
+            for _, node, _ in self._store.open_spots(by)
+        }
+        for spot, count in self._store.open_spots(key).items():
+            if spot[1] in taken and bool((self._store.free_on(spot[1]) < 0).any()):
+                found[spot] = count
+        return found
+
+    def overtakes(self, key: GangKey, record: Assignment, node: str) -> bool:
+        """Whether room is short on a node because of an older record that will give its open places there up."""
+        return any(
+            book.record is not None
+            and by != key
+            and _age(book.record) < _age(record)
+            and any(where == node for _, where, _ in self._store.open_spots(by))
+            for by, book in self._store.books.items()
+        )
+
     def departing(self, key: GangKey, record: Assignment | None, pods: Mapping[str, Pod]) -> set[str]:
         """The pods that still take room and are no part of their gang any more: it has given them up, or has given up
         all its places. It goes on without them."""
@@ -156,6 +192,11 @@ class GivingWay:
 
 def gang_of_pod(pod: Pod) -> GangKey | None:
     return group_key(pod.namespace, pod.group) if pod.group and pod.ours else None
+
+
+def _age(record: Assignment) -> tuple[int, int]:
+    """The order of decisions: by leader, then by the snapshot they were made from."""
+    return record.epoch, int(record.made_from) if record.made_from.isdigit() else 0
 
 
 def _name(pod: Pod) -> str:

@@ -36,6 +36,11 @@ class Notices:
     def __bool__(self) -> bool:
         return bool(self._by_pod)
 
+    @property
+    def beneficiaries(self) -> tuple[GangKey, ...]:
+        """The gangs whose records name anybody."""
+        return tuple(self._by_gang)
+
     def given(self, uid: str) -> bool:
         """Whether any record names a pod."""
         return uid in self._by_pod

@@ -13,15 +13,22 @@ MESSAGE_CHARACTERS = 1000
 
 
 def group_status(
-    group: PodGroup, phase: Phase, scheduled: int, saying: Saying | None, store: Store, now_seconds: float
+    group: PodGroup,
+    phase: Phase,
+    scheduled: int,
+    saying: Saying | None,
+    store: Store,
+    now_seconds: float,
+    leaving: int = 0,
 ) -> GroupStatus:
-    """The status as it should stand; conditions keep the moment of their last change."""
+    """The status as it should stand; conditions keep the moment of their last change. ``leaving`` pods have to go
+    before its places are free."""
     text = "" if saying is None else saying.text[:MESSAGE_CHARACTERS]
     cause = "" if saying is None else saying.verdict.cause.value
     invalid = saying is not None and saying.verdict.cause is Cause.INVALID
     wanted = [
         ("Accepted", "False" if invalid else "True", _code(saying) if invalid else "Valid", text if invalid else ""),
-        _scheduled(phase, cause, text),
+        _scheduled(phase, cause, text, leaving),
     ]
     if phase is Phase.DEGRADED:
         wanted.append(("Degraded", "True", "PodsLost", "pods were lost; their places are kept for replacements"))
@@ -47,7 +54,7 @@ def group_status(
     )
 
 
-def _scheduled(phase: Phase, cause: str, text: str) -> tuple[str, str, str, str]:
+def _scheduled(phase: Phase, cause: str, text: str, leaving: int) -> tuple[str, str, str, str]:
     match phase:
         case Phase.RUNNING:
             return ("Scheduled", "True", "Placed", "")
@@ -56,7 +63,8 @@ def _scheduled(phase: Phase, cause: str, text: str) -> tuple[str, str, str, str]
         case Phase.DEGRADED:
             return ("Scheduled", "False", "PodsLost", "")
         case Phase.PREPARING:
-            return ("Scheduled", "False", "Preparing", "volume claims of its pods are not bound yet")
+            waits = f"{leaving} pods have to leave first" if leaving else "volume claims of its pods are not bound yet"
+            return ("Scheduled", "False", "Preparing", waits)
         case _:
             return ("Scheduled", "False", cause or "Binding", text)
 

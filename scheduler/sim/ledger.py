@@ -66,6 +66,9 @@ class Ledger:
             for pod in self._objects.all("pods"):
                 key = (pod["metadata"]["namespace"], _label(pod, names.LABEL_POD_GROUP))
                 self._by_group.setdefault(key, []).append(pod)
+        alone = _made_for(group)
+        if alone:
+            return [pod for pod in self._objects.all("pods") if pod["metadata"]["uid"] == alone]
         return self._by_group.get((group["metadata"]["namespace"], group["metadata"]["name"]), [])
 
     def taken(self, group: Object) -> Spots:
@@ -164,6 +167,8 @@ def minimum(group: Object) -> int:
 
 def member_of(pod: Object, group: Object) -> str:
     """By the pod's label, else the only member there is."""
+    if _made_for(group):
+        return "pod"
     label = _label(pod, names.LABEL_SUBGROUP)
     members = group["spec"].get("members", [])
     return label or (members[0]["name"] if len(members) == 1 else "")
@@ -185,6 +190,11 @@ def _sum_of_containers(spec: dict[str, Any]) -> Amounts:
         for resource, text in container.get("resources", {}).get("requests", {}).items():
             total[resource] += amount(resource, text)
     return total
+
+
+def _made_for(group: Object) -> str:
+    """The UID of the single pod that a PodGroup was made for by the scheduler; empty for all others."""
+    return str(group["metadata"].get("annotations", {}).get(names.ANNOTATION_FOR_POD, ""))
 
 
 def _label(body: Object, key: str) -> str:

@@ -59,11 +59,13 @@ def another_place(world: Simulation) -> None:
 class DeathAt:
     """Lets the process die the n-th time that a moment comes, counted over the whole world.
 
-    With the death comes a better place than the recorded one: a successor that decided anew would decide otherwise.
+    With the death comes a better place than the recorded one (where it ``betters``): a successor that decided anew
+    would decide otherwise.
     """
 
-    def __init__(self, world: Simulation, moment: Moment, count: int) -> None:
+    def __init__(self, world: Simulation, moment: Moment, count: int, *, betters: bool = True) -> None:
         self.died_in: Effect | None = None
+        self._betters = betters
         self._world = world
         self._moment = moment
         self._left = count
@@ -73,7 +75,8 @@ class DeathAt:
             self._left -= 1
             if self._left == 0:
                 self.died_in = effect
-                another_place(self._world)
+                if self._betters:
+                    another_place(self._world)
                 return True
         return False
 

@@ -284,6 +284,24 @@ def test_the_words_say_who_for_whom_under_which_permission_and_at_what_price() -
     )
 
 
+def test_the_pod_its_gang_and_its_queue_are_told() -> None:
+    bench = full(minimum=2)
+    take(bench, {"n1": 2}, "low-2", "low-3")
+    told = {(each.kind, each.name): (each.reason, each.message) for each in bench.performed(ef.Tell)}
+    why = "gives its place to team/high of queue default"
+    assert told["Pod", "low-2"] == ("Preempted", why)
+    assert told["PodGroup", "low"] == ("Preempted", f"2 pods: {why}")
+    assert told["Queue", "default"] == ("Preempted", f"2 pods of team/low: {why}")
+
+
+def test_a_long_wait_is_said_with_the_number_of_those_who_have_to_leave() -> None:
+    bench = full(minimum=2)
+    take(bench, {"n1": 2}, "low-2", "low-3")
+    bench.tick(4)
+    status = bench.performed(ef.WriteStatus)[-1].status
+    assert (status.phase, status.conditions[1].message) == ("Preparing", "2 pods have to leave first")
+
+
 def test_a_withdrawn_decision_leaves_its_victims_where_they_are() -> None:
     bench = full(minimum=2)
     bench.lose = [ef.MarkEvicted]
