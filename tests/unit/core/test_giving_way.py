@@ -9,11 +9,12 @@ import msgspec
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
 from scheduler.model.plan import Decision, Loss, Taken, TierScore
+from scheduler.model.policy import Taking
 from scheduler.model.relations import LabelSet
 from scheduler.model.running import Guard
 from scheduler.model.selector import Requirement
 from scheduler.model.work import GangKey, Move, NodeCount, Place, Pod, PodGroup, Victim, group_key
-from tests.unit.core.world import Bench, group, node, pod
+from tests.unit.core.world import TALKATIVE, Bench, group, node, pod
 
 LOW, HIGH = group_key("team", "low"), group_key("team", "high")
 
@@ -130,7 +131,7 @@ def test_the_surplus_that_comes_back_waits_for_other_room() -> None:
 
 def moving() -> Bench:
     """`low` of 2 stands on n1 and `wall` of 2 on n2; `high` of 4 wants one node for itself: `low` is to move to n2."""
-    bench = Bench(node("n1", 4))
+    bench = Bench(node("n1", 4), policy=msgspec.structs.replace(TALKATIVE, taking=Taking(moves=False)))
     bench.see(*gang("low", 2))
     bench.tell(ev.NodeSeen(node("n1", 4, unschedulable=True)), ev.NodeSeen(node("n2", 4)))
     bench.see(*gang("wall", 2))
