@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from math import inf
 
 import msgspec
@@ -19,7 +19,8 @@ from scheduler.core.contest import contest
 from scheduler.core.devices import after_uses
 from scheduler.core.draft import Draft
 from scheduler.core.drive import Deciding, Part
-from scheduler.core.entitled import Entitlements
+from scheduler.core.entitled import Entitled, Entitlements
+from scheduler.core.queue_rules import counts_users, queue_rules, serves_strictly
 from scheduler.core.ranking import flavors_of, turns
 from scheduler.core.reasons import Reasons
 from scheduler.core.shares import QueueTree, admission_trouble, shares, tree_troubles
@@ -128,15 +129,18 @@ def _decide(
     verdicts: dict[GangKey, Verdict] = {}
     admitted = _as_seen(_admit(snapshot, verdicts), snapshot.neighbours, verdicts)
     snapshot = replace(snapshot, neighbours=with_coming(snapshot.neighbours, admitted))
-    order = turns(
-        admitted,
-        snapshot,
-        policy,
+    entitled = cache(
         lambda: memory.entitlements.of(
             snapshot, admitted, flavors_of(snapshot.nodes, partial(memory.masks.of, snapshot))
-        ),
+        )
     )
-    asks, left_out = window(order, policy.limits, strict=policy.entitlement.order == "strict")
+    asks, left_out = window(
+        turns(admitted, snapshot, policy, entitled),
+        policy.limits,
+        strict=policy.entitlement.order == "strict",
+        in_line=serves_strictly(snapshot.queues),
+        by_user=counts_users(snapshot.queues),
+    )
     for key in left_out:
         verdicts[key] = Verdict(Cause.OUTSIDE_WINDOW)
     if not asks:
@@ -146,7 +150,7 @@ def _decide(
     volumes = counted(snapshot, asks, found)
     if volumes is not None:
         asks, found = volumes.asks, volumes.found
-    built = _build(snapshot, volumes, policy, asks, found)
+    built = _build(snapshot, volumes, policy, asks, found, entitled)
     for key, refusals in built.refused.items():
         verdicts[key] = Verdict(Cause.INVALID, refusals)
     by_key = {ask.gang.key: ask for ask in asks}
@@ -174,7 +178,7 @@ def _decide(
         if waiting or left_out:
 
             def rebuild(asks: Sequence[Ask]) -> Built:
-                return _build(*_standing(snapshot, volumes, draft), policy, asks, found)
+                return _build(*_standing(snapshot, volumes, draft), policy, asks, found, entitled)
 
             variables_max = policy.limits.model_variables
             solve = yield from contest(snapshot.version, built, start, settled, draft, budget, variables_max, rebuild)
@@ -183,7 +187,8 @@ def _decide(
     decisions = draft.hand_out(draft.open)
     took = Took()
     if snapshot.running and draft.unserved:
-        took = yield from _take(snapshot, volumes, draft, policy, now_seconds, budget, memory)
+        behind = {gang for gang, front in built.problem.order if draft.waiting(front)}
+        took = yield from _take(snapshot, volumes, draft, behind, policy, now_seconds, budget, memory)
         decisions += tuple(took.decisions)
         mark("take")
     winners = tuple(decision.gang for decision in decisions[: policy.limits.explain_gangs])
@@ -203,17 +208,20 @@ def _take(
     snapshot: Snapshot,
     volumes: Counted | None,
     draft: Draft,
+    behind: Collection[int],
     policy: Policy,
     now_seconds: float,
     budget: SolverBudget,
     memory: Memory,
 ) -> Part[Took]:
-    """What still waits, in its order, may ask running work to give way."""
+    """What still waits, in its order, may ask running work to give way; not who is ``behind`` somebody that waits in
+    front of it."""
     standing, _ = _standing(snapshot, volumes, draft)
     waiting = [
         left
         for index in draft.unserved
-        if (left := unserved(draft.asks[index].gang, draft.asks[index].singles, draft.pods(index))) is not None
+        if index not in behind
+        and (left := unserved(draft.asks[index].gang, draft.asks[index].singles, draft.pods(index))) is not None
     ]
     entitled = memory.left.of(
         standing,
@@ -293,11 +301,12 @@ def _build(
     policy: Policy,
     asks: Sequence[Ask],
     found: Mapping[Shape, Eligibility],
+    entitled: Callable[[], Entitled],
 ) -> Built:
     gangs = [ask.gang for ask in asks]
     tree = QueueTree(snapshot.queues, snapshot.resources)
-    entitled = shares(tree, snapshot.use_by)
-    order = {name: index for index, name in enumerate(sorted(entitled))}
+    parts = shares(tree, snapshot.use_by, {gang.queue for gang in gangs})
+    order = {name: index for index, name in enumerate(sorted(parts))}
     flavors = snapshot.nodes.flavors
     firm = any(not gang.preemptible for gang in gangs)
     rooms = tuple(
@@ -310,15 +319,17 @@ def _build(
                 if (firm or not line.firm) and line.flavor in ("", *flavors)
             ),
         )
-        for _, share in sorted(entitled.items())
+        for _, share in sorted(parts.items())
     )
-    names = tuple(sorted(entitled))
+    names = tuple(sorted(parts))
     if volumes is not None:
         rooms, names = volumes.rooms(rooms, names)
+    resources = snapshot.resources if volumes is None else (*snapshot.resources, *volumes.names)
+    rules = queue_rules(snapshot, asks, names, resources, entitled)
     worth = worth_of(asks, snapshot.nodes, policy)
     return build(
         snapshot.nodes,
-        snapshot.resources if volumes is None else (*snapshot.resources, *volumes.names),
+        resources,
         np.maximum(
             snapshot.free if volumes is None else np.hstack([snapshot.free, volumes.free]), 0
         ),  # what others over-committed is simply full
@@ -335,6 +346,7 @@ def _build(
         devices=snapshot.devices,
         queue_of_gang={gang.key: order[gang.queue] for gang in gangs if gang.queue in order},
         standing=snapshot.standing,
+        queue_rules=rules,
     )
 
 

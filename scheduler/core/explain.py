@@ -77,6 +77,12 @@ _TEMPLATES = {
     ("queue-limit", "OverGuarantee"): (
         "needs {needed} {resource} and is not preemptible; queue {where} guarantees {offered} more for such work"
     ),
+    ("lendable", "NotLent"): (
+        "needs {needed} {resource}; queue {where} may take {offered} more: the rest is kept by those who do not lend it"
+    ),
+    ("counts", "TooManyGangs"): "queue {where} may hold {offered} more gangs",
+    ("counts", "TooMuch"): "needs {needed} {resource}; by the counts of queue {where} it may have {offered} more",
+    ("queue-order", "Waits"): "its queue serves strictly in order, and {where} is in front of it",
     ("queue-limit", "NotTogether"): "{offered} of its {needed} pods fit at once within the limit of queue {where}",
     ("filters", "NoEligibleNode"): "none of {where} may take its pods: {refused}",
     ("capacity", "NotEnough"): "needs {needed} {resource}; all nodes it may use have {offered} free{pods}",
@@ -227,6 +233,8 @@ def message(verdict: Verdict) -> str:
     match verdict.cause:
         case Cause.PLACED:
             return "placed"
+        case Cause.OUTRANKED if reasons:
+            return reasons
         case Cause.OUTRANKED:
             names = ", ".join(verdict.by[:3])
             more = f" and {len(verdict.by) - 3} more" if len(verdict.by) > 3 else ""

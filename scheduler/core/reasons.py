@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from scheduler.core.draft import Draft
-from scheduler.model.plan import Cause, Verdict
+from scheduler.model.plan import Cause, Refusal, Verdict
 from scheduler.model.policy import Limits, SolverBudget
 from scheduler.model.shape import Shape
-from scheduler.model.work import GangKey
+from scheduler.model.work import Gang, GangKey
 from scheduler.solver.blocking import Bounds, exact
 from scheduler.solver.build import Built
 from scheduler.solver.diagnose import Asking, Search, diagnose, fits_alone
@@ -63,6 +63,14 @@ class Reasons:
             self._fits[gang] = yield from fits_alone(self.built, gang, self._bounds, self._search)
         return self._fits[gang]
 
+    def _front(self, index: int, draft: Draft) -> Gang | None:
+        """Who stands in front of it without a place, in a queue that serves strictly in order."""
+        fronts = dict(self.built.problem.order)
+        found = fronts.get(index)
+        while found is not None and not draft.waiting(found):
+            found = fronts.get(found)
+        return None if found is None else draft.asks[found].gang
+
     def verdicts(self, draft: Draft, winners: tuple[GangKey, ...]) -> Asking[dict[GangKey, Verdict]]:
         """For every gang and every pod of a bundle that was handed no place. Nobody's place waits for them any more,
         so new work may cut their solves short."""
@@ -70,6 +78,11 @@ class Reasons:
         verdicts: dict[GangKey, Verdict] = {}
         for number, index in enumerate(draft.unserved):
             waiting = draft.waiting(index)
+            front = self._front(index, draft)
+            if front is not None:
+                refusal = Refusal("queue-order", "Waits", where=front.name)
+                verdicts.update(dict.fromkeys(waiting, Verdict(Cause.OUTRANKED, (refusal,), by=(front.key,))))
+                continue
             if number >= self._limits.explain_gangs:
                 verdict = Verdict(Cause.OUTRANKED, by=winners[:3])
             else:

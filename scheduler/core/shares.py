@@ -6,7 +6,7 @@ and a guarantee binds what is not preemptible. Who may borrow how much is `sched
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -48,15 +48,18 @@ class Share(msgspec.Struct, frozen=True):
     lines: tuple[Line, ...] = ()
 
 
-def shares(tree: QueueTree, use: Mapping[UseKey, Matrix]) -> dict[str, Share]:
-    """The share of every queue, from its limit and its subtree's use. ``use`` is per leaf, columns as in the tree."""
+def shares(tree: QueueTree, use: Mapping[UseKey, Matrix], leaves: Iterable[str] | None = None) -> dict[str, Share]:
+    """The share of every queue (or of these leaves and everything above them), from its limit and its subtree's use.
+    ``use`` is per leaf, columns as in the tree."""
     used: dict[UseKey, Matrix] = {}
     for (name, flavor, firm), amount in use.items():
         for ancestor in _line(tree.queues, name):
             for key in {(ancestor, each, only) for each in ("", flavor) for only in {False, firm}}:
                 used[key] = used.get(key, 0) + amount[: len(tree.resources)]
     found = {}
-    for name, queue in tree.queues.items():
+    wanted = tree.queues if leaves is None else {each: 0 for name in leaves for each in _line(tree.queues, name)}
+    for name in wanted:
+        queue = tree.queues[name]
         limit = _bounds(tree, queue, "", "limit")
         flavors = sorted({quota.flavor for quota in queue.quotas if quota.flavor})
         lines = [

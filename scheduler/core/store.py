@@ -15,15 +15,16 @@ import numpy as np
 from scheduler.core.census import Census
 from scheduler.core.devices import DeviceBook, Uses
 from scheduler.core.guards import GuardBook
+from scheduler.core.holdings import Holdings
 from scheduler.core.notices import Notices
 from scheduler.core.queue_use import QueueUse
 from scheduler.core.volumes import VolumeBook
-from scheduler.model.cluster import Node, NodeTable, Snapshot
+from scheduler.model.cluster import Holding, Node, NodeTable, Snapshot
 from scheduler.model.devices import DEVICE_MILLI, device_kind, slots_of
 from scheduler.model.events import PriorityClassSeen
 from scheduler.model.flavor import Flavor, flavor_of
 from scheduler.model.neighbours import NOBODY, Neighbours
-from scheduler.model.queue import Queue
+from scheduler.model.queue import Counts, Queue
 from scheduler.model.relations import LabelSet
 from scheduler.model.resources import CPU, GPU, MEMORY, PODS, Matrix, Resources, resources
 from scheduler.model.shape import Shape
@@ -135,6 +136,7 @@ class Store:
         self._foreign: Matrix = np.zeros((64, 4), dtype=np.int64)
         """Of ``_used``, what is in no queue."""
         self.flavors: dict[str, Flavor] = {}
+        self.holdings = Holdings()
         self._queue_use = QueueUse(self.queues, self.columns.widened)
         self.census = Census()
         self._devices = DeviceBook()
@@ -276,10 +278,10 @@ class Store:
         if before == charge:
             return
         if before is not None:
-            self._count(before, -1)
+            self._count(uid, before, -1)
             del self.charges[uid]
         if charge is not None:
-            self._count(charge, 1)
+            self._count(uid, charge, 1)
             self.charges[uid] = charge
         self.volumes.stand(uid, charge.node if charge is not None and charge.takes_room else "")
         self.version += 1
@@ -306,8 +308,9 @@ class Store:
         book.done[charge.member] += 1
         self._add_residual(book, charge, _residual(book, spot) - before)
 
-    def _count(self, charge: Charge, sign: int) -> None:
+    def _count(self, uid: str, charge: Charge, sign: int) -> None:
         if charge.takes_room:
+            self.holdings.add(charge.queue, charge.gang or uid, sign)
             self._add(
                 charge.node,
                 charge.queue,
@@ -329,6 +332,7 @@ class Store:
         """What a record still reserves on a spot grew or shrank because of one of its pods."""
         shape = book.shapes.get(charge.member, charge.shape)
         labels = book.labels.get(charge.member)
+        self.holdings.add(book.queue, charge.gang or "", times)
         self._add(charge.node, book.queue, shape, times, labels, devices=charge.devices, firm=book.firm)
 
     def _add(
@@ -440,22 +444,23 @@ class Store:
             book = self.book(key)
         if (book.record, book.queue, book.firm, book.shapes, book.labels) == (record, queue, firm, shapes, labels):
             return
-        self._reserve_all(book, -1)
+        self._reserve_all(key, book, -1)
         if record != book.record:
             _turn_page(book, record)
         book.record, book.queue, book.firm = record, queue, firm
         book.shapes, book.labels = dict(shapes), dict(labels)
         book.wanted = spots(record.places) if record is not None else Counter()
-        self._reserve_all(book, 1)
+        self._reserve_all(key, book, 1)
         if record is None and not book.taken.total():
             del self.books[key]
         self.version += 1
 
-    def _reserve_all(self, book: GangBook, sign: int) -> None:
+    def _reserve_all(self, key: GangKey, book: GangBook, sign: int) -> None:
         for spot in book.wanted:
             shape = book.shapes.get(spot[0])
             if shape is not None:
                 labels = book.labels.get(spot[0])
+                self.holdings.add(book.queue, key, sign * _residual(book, spot))
                 self._add(
                     spot[1], book.queue, shape, sign * _residual(book, spot), labels, devices=spot[2], firm=book.firm
                 )
@@ -490,11 +495,36 @@ class Store:
             use=self._queue_use.by_queue(),
             use_by=self._queue_use.by_key(),
             topologies=dict(self.topologies),
+            held_by=self._held_by(),
             foreign=self.columns.widened(self._foreign)[self._table_slots],
             neighbours=self._neighbours(gangs),
             volumes=self._facts_for(gangs),
             devices=self._device_states(gangs),
         )
+
+    def _held_by(self) -> dict[tuple[str, str], Holding]:
+        """What each user holds in each leaf; looked up only where some queue has counts."""
+        if all(queue.counts == Counts() for queue in self.queues.values()):
+            return {}
+        amounts: dict[tuple[str, str], dict[str, int]] = {}
+        if any(queue.counts.user_resources for queue in self.queues.values()):
+            for uid, charge in self.charges.items():
+                if charge.takes_room and charge.queue:
+                    own = amounts.setdefault((charge.queue, self._user_of(charge.gang or uid)), {})
+                    for resource, amount in taken_by(charge.shape, charge.devices):
+                        own[resource] = own.get(resource, 0) + amount
+        found: dict[tuple[str, str], Holding] = {}
+        for queue in self.queues:
+            for key, pods in self.holdings.of(queue).items():
+                where = (queue, self._user_of(key))
+                before = found.get(where, Holding(0, 0, resources(amounts.get(where, {}))))
+                found[where] = Holding(before.gangs + 1, before.pods + pods, before.amounts)
+        return found
+
+    def _user_of(self, key: str) -> str:
+        """Of a gang by its key, or of a single pod by its UID."""
+        owner = self.groups.get(GangKey(key)) or self.pods.get(key)
+        return key.partition("/")[0] if owner is None else owner.user or owner.namespace
 
     def _device_states(self, gangs: tuple[Gang, ...]) -> Matrix | None:
         """The states of all devices; costs nothing where nobody has a part of one or asks for it."""

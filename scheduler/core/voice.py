@@ -15,6 +15,10 @@ from scheduler.model.work import GangKey, Pod
 VERDICTS_KEPT = 10_000
 
 
+OF_QUEUES = frozenset(("queue", "queue-limit", "lendable", "counts", "queue-order"))
+"""Terms by which a queue, and not the fleet, keeps work waiting."""
+
+
 @dataclass(slots=True)
 class Saying:
     """What is to be said about one gang, and what was said last."""
@@ -143,7 +147,7 @@ def pod_reason(verdict: Verdict) -> str:
             return "GangIncomplete"
         case Cause.INVALID:
             return "SchedulerError"
-        case Cause.BLOCKED if not any(each.term in ("queue-limit", "queue") for each in verdict.refusals):
+        case Cause.BLOCKED if not any(each.term in OF_QUEUES for each in verdict.refusals):
             return "Unschedulable"
         case _:
             return "QueueHeld"

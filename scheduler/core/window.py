@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
 from scheduler.core.ranking import Tier, Turn
 from scheduler.model.policy import Limits
 from scheduler.model.work import Branch, Gang, GangKey, Member
+
+Alike = tuple[str, int, int, Tier, bool, str]
+"""What single pods have in common that are one ask."""
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -19,11 +22,18 @@ class Ask(msgspec.Struct, frozen=True):
     tier: int = 0
 
 
-def window(turns: Iterable[Turn], limits: Limits, *, strict: bool = False) -> tuple[list[Ask], list[GangKey]]:
+def window(
+    turns: Iterable[Turn], limits: Limits, *, strict: bool = False, in_line: Collection[str] = (), by_user: bool = False
+) -> tuple[list[Ask], list[GangKey]]:
     """(asks, keys left out). Asks stand tier by tier in the order of service, or with ``strict`` in that order alone; a
-    bundle stands at the turn of its first pod."""
+    bundle stands at the turn of its first pod.
+
+    In the queues ``in_line`` only pods that follow one another are bundled, and with ``by_user`` only those of one
+    user.
+    """
     order: list[tuple[Turn, list[Gang]]] = []
-    bundles: dict[tuple[str, int, int, Tier, bool], list[Gang]] = {}
+    bundles: dict[Alike, list[Gang]] = {}
+    last: dict[str, Alike] = {}
     left_out: list[GangKey] = []
     groups = singles = 0
     for turn in turns:
@@ -34,14 +44,19 @@ def window(turns: Iterable[Turn], limits: Limits, *, strict: bool = False) -> tu
                 left_out.append(gang.key)
             else:
                 order.append((turn, []))
+                last.pop(gang.queue, None)
             continue
         singles += 1
         if singles > limits.window_singles:
             left_out.append(gang.key)
             continue
         shape, topology = gang.members[0].shape, gang.branches[0].topology
-        alike = (gang.queue, id(shape), 0 if topology is None else hash(topology), turn.tier, turn.expected)
+        user = gang.user if by_user else ""
+        alike = (gang.queue, id(shape), 0 if topology is None else hash(topology), turn.tier, turn.expected, user)
         bundle = bundles.get(alike)
+        if gang.queue in in_line and last.get(gang.queue) != alike:
+            bundle = None
+        last[gang.queue] = alike
         if bundle is None:
             bundle = bundles[alike] = []
             order.append((turn, bundle))
@@ -70,4 +85,5 @@ def _bundle(pods: Sequence[Gang]) -> Gang:
         branches=(Branch("", -1, topology=topology),),
         preemptible=first.preemptible,
         single=True,
+        user=first.user,
     )

@@ -193,6 +193,14 @@ class Standing(msgspec.Struct, frozen=True):
     exclusive: tuple[Held, ...] = ()
 
 
+class Holding(msgspec.Struct, frozen=True):
+    """What one user holds in one leaf; ``amounts`` only where some queue counts them."""
+
+    gangs: int
+    pods: int
+    amounts: Resources = ()
+
+
 UseKey = tuple[str, str, bool]
 """(queue, flavor of the node or empty, whether it is not preemptible)."""
 
@@ -228,6 +236,8 @@ class Snapshot:
     """[nodes x resources] what pods take that are in no queue of ours; None: nothing."""
     past_by: Mapping[tuple[str, str], Matrix] = field(default_factory=dict)
     """(queue, flavor of the node or empty) -> decayed past use, columns as ``use``; empty where no queue keeps one."""
+    held_by: Mapping[tuple[str, str], Holding] = field(default_factory=dict)
+    """(leaf, user) -> what is held; empty where no queue counts gangs, pods or users."""
     running: tuple[Running, ...] = ()
     """Every gang that has places and may have to give way; empty where nobody may take."""
     guards: Guards = field(default_factory=dict)

@@ -19,6 +19,7 @@ from scheduler.model.devices import DeviceAsk
 from scheduler.model.plan import TierScore
 from scheduler.rpc.branches import branches_from_pb, branches_to_pb
 from scheduler.rpc.convert_giving import giving_from_pb, giving_to_pb
+from scheduler.rpc.convert_queues import counts_from_pb, lending_from_pb, order_from_pb, queue_rules_to_pb
 from scheduler.rpc.convert_relations import relation_to_pb, relations_from_pb
 from scheduler.rpc.pb.muster.solver.v1 import solver_pb2 as pb
 from scheduler.rpc.puts import check_fits as check_puts
@@ -109,6 +110,8 @@ def problem_to_pb(problem: Problem) -> pb.Problem:
             bonus=[gang.bonus for gang in problem.gangs],
             leader=[gang.leader for gang in problem.gangs],
             firm=[gang.firm for gang in problem.gangs],
+            user=[gang.user for gang in problem.gangs] if any(gang.user != -1 for gang in problem.gangs) else [],
+            grows=[gang.grows for gang in problem.gangs] if any(gang.grows for gang in problem.gangs) else [],
             wish=[wishes[gang.flavors] for gang in problem.gangs],
             wishes=_rows(list(wishes)[1:], len(problem.flavors), INT32),
         ),
@@ -125,6 +128,7 @@ def problem_to_pb(problem: Problem) -> pb.Problem:
         flavors=problem.flavors,
         mix=_members_to_pb(problem.mix, [], len(problem.resources)),
         giving=None if problem.giving is None else giving_to_pb(problem.giving),
+        **queue_rules_to_pb(problem),
     )
 
 
@@ -155,6 +159,9 @@ def problem_from_pb(message: pb.Problem) -> Problem:
         giving=giving_from_pb(message.giving, list(message.gangs.members), len(class_nodes))
         if message.HasField("giving")
         else None,
+        order=order_from_pb(message),
+        lending=lending_from_pb(message),
+        counts=counts_from_pb(message),
     )
 
 
@@ -330,7 +337,7 @@ def _gangs_from_pb(message: pb.Problem, class_count: int) -> tuple[GangAsk, ...]
     wishes = [(), *(_tuples(table.wishes, -1, len(message.flavors), INT32) if message.flavors else [])]
     if any(wish >= len(wishes) for wish in table.wish):
         raise ValueError(f"a gang's wish about flavors is not among the {len(wishes) - 1} that are given")
-    for member_count, branch_count, tier, queue, bundle, bonus, firm, wish, leader in zip(
+    for member_count, branch_count, tier, queue, bundle, bonus, firm, wish, leader, user, grows in zip(
         table.members,
         table.branches,
         table.tier,
@@ -340,6 +347,8 @@ def _gangs_from_pb(message: pb.Problem, class_count: int) -> tuple[GangAsk, ...]
         table.firm,
         table.wish,
         table.leader,
+        table.user or [-1] * len(table.members),
+        table.grows or [False] * len(table.members),
         strict=True,
     ):
         own = slice(member, member + member_count)
@@ -355,6 +364,8 @@ def _gangs_from_pb(message: pb.Problem, class_count: int) -> tuple[GangAsk, ...]
                 firm=firm,
                 flavors=wishes[wish],
                 leader=leader,
+                user=user,
+                grows=grows,
             )
         )
         member += member_count

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from scheduler.scenario.gangs import gangs
 from scheduler.scenario.scenario import Scenario
-from scheduler.scenario.world import LimitsForm
 
 
 @dataclass(frozen=True)
@@ -23,14 +22,6 @@ def undecided(scenario: Scenario) -> Iterator[Undecided]:
         asks = sorted({ask for member in plan.members for ask in member.shape.unmodelled})
         if asks:
             yield Undecided(plan.name, f"{', '.join(asks)} not decided on yet")
-    for queue in scenario.queues:
-        rules = {
-            "order StrictFIFO": queue.order == "StrictFIFO",
-            "limits of gangs and pods": queue.limits != LimitsForm(),
-        }
-        missing = [rule for rule, stated in rules.items() if stated]
-        if missing:
-            yield Undecided(queue.name, f"{', '.join(missing)} not decided on yet")
     expect = scenario.expect
     if expect is None:
         return

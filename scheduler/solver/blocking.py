@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scheduler.model.plan import Refusal
 from scheduler.model.resources import Matrix
 from scheduler.model.shape import Shape
+from scheduler.solver.blocking_queues import counted_bounds
 from scheduler.solver.blocking_slices import too_few_slices
 from scheduler.solver.build import Built
 from scheduler.solver.fits import fits_on
@@ -63,7 +64,8 @@ class Bounds:
     def _of_its_queues(self, gang: int) -> list[Refusal]:
         found = self._of_queues.get(gang)
         if found is None:
-            found = self._of_queues[gang] = _queue_bounds(self._built, gang)
+            found = [*_queue_bounds(self._built, gang), *counted_bounds(self._built, gang)]
+            self._of_queues[gang] = found
         return found
 
     def _first_like(self, gang: int) -> int:

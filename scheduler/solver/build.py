@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from scheduler.model.cluster import Mask, NodeTable, Standing
@@ -34,6 +35,7 @@ from scheduler.solver.problem import (
     QueueRoom,
     QuotaLine,
 )
+from scheduler.solver.quota import CountRoom, Lending
 from scheduler.solver.relate import level_columns, relate
 from scheduler.solver.scarcity import by_scarcity, packing_columns
 
@@ -73,6 +75,17 @@ class BuiltDevices:
 
     def kind(self, row: int) -> DeviceKind:
         return DeviceKind(int(self.memory_mib[row]), int(self.layout[row]))
+
+
+@dataclass(frozen=True, eq=False)
+class QueueRules:
+    """What queues ask for besides limits: ``fronts`` (gang -> the one whose turn is right before it), ``lending`` and
+    ``counts`` over the resources and queues of `build`, ``users`` of gangs as the counts number them."""
+
+    fronts: Mapping[GangKey, GangKey] = field(default_factory=dict)
+    lending: tuple[Lending, ...] = ()
+    counts: tuple[CountRoom, ...] = ()
+    users: Mapping[GangKey, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +138,7 @@ def build(
     standing: tuple[Standing, ...] = (),
     neighbours: Neighbours = NOBODY,
     alike: Mask | None = None,
+    queue_rules: QueueRules = QueueRules(),
 ) -> Built:
     """Gangs stand in rank order. ``free`` [N x R] and each ``QueueRoom.room`` are over ``resources``.
 
@@ -161,7 +175,9 @@ def build(
         assert devices is not None, "somebody asks for parts of devices, and their states are not given"
         parts = BuiltDevices.of(devices, nodes)
     told_apart = bool(nodes.flavors) and (
-        any(gang.flavors for gang in kept) or any(line.flavor >= 0 for queue in queue_rooms for line in queue.lines)
+        any(gang.flavors for gang in kept)
+        or any(line.flavor >= 0 for queue in queue_rooms for line in queue.lines)
+        or any(each.flavor >= 0 for each in queue_rules.lending)
     )
     apart = [] if parts is None else [parts.apart]
     if told_apart and nodes.flavor_codes is not None:
@@ -197,6 +213,7 @@ def build(
         bonuses or {},
         queue_of_gang or {},
         nodes,
+        queue_rules,
         firm=any(line.firm for queue in queue_rooms for line in queue.lines),
     )
     asked = {relation.kind for relation in related.relations}
@@ -232,6 +249,18 @@ def build(
         device_score=policy.device_score,
         mix=mix_of(gang_asks) if {policy.node_score, policy.device_score} & NEED_MIX else (),
         relations=tuple(related.relations),
+        order=_fronts(kept, queue_rules.fronts),
+        lending=tuple(
+            msgspec.structs.replace(each, resource=columns.index(each.resource))
+            for each in queue_rules.lending
+            if each.resource in columns
+        ),
+        counts=tuple(
+            msgspec.structs.replace(
+                each, room=tuple(each.room[column] for column in columns) + (-1,) * len(alone.names)
+            )
+            for each in queue_rules.counts
+        ),
         flavors=nodes.flavors if told_apart else (),
         class_flavor=nodes.flavor_codes[classes.first_rows] if told_apart and nodes.flavor_codes is not None else None,
     )
@@ -248,6 +277,11 @@ def build(
         closed=closed,
         queue_names=queue_names,
     )
+
+
+def _fronts(gangs: Sequence[Gang], fronts: Mapping[GangKey, GangKey]) -> tuple[tuple[int, int], ...]:
+    index = {gang.key: number for number, gang in enumerate(gangs)} if fronts else {}
+    return tuple((index[key], index[front]) for key, front in fronts.items() if key in index and front in index)
 
 
 def _columns(gangs: Sequence[Gang], resources: tuple[str, ...]) -> list[int]:
@@ -325,6 +359,7 @@ def _gang_asks(
     bonuses: Mapping[GangKey, int],
     queue_of_gang: Mapping[GangKey, int],
     nodes: NodeTable,
+    queue_rules: QueueRules,
     *,
     firm: bool,
 ) -> tuple[GangAsk, ...]:
@@ -362,6 +397,8 @@ def _gang_asks(
                 firm=firm and not gang.preemptible,
                 flavors=_flavor_costs(gang, nodes),
                 bonus=bonuses.get(gang.key, 0),
+                user=queue_rules.users.get(gang.key, -1),
+                grows=bool(gang.held) and bool(queue_rules.counts),
                 leader=next((at for at, member in enumerate(gang.members) if member.name == gang.leader), -1),
             )
         )

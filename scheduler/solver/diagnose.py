@@ -115,7 +115,7 @@ def diagnose(built: Built, index: int, bounds: Bounds, search: Search, fits: boo
 
 def _alone(problem: Problem, index: int) -> Problem:
     """The problem as if nobody else waited."""
-    return replace(problem, gangs=(problem.gangs[index],), relations=restrict(problem.active, {index: 0}))
+    return replace(problem, gangs=(problem.gangs[index],), relations=restrict(problem.active, {index: 0}), order=())
 
 
 def _fits(alone: Problem, search: Search) -> Asking[bool | None]:

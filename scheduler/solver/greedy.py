@@ -79,10 +79,15 @@ class _Greedy:
         self._spots: Spots = {}
         self._held: HeldSpots = {}
         self._placed: dict[int, Attempt] = {}
+        self._front: dict[int, list[int]] = {}
+        for gang, front in problem.order if "queue-order" in problem.rules else ():
+            self._front.setdefault(gang, []).append(front)
 
     def place_minima(self, index: int) -> None:
         """A gang at its minima or not at all; of a bundle as many pods as fit."""
         gang = self._problem.gangs[index]
+        if not self._may_begin(index, gang):
+            return
         attempt = self._placed.get(index) or self._attempt(index)
         attempt.open = self._exclusive.open(index)
         if gang.bundle:
@@ -90,8 +95,19 @@ class _Greedy:
             self._placers.add(attempt, gang, 0, gang.members[0].count, self._rooms)
         elif not self._placers.minima(attempt, gang, self._rooms):
             return
+        if index not in self._placed:
+            self._rooms.begin(gang)
         self._placed[index] = attempt
         self._record(index, gang, attempt)
+
+    def _may_begin(self, index: int, gang: GangAsk) -> bool:
+        """Whether those in front of it are there, and its queue may hold one more gang."""
+        for front in self._front.get(index, ()):
+            placed = self._placed.get(front)
+            ask = self._problem.gangs[front]
+            if placed is None or sum(placed.taken.values()) < (ask.pods if ask.bundle else 1):
+                return False
+        return self._rooms.may_begin(gang)
 
     def _attempt(self, index: int) -> Attempt:
         return Attempt(self._stock, tally=None if self._tally is None else self._tally.of_gang(index))
@@ -108,6 +124,7 @@ class _Greedy:
             for each in assigned:
                 keys[each.node] = self._adopt_spot(here[each.ask], each, keys[each.node])
         for index in sorted({put.gang for put in puts}):
+            self._rooms.begin(self._problem.gangs[index])
             self._placers.resume(self._placed[index], self._problem.gangs[index])
             self._record(index, self._problem.gangs[index], self._placed[index])
         return True

@@ -16,6 +16,7 @@ from scheduler.model.plan import TierScore
 from scheduler.model.resources import GPU, Matrix
 from scheduler.solver.devices import ClassDevices, Held, fits
 from scheduler.solver.giving import Giving
+from scheduler.solver.quota import CountRoom, Lending
 
 Counts = NDArray[np.int32]
 
@@ -95,6 +96,10 @@ class GangAsk(msgspec.Struct, frozen=True):
     """What each flavor of the problem costs it (-1: not accepted); it then runs in one of them as a whole. Empty: any,
     and mixed."""
     leader: int = -1
+    user: int = -1
+    """Whose it is, where some queue counts by user."""
+    grows: bool = False
+    """It holds places already."""
 
     @property
     def pods(self) -> int:
@@ -227,6 +232,12 @@ class Problem:
     relations: tuple[Relation, ...] = ()
     giving: Giving | None = None
     """There only when some of the gangs are running work that may give way."""
+    order: tuple[tuple[int, int], ...] = ()
+    """(gang, the gang that has to be placed before it): where queues serve strictly in order."""
+    lending: tuple[Lending, ...] = ()
+    """There only where a queue does not lend its whole guarantee."""
+    counts: tuple[CountRoom, ...] = ()
+    """There only where queues count what they hold."""
 
     @property
     def active(self) -> tuple[Relation, ...]:

@@ -225,9 +225,9 @@ BAD_SETTINGS = [
     ),
     BadStart(
         "policy-unknown-term",
-        "{policy}:2: rules: unknown rule 'gravity'; there are: capacity, devices, exclusive-domains, "
-        "gang-minimum, leader, one-flavor, pod-affinity, pod-anti-affinity, queue-limit, required-topology, slices, "
-        "topology-spread",
+        "{policy}:2: rules: unknown rule 'gravity'; there are: capacity, counts, devices, disruption-budget, "
+        "exclusive-domains, gang-minimum, leader, lendable, one-flavor, permission, pod-affinity, pod-anti-affinity, "
+        "queue-limit, queue-order, required-topology, slices, topology-spread",
         "name: term\nrules: [capacity, gravity]\n",
     ),
     BadStart(

@@ -26,6 +26,7 @@ from scheduler.solver.problem import (
     SliceAsk,
     SolveRequest,
 )
+from scheduler.solver.quota import CountRoom, Lending
 
 
 def sized_request(
@@ -142,6 +143,8 @@ def gangs(draw: st.DrawFn, resource_count: int, class_count: int, flavor_count: 
         firm=draw(st.booleans()),
         flavors=draw(st.just(()) | st.tuples(*[_int32] * flavor_count)) if flavor_count else (),
         leader=draw(_int32),
+        user=draw(_int32),
+        grows=draw(st.booleans()),
     )
 
 
@@ -155,6 +158,11 @@ def problems(draw: st.DrawFn) -> Problem:
     room = st.builds(QueueRoom, _int32, amounts, lines)
     asking = tuple(draw(st.lists(gangs(len(resources), class_count, len(flavors)), max_size=4)))
     domains = draw(st.tuples(*[_names] * len(levels)))
+    queues = tuple(draw(st.lists(room, max_size=3)))
+    per_queue = st.tuples(*[_int64] * len(queues))
+    resource, queue, gang = (st.integers(0, len(each) - 1) for each in (resources, queues, asking))
+    lending = st.builds(Lending, resource, _int32, per_queue, per_queue, _int64)
+    counts = st.builds(CountRoom, queue, _int32, _int64, amounts)
     return Problem(
         resources=resources,
         class_nodes=draw(arrays.arrays(np.int32, class_count)),
@@ -163,7 +171,7 @@ def problems(draw: st.DrawFn) -> Problem:
         level_names=levels,
         domain_names=domains,
         gangs=asking,
-        queues=tuple(draw(st.lists(room, max_size=3))),
+        queues=queues,
         goals=draw(_names),
         rules=draw(_names),
         node_score=draw(st.text(max_size=5)),
@@ -174,6 +182,9 @@ def problems(draw: st.DrawFn) -> Problem:
         mix=tuple(draw(st.lists(member_asks(len(resources), class_count), max_size=3))),
         relations=tuple(draw(st.lists(relations(asking, domains), max_size=3))) if levels else (),
         giving=draw(st.none() | givings(asking, class_count)),
+        order=tuple(draw(st.lists(st.tuples(gang, gang), max_size=2))) if asking else (),
+        lending=tuple(draw(st.lists(lending, max_size=2))) if resources else (),
+        counts=tuple(draw(st.lists(counts, max_size=2))) if queues else (),
     )
 
 

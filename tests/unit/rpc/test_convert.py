@@ -30,6 +30,7 @@ from scheduler.solver.problem import (
     SolveRequest,
     SolveResult,
 )
+from scheduler.solver.quota import CountRoom, Lending
 from tests.unit.rpc.problems import any_incumbent, assert_same_problem, requests, sized_request
 
 
@@ -46,9 +47,9 @@ def test_a_request_survives_the_wire_exactly(request: SolveRequest) -> None:
 CARRIED = {
     SolveRequest: "problem start wall_seconds work workers seed variables_max",
     Problem: "resources class_nodes class_free class_domain level_names domain_names gangs queues goals rules "
-    "node_score devices device_score flavors class_flavor mix relations giving",
+    "node_score devices device_score flavors class_flavor mix relations giving order lending counts",
     Relation: "kind level carriers targets standing max_skew bottomless first weight needs_key",
-    GangAsk: "members branches values tier queue bundle bonus firm flavors leader",
+    GangAsk: "members branches values tier queue bundle bonus firm flavors leader user grows",
     MemberAsk: "request count minimum branch eligible devices dislike",
     BranchAsk: "parent minimum min_branches required preferred pinned wider slices exclusive balance",
     SliceAsk: "size level held",
@@ -61,6 +62,8 @@ CARRIED = {
     Tier: "name kind",
     QueueRoom: "parent room lines",
     QuotaLine: "room flavor firm",
+    Lending: "resource flavor kept room total",
+    CountRoom: "queue user gangs room",
     DeviceAsk: "count milli memory_mib profile",
     ClassDevices: "states memory_mib layout",
     Incumbent: "puts scores",

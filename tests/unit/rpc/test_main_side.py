@@ -24,4 +24,5 @@ def test_the_main_side_loads_neither_ortools_nor_the_solver_nor_the_worker() -> 
         "scheduler.solver.devices",
         "scheduler.solver.giving",
         "scheduler.solver.problem",
+        "scheduler.solver.quota",
     }

@@ -59,7 +59,7 @@ class Budget(_message.Message):
     def __init__(self, wall_seconds: _Optional[float] = ..., work: _Optional[float] = ..., workers: _Optional[int] = ..., seed: _Optional[int] = ..., variables_max: _Optional[int] = ...) -> None: ...
 
 class Problem(_message.Message):
-    __slots__ = ("resources", "levels", "classes", "gangs", "members", "branches", "queues", "goals", "rules", "node_score", "relations", "device_score", "flavors", "mix", "giving")
+    __slots__ = ("resources", "levels", "classes", "gangs", "members", "branches", "queues", "goals", "rules", "node_score", "relations", "device_score", "flavors", "mix", "giving", "behind", "front", "lending", "counts")
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
     LEVELS_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +75,10 @@ class Problem(_message.Message):
     FLAVORS_FIELD_NUMBER: _ClassVar[int]
     MIX_FIELD_NUMBER: _ClassVar[int]
     GIVING_FIELD_NUMBER: _ClassVar[int]
+    BEHIND_FIELD_NUMBER: _ClassVar[int]
+    FRONT_FIELD_NUMBER: _ClassVar[int]
+    LENDING_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
     resources: _containers.RepeatedScalarFieldContainer[str]
     levels: _containers.RepeatedCompositeFieldContainer[Level]
     classes: NodeClasses
@@ -90,7 +94,37 @@ class Problem(_message.Message):
     flavors: _containers.RepeatedScalarFieldContainer[str]
     mix: Members
     giving: Giving
-    def __init__(self, resources: _Optional[_Iterable[str]] = ..., levels: _Optional[_Iterable[_Union[Level, _Mapping]]] = ..., classes: _Optional[_Union[NodeClasses, _Mapping]] = ..., gangs: _Optional[_Union[Gangs, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., branches: _Optional[_Union[Branches, _Mapping]] = ..., queues: _Optional[_Union[Queues, _Mapping]] = ..., goals: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[str]] = ..., node_score: _Optional[str] = ..., relations: _Optional[_Iterable[_Union[Relation, _Mapping]]] = ..., device_score: _Optional[str] = ..., flavors: _Optional[_Iterable[str]] = ..., mix: _Optional[_Union[Members, _Mapping]] = ..., giving: _Optional[_Union[Giving, _Mapping]] = ...) -> None: ...
+    behind: _containers.RepeatedScalarFieldContainer[int]
+    front: _containers.RepeatedScalarFieldContainer[int]
+    lending: _containers.RepeatedCompositeFieldContainer[Lending]
+    counts: _containers.RepeatedCompositeFieldContainer[CountRoom]
+    def __init__(self, resources: _Optional[_Iterable[str]] = ..., levels: _Optional[_Iterable[_Union[Level, _Mapping]]] = ..., classes: _Optional[_Union[NodeClasses, _Mapping]] = ..., gangs: _Optional[_Union[Gangs, _Mapping]] = ..., members: _Optional[_Union[Members, _Mapping]] = ..., branches: _Optional[_Union[Branches, _Mapping]] = ..., queues: _Optional[_Union[Queues, _Mapping]] = ..., goals: _Optional[_Iterable[str]] = ..., rules: _Optional[_Iterable[str]] = ..., node_score: _Optional[str] = ..., relations: _Optional[_Iterable[_Union[Relation, _Mapping]]] = ..., device_score: _Optional[str] = ..., flavors: _Optional[_Iterable[str]] = ..., mix: _Optional[_Union[Members, _Mapping]] = ..., giving: _Optional[_Union[Giving, _Mapping]] = ..., behind: _Optional[_Iterable[int]] = ..., front: _Optional[_Iterable[int]] = ..., lending: _Optional[_Iterable[_Union[Lending, _Mapping]]] = ..., counts: _Optional[_Iterable[_Union[CountRoom, _Mapping]]] = ...) -> None: ...
+
+class Lending(_message.Message):
+    __slots__ = ("resource", "flavor", "kept", "room", "total")
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    FLAVOR_FIELD_NUMBER: _ClassVar[int]
+    KEPT_FIELD_NUMBER: _ClassVar[int]
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    resource: int
+    flavor: int
+    kept: _containers.RepeatedScalarFieldContainer[int]
+    room: _containers.RepeatedScalarFieldContainer[int]
+    total: int
+    def __init__(self, resource: _Optional[int] = ..., flavor: _Optional[int] = ..., kept: _Optional[_Iterable[int]] = ..., room: _Optional[_Iterable[int]] = ..., total: _Optional[int] = ...) -> None: ...
+
+class CountRoom(_message.Message):
+    __slots__ = ("queue", "user", "gangs", "room")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    GANGS_FIELD_NUMBER: _ClassVar[int]
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    queue: int
+    user: int
+    gangs: int
+    room: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, queue: _Optional[int] = ..., user: _Optional[int] = ..., gangs: _Optional[int] = ..., room: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Giving(_message.Message):
     __slots__ = ("columns", "takers", "taker_members", "taken", "taker_rows", "yielders", "lanes", "tiers", "use", "guards", "guards_hold")
@@ -245,7 +279,7 @@ class NodeClasses(_message.Message):
     def __init__(self, nodes: _Optional[bytes] = ..., free: _Optional[bytes] = ..., domain: _Optional[bytes] = ..., devices: _Optional[int] = ..., device_state: _Optional[bytes] = ..., device_memory: _Optional[bytes] = ..., device_layout: _Optional[bytes] = ..., flavor: _Optional[bytes] = ...) -> None: ...
 
 class Gangs(_message.Message):
-    __slots__ = ("members", "branches", "tier", "queue", "bundle", "bonus", "firm", "wish", "wishes", "leader")
+    __slots__ = ("members", "branches", "tier", "queue", "bundle", "bonus", "firm", "wish", "wishes", "leader", "user", "grows")
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     BRANCHES_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
@@ -256,6 +290,8 @@ class Gangs(_message.Message):
     WISH_FIELD_NUMBER: _ClassVar[int]
     WISHES_FIELD_NUMBER: _ClassVar[int]
     LEADER_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    GROWS_FIELD_NUMBER: _ClassVar[int]
     members: _containers.RepeatedScalarFieldContainer[int]
     branches: _containers.RepeatedScalarFieldContainer[int]
     tier: _containers.RepeatedScalarFieldContainer[int]
@@ -266,7 +302,9 @@ class Gangs(_message.Message):
     wish: _containers.RepeatedScalarFieldContainer[int]
     wishes: bytes
     leader: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, members: _Optional[_Iterable[int]] = ..., branches: _Optional[_Iterable[int]] = ..., tier: _Optional[_Iterable[int]] = ..., queue: _Optional[_Iterable[int]] = ..., bundle: _Optional[_Iterable[bool]] = ..., bonus: _Optional[_Iterable[int]] = ..., firm: _Optional[_Iterable[bool]] = ..., wish: _Optional[_Iterable[int]] = ..., wishes: _Optional[bytes] = ..., leader: _Optional[_Iterable[int]] = ...) -> None: ...
+    user: _containers.RepeatedScalarFieldContainer[int]
+    grows: _containers.RepeatedScalarFieldContainer[bool]
+    def __init__(self, members: _Optional[_Iterable[int]] = ..., branches: _Optional[_Iterable[int]] = ..., tier: _Optional[_Iterable[int]] = ..., queue: _Optional[_Iterable[int]] = ..., bundle: _Optional[_Iterable[bool]] = ..., bonus: _Optional[_Iterable[int]] = ..., firm: _Optional[_Iterable[bool]] = ..., wish: _Optional[_Iterable[int]] = ..., wishes: _Optional[bytes] = ..., leader: _Optional[_Iterable[int]] = ..., user: _Optional[_Iterable[int]] = ..., grows: _Optional[_Iterable[bool]] = ...) -> None: ...
 
 class Members(_message.Message):
     __slots__ = ("request", "count", "minimum", "branch", "value", "eligible", "masks", "part", "part_count", "part_milli", "part_memory", "part_profile", "dislike", "costs")
