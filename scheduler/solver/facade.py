@@ -7,7 +7,7 @@ interpreter lock meanwhile. With one worker and a limit on deterministic work it
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -176,9 +176,23 @@ class Cp:
     def search(self, limits: Limits, stop: Callable[[], bool]) -> Iterator[Found | Ended]:
         """Solutions as they are found, at last how it ended. RuntimeError when CP-SAT refuses the model.
 
-        The model is never infeasible as long as "nothing at all" satisfies it; if CP-SAT says it is, that is a bug.
+        The model is never infeasible as long as "nothing at all" satisfies it. CP-SAT 9.15 says now and then that it
+        is, where an earlier goal with large coefficients is held at exactly what it reached: its presolve loses the
+        hinted solution. Without presolve it finds it.
         """
         solver = _solver(limits)
+        status = yield from self._run(solver, stop)
+        if status == cp_model.INFEASIBLE:
+            solver = _solver(limits)
+            solver.parameters.cp_model_presolve = False
+            status = yield from self._run(solver, stop)
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE, cp_model.UNKNOWN):
+            raise RuntimeError(f"CP-SAT says {solver.status_name(status)} of a model that holds nothing at all")
+        end = {cp_model.OPTIMAL: _OPTIMAL, cp_model.FEASIBLE: _FEASIBLE}.get(status, _UNKNOWN)
+        yield Ended(end, round(solver.best_objective_bound), solver.wall_time, solver.response_proto.deterministic_time)
+
+    def _run(self, solver: Any, stop: Callable[[], bool]) -> Generator[Found, None, Any]:
+        """One run of CP-SAT on a thread of its own; answers with its status."""
         found: queue.SimpleQueue[Found | None] = queue.SimpleQueue()
         with ThreadPoolExecutor(1) as thread:
             run = thread.submit(solver.solve, self._model, _Watcher(found.put))
@@ -188,11 +202,7 @@ class Cp:
                     yield solution
             finally:
                 solver.stop_search()
-            status = run.result()
-        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE, cp_model.UNKNOWN):
-            raise RuntimeError(f"CP-SAT says {solver.status_name(status)} of a model that holds nothing at all")
-        end = {cp_model.OPTIMAL: _OPTIMAL, cp_model.FEASIBLE: _FEASIBLE}.get(status, _UNKNOWN)
-        yield Ended(end, round(solver.best_objective_bound), solver.wall_time, solver.response_proto.deterministic_time)
+            return run.result()
 
 
 def _next(
