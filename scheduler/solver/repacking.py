@@ -235,7 +235,7 @@ class Repacking:
             sets = np.argsort(cost, axis=0, kind="stable")[None, :need]
         nodes = np.arange(cost.shape[1])
         total = cost[sets, nodes].sum(axis=1)  # [sets x nodes]
-        enough = self._eligible[shape] & (total > 0) & (total <= most_milli)
+        enough = self._eligible[shape] & (total > 0) & (total < _NEVER) & (total <= most_milli)
         for column, asked in enumerate(ask.request):
             if column != self._gpu:
                 enough &= self._free[column] + loads.amounts[column][sets, nodes].sum(axis=1) >= asked

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from scheduler.model.devices import DeviceAsk
 from scheduler.model.resources import CPU, GPU
 from scheduler.solver.devices import ClassDevices
+from scheduler.solver.prices import Prices
 from scheduler.solver.problem import MemberAsk, Problem
-from scheduler.solver.repacking import Repacking
+from scheduler.solver.repacking import Repacking, Spot
+from scheduler.solver.stock import Rest
 
 NODES = 4
 DEVICES = 3
@@ -26,8 +28,8 @@ ASKS = (
 MILLI = (300, 600, 1000, 2000, 0)
 
 
-def repacking() -> Repacking:
-    problem = Problem(
+def problem() -> Problem:
+    return Problem(
         resources=(GPU, CPU),
         class_nodes=np.array([NODES], dtype=np.int32),
         class_free=np.array([[DEVICES * 1000, CPU_MILLI]], dtype=np.int64),
@@ -45,7 +47,10 @@ def repacking() -> Repacking:
         ),
         mix=ASKS,
     )
-    return Repacking(problem, ASKS)
+
+
+def repacking() -> Repacking:
+    return Repacking(problem(), ASKS)
 
 
 def check(packing: Repacking) -> None:
@@ -111,3 +116,56 @@ def test_room_for_a_whole_device_is_made_by_moving_a_share() -> None:
     assert packing.fit_in(1, 2, range(10, 20)) == 300
     check(packing)
     assert len(packing.spots) == 3 * NODES + 1
+
+
+def test_room_for_two_whole_devices_is_made_by_moving_one_share() -> None:
+    """On each node one whole device is taken and a share begins the second: only the third is idle."""
+    packing = repacking()
+    for node in range(NODES):
+        packing.put_on(10 + node, 0, node)
+        packing.put_on(20 + node, 2, node)
+    assert not packing.put(1, 3)
+    assert packing.fit_in(1, 3, range(10, 20)) == 300
+    check(packing)
+    assert len(packing.spots) == 2 * NODES + 1
+
+
+def test_a_share_costs_what_it_takes_off_the_worth_of_its_node() -> None:
+    """300 of one of two idle devices: 700 are left on it, and no two whole devices."""
+    packing = repacking()
+    packing.put_on(9, 2, 0)
+    nodes = np.zeros(1, dtype=np.int64)
+    before = Rest(np.array([[2000], [CPU_MILLI - 3000]]), np.array([[1000], [1000], [0]]), nodes)
+    after = Rest(np.array([[1000], [CPU_MILLI - 4000]]), np.array([[700], [1000], [0]]), nodes)
+    prices = Prices(problem())
+    assert packing.cost(0)[0] == float(prices.worth(before)[0] - prices.worth(after)[0])
+
+
+def test_settling_also_looks_at_the_other_devices_of_the_node() -> None:
+    """Two shares of 600 and 300 began a device each while there was nothing else: together they free one."""
+    packing = repacking()
+    packing.restore(1, Spot(1, 0, (0,)))
+    packing.restore(2, Spot(0, 0, (1,)))
+    assert packing.settle([2]) == 300
+    assert packing.spots[2].held == packing.spots[1].held
+    check(packing)
+
+
+@settings(max_examples=30, deadline=None)
+@given(shapes=SHAPES)
+def test_prices_taken_anew_cost_what_a_new_start_would(shapes: list[int]) -> None:
+    """What is remembered of costs is what would be found by looking again."""
+    packing = repacking()
+    for pod, shape in enumerate(shapes):
+        packing.put(pod, shape)
+    packing.settle(sorted(packing.spots))
+    known = [packing.cost(shape).copy() for shape in range(len(ASKS))]
+    again = repacking()
+    for pod, spot in packing.spots.items():
+        again.restore(pod, spot)
+    for shape in range(len(ASKS)):
+        np.testing.assert_allclose(known[shape], again.cost(shape))
+    packing.reprice()
+    again.reprice()
+    for shape in range(len(ASKS)):
+        np.testing.assert_allclose(packing.cost(shape), again.cost(shape))
