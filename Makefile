@@ -63,6 +63,9 @@ bench-openb: $(READY) ## the openb fleet through the API: kube-scheduler, Muster
 bench-packing: $(READY) ## GPU left unallocated on the openb lists: ours, FGD, BestFit, the floor (needs the trace)
 	@python -m tests.bench.openb $(ARGS)
 
+bench-queues: $(READY) ## fair shares and order of service: 1,000 queues, 50,000 gangs, one queue changed
+	@python -m tests.bench.queues $(ARGS)
+
 bench-stall: $(READY) ## longest event loop stall while deciding 1,000 nodes x 100 gangs
 	@python -m tests.bench.stall $(ARGS)
 

@@ -13,13 +13,12 @@ from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
 from scheduler.core.clearing import Clearing
 from scheduler.core.evictor import Evictor
-from scheduler.core.explain import sentence
 from scheduler.core.gang_claims import GangClaims
 from scheduler.core.gangs import Gangs
 from scheduler.core.giving_way import GivingWay
 from scheduler.core.preparing import Preparer
+from scheduler.core.queue_words import QueueWords
 from scheduler.core.resolve import single_gang
-from scheduler.core.shares import tree_troubles
 from scheduler.core.single_claims import SingleClaims
 from scheduler.core.standing import standing
 from scheduler.core.store import Store
@@ -33,15 +32,13 @@ from scheduler.model.effects import Effect
 from scheduler.model.events import Event
 from scheduler.model.plan import Cause, Decision, Plan, Verdict
 from scheduler.model.policy import Policy
-from scheduler.model.work import Condition, Gang, GangKey, Pod, PodGroup, group_key, single_key
+from scheduler.model.work import Gang, GangKey, Pod, PodGroup, group_key, single_key
 
 PODS_PER_STEP = 200
 """How many pods' places are verified and applied before the loop may turn to other events; a gang counts ten more."""
 
 REST_SECONDS = 0.1
 """After a plan of which nothing was accepted the next one waits so long: what stays blocked then costs little."""
-
-QUEUE_RETRY_SECONDS = 10.0
 
 
 class Engine:
@@ -79,13 +76,12 @@ class Engine:
         self._stirred = False
         self._plan: Plan | None = None
         self._decisions: deque[Decision] = deque()
-        self._queue_conditions: dict[str, tuple[str, str]] = {}
+        self._queue_words = QueueWords(self.store, policy)
         self._now_seconds = 0.0
         self._volumes_seen = (0, 0)
         self._queues_stirred = False
         self._gangs_stirred = False
         self._rest_until = 0.0
-        self._queue_words_at = 0.0
         self.refused_decisions = 0
 
     # -- what others may ask ---------------------------------------------------------------------------------------
@@ -112,6 +108,7 @@ class Engine:
     def snapshot(self) -> Snapshot:
         """The picture that the decision asked for is made from."""
         picture = self.store.snapshot((*self._gangs.pending.values(), *self._singles.values()))
+        picture = replace(picture, past_by=self._queue_words.history.past())
         taking = self.policy.taking
         if taking.preempt or taking.reclaim or taking.moves:
             running = self._gangs.running.all(self._now_seconds)
@@ -209,7 +206,7 @@ class Engine:
                     self._queues_stirred = True
             case ev.QueueGone(name):
                 store.queues.pop(name, None)
-                self._queue_conditions.pop(name, None)
+                self._queue_words.forget(name)
                 self._queues_stirred = True
             case ev.TopologySeen() | ev.TopologyGone() | ev.FlavorSeen() | ev.FlavorGone():
                 self._apply_order(event)
@@ -285,7 +282,7 @@ class Engine:
             if pod.ours and not pod.group:
                 self._see_single(pod)
         self._gangs.forget_flights()
-        self._queue_conditions.clear()
+        self._queue_words.forget_all()
         self._stirred = True
 
     # -- pods ------------------------------------------------------------------------------------------------------
@@ -427,30 +424,13 @@ class Engine:
         """The tree or a default changed: done once for all events of a step. Only work that names no queue of its own
         can belong to another one now."""
         self.store.requeue()
+        self._queue_words.stir()
         for pod in tuple(self.store.pods.values()):
             if pod.ours and not pod.group and not pod.queue:
                 self._see_single(pod)
         for key in tuple(self.store.groups):
             self._gangs.recharge(key)
         self._queues_stirred, self._gangs_stirred, self._stirred = False, True, True
-
-    def _queue_words(self) -> list[Effect]:
-        """Conditions of queues that only the scheduler can judge."""
-        if not self.acting or self._now_seconds < self._queue_words_at:
-            return []
-        effects: list[Effect] = []
-        troubles = tree_troubles(self.store.queues)
-        for name, queue in self.store.queues.items():
-            trouble = troubles.get(name)
-            wanted = ("Valid", "") if trouble is None else (trouble.code, sentence(trouble))
-            stands = next(((each.reason, each.message) for each in queue.conditions if each.type == "Ready"), None)
-            if wanted in (stands, self._queue_conditions.get(name)):
-                continue
-            self._queue_conditions[name] = wanted
-            status = "True" if trouble is None else "False"
-            condition = Condition("Ready", status, wanted[0], wanted[1], self._now_seconds)
-            effects.append(ef.WriteQueueConditions(name, queue.version, queue.generation, (condition,)))
-        return effects
 
     # -- plans -----------------------------------------------------------------------------------------------------
 
@@ -582,9 +562,8 @@ class Engine:
             if pod is not None:
                 self._claims.rest(effect.pod_uid, now_seconds + self.policy.patience.taking_retry_seconds)
                 self._see_single(pod)
-        if isinstance(effect, ef.WriteQueueConditions):
-            self._queue_conditions.pop(effect.name, None)
-            self._queue_words_at = now_seconds + QUEUE_RETRY_SECONDS
+        if isinstance(effect, ef.WriteQueueStatus):
+            self._queue_words.failed(effect.name, now_seconds)
         key = _group_of(effect)
         if key is not None:
             self._gangs.failed(key, failure, now_seconds)
@@ -594,7 +573,8 @@ class Engine:
             return []
         for uid in self._claims.rested(now_seconds):
             self._see_single(self.store.pods[uid])
-        effects: list[Effect] = [*self._binder.due(now_seconds), *self._gangs.tick(now_seconds), *self._queue_words()]
+        effects: list[Effect] = [*self._binder.due(now_seconds), *self._gangs.tick(now_seconds)]
+        effects += self._queue_words.due((*self._gangs.pending.values(), *self._singles.values()), now_seconds)
         effects += self._clearing.review(now_seconds)
         for key in self._voice.due(now_seconds):
             saying = self._voice.of(key)

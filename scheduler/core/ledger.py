@@ -99,6 +99,8 @@ class Ledger:
     firm: Matrix
     request: Matrix
     fair: Matrix
+    past: Matrix
+    """Decayed past use, of leaves alone."""
     tree: Tree
 
     def row(self, name: str) -> int:
@@ -170,6 +172,7 @@ def entered(
         firm=tree.summed(firm),
         request=tree.summed(request, tree.limit),
         fair=np.zeros((len(tree.names), len(tree.columns)), dtype=np.int64),
+        past=past,
         tree=tree,
     )
     return replace(book, fair=_fair(book, tree.summed(past), history, zero_weight_last=zero_weight_last))

@@ -368,6 +368,13 @@ class Store:
         """The queue of work that names none: the namespace's default, else `default` if there is one, else none."""
         return self.default_queue_of.get(namespace) or ("default" if "default" in self.queues else "")
 
+    def use_by_flavor(self) -> dict[tuple[str, str], Matrix]:
+        """What each leaf uses on nodes of each flavor (empty: of none)."""
+        found: dict[tuple[str, str], Matrix] = {}
+        for (queue, flavor, _), amounts in self._queue_use.by_key().items():
+            found[queue, flavor] = found.get((queue, flavor), 0) + amounts
+        return found
+
     def use_below(self, queue: str, column: int, flavor: str = "", *, firm: bool = False) -> int:
         """What a queue and everything below it use of one resource (`QueueUse.below`)."""
         return self._queue_use.below(queue, column, flavor, firm=firm)

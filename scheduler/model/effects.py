@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from scheduler.model.devices import DeviceUse
+from scheduler.model.queue import QueueReport
 from scheduler.model.topology import TopologyAsk
 from scheduler.model.work import Assignment, Condition, GangKey
 
@@ -135,11 +136,14 @@ class WriteStatus(msgspec.Struct, frozen=True):
     status: GroupStatus
 
 
-class WriteQueueConditions(msgspec.Struct, frozen=True):
+class WriteQueueStatus(msgspec.Struct, frozen=True):
+    """Merge a status into a Queue by compare-and-swap."""
+
     name: str
     version: str
     observed_generation: int
     conditions: tuple[Condition, ...]
+    report: QueueReport
 
 
 class MakeGroup(msgspec.Struct, frozen=True):
@@ -202,7 +206,7 @@ Effect = (
     | ReserveVolume
     | MarkPod
     | WriteStatus
-    | WriteQueueConditions
+    | WriteQueueStatus
     | MakeGroup
     | DropGroup
     | Hold

@@ -55,6 +55,30 @@ class Counts(msgspec.Struct, frozen=True):
     user_resources: tuple[tuple[str, int], ...] = ()
 
 
+class QueueLine(msgspec.Struct, frozen=True):
+    """What a status says of one resource and flavor, in smallest units; ``past`` is an average that forgets."""
+
+    resource: str
+    flavor: str = ""
+    used: int = 0
+    firm_used: int = 0
+    fair: int = 0
+    borrowed: int = 0
+    lent: int = 0
+    past: int = 0
+
+
+class QueueReport(msgspec.Struct, frozen=True):
+    """What a status says of a queue and everything below it."""
+
+    lines: tuple[QueueLine, ...] = ()
+    dominant_permille: int = 0
+    pending_gangs: int = 0
+    pending_pods: int = 0
+    running_gangs: int = 0
+    running_pods: int = 0
+
+
 class Queue(msgspec.Struct, frozen=True):
     """One node of the queue tree; gangs belong to leaves only."""
 
@@ -75,3 +99,5 @@ class Queue(msgspec.Struct, frozen=True):
     namespace_selector: LabelSelector = ()
     """Namespaces whose gangs may wait here; the empty selector admits all."""
     conditions: tuple[Condition, ...] = ()
+    report: QueueReport | None = None
+    """As it stands on the server; None: nothing was written yet."""

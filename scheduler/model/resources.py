@@ -100,6 +100,13 @@ def quantity_text(resource: str, value: int) -> str:
     return str(value)
 
 
+def quantity(resource: str, value: int) -> str:
+    """An amount as the API writes it, exactly: thousandths as ``m``."""
+    unit = unit_of(resource)
+    whole, rest = divmod(value, unit)
+    return str(whole) if not rest else f"{value}m"
+
+
 def vector(amounts: Resources, names: tuple[str, ...]) -> Matrix:
     """Amounts as a row over the given resource names; a name that is missing there is an error of the caller."""
     row = np.zeros(len(names), dtype=np.int64)

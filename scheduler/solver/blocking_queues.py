@@ -20,10 +20,13 @@ def counted_bounds(built: Built, index: int) -> list[Refusal]:
 
 
 def _least(problem: Problem, gang: GangAsk) -> list[int]:
-    """What the gang asks for at its minima, per resource, without parts of devices; of a bundle one pod."""
+    """What the gang asks for at least, per resource, without parts of devices; of a bundle one pod. Where its tree
+    leaves a choice of members, the least of any."""
     needs = {0: 1} if gang.bundle else minima_below(gang, 0)
+    others = max(0, gang.branches[0].minimum - sum(needs.values()))
     return [
         sum(gang.members[member].request[resource] * pods for member, pods in needs.items())
+        + others * min(member.request[resource] for member in gang.members)
         for resource in range(len(problem.resources))
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from scheduler.model.queue import Borrowing, Counts, History, Preemption, Queue, Quota
+from scheduler.model.queue import Borrowing, Counts, History, Preemption, Queue, QueueLine, QueueReport, Quota
 from scheduler.model.resources import amount
 from scheduler.model.work import Condition
 from scheduler.wire import raw
@@ -43,6 +43,38 @@ def queue_of(found: raw.QueueObject, created_seconds: float, conditions: tuple[C
         counts=_counts(spec.limits or raw.CountsObject()),
         namespace_selector=() if spec.namespaceSelector is None else label_selector(spec.namespaceSelector),
         conditions=conditions,
+        report=_report(found.status),
+    )
+
+
+def _report(found: raw.QueueStatus) -> QueueReport | None:
+    """What a predecessor or we wrote; None where nobody did."""
+    if found.resources is None:
+        return None
+    return QueueReport(
+        lines=tuple(
+            QueueLine(
+                each.name,
+                each.flavor,
+                *(
+                    amount(each.name, value)
+                    for value in (
+                        each.used,
+                        each.nonPreemptibleUsed,
+                        each.fairShare,
+                        each.borrowed,
+                        each.lent,
+                        each.historicUse,
+                    )
+                ),
+            )
+            for each in found.resources
+        ),
+        dominant_permille=found.dominantSharePermille,
+        pending_gangs=found.pendingGangs,
+        pending_pods=found.pendingPods,
+        running_gangs=found.runningGangs,
+        running_pods=found.runningPods,
     )
 
 

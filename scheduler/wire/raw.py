@@ -463,8 +463,25 @@ class QueueSpec(msgspec.Struct):
     namespaceSelector: LabelSelector | None = None
 
 
+class QueueLineObject(msgspec.Struct):
+    name: str
+    flavor: str = ""
+    used: Quantity = 0
+    nonPreemptibleUsed: Quantity = 0
+    fairShare: Quantity = 0
+    borrowed: Quantity = 0
+    lent: Quantity = 0
+    historicUse: Quantity = 0
+
+
 class QueueStatus(msgspec.Struct):
     conditions: list[Condition] | None = None
+    resources: list[QueueLineObject] | None = None
+    dominantSharePermille: int = 0
+    pendingGangs: int = 0
+    pendingPods: int = 0
+    runningGangs: int = 0
+    runningPods: int = 0
 
 
 class QueueObject(msgspec.Struct):

@@ -254,7 +254,7 @@ def test_work_without_a_queue_is_refused_by_name_and_the_rest_goes_on() -> None:
 def test_a_cycle_of_queues_becomes_their_condition() -> None:
     bench = Bench(node("n1"), queues=[Queue("a", parent="b"), Queue("b", parent="a"), Queue("default")])
     bench.tick()
-    words = {each.name: each.conditions[0] for each in bench.performed(ef.WriteQueueConditions)}
+    words = {each.name: each.conditions[0] for each in bench.performed(ef.WriteQueueStatus)}
     assert words["a"].reason == "ParentCycle"
     assert "a -> b -> a" in words["a"].message
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
-from scheduler.model.work import Assignment, GangKey, NodeCount, Place
+from scheduler.model.queue import QueueLine, QueueReport
+from scheduler.model.work import Assignment, Condition, GangKey, NodeCount, Place
+from scheduler.wire import raw
 from scheduler.wire.decode import Decoder
+from scheduler.wire.queues import queue_of
 from scheduler.wire.requests import event_for, record_json, request_for
 
 BIND = ef.Bind("team", "p", "u", "7", "n1", GangKey("team/g"))
@@ -52,3 +56,15 @@ def test_a_commit_is_guarded_by_the_version_it_was_decided_on() -> None:
 def test_an_answer_carries_the_new_version() -> None:
     commit = ef.Commit("team", "g", "42", Assignment(1, "1", 0.0))
     assert event_for(commit, 200, b'{"metadata":{"resourceVersion":"43"}}') == ev.Done(commit, "43")
+
+
+def test_the_status_of_a_queue_is_read_as_it_was_written() -> None:
+    line = QueueLine("nvidia.com/gpu", "h100", used=2500, firm_used=1000, fair=8000, borrowed=500, lent=0, past=1234)
+    memory = QueueLine("memory", used=3 * 2**30)
+    report = QueueReport((line, memory), 250, 1, 2, 3, 4)
+    condition = Condition("Ready", "True", "Valid", "", 100.0)
+    request = request_for(ef.WriteQueueStatus("a", "7", 3, (condition,), report), 100.0)
+    written = msgspec.json.decode(request.body)["status"]
+    found = raw.QueueObject(raw.Meta(name="a"), status=msgspec.convert(written, raw.QueueStatus))
+    assert queue_of(found, 0.0, ()).report == report
+    assert [each["used"] for each in written["resources"]] == ["2500m", str(3 * 2**30)]

@@ -1,0 +1,119 @@
+"""What is written about queues: use, shares and counts, on change only; and what they used in the past."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from scheduler.core.history import History as Averages
+from scheduler.model import effects as ef
+from scheduler.model import events as ev
+from scheduler.model.queue import History, Queue, QueueLine, QueueReport, Quota
+from scheduler.model.resources import GPU
+from tests.unit.core.world import Bench, group, node, pod
+
+
+def queue(name: str, guaranteed: int = 4, parent: str = "", **facts: object) -> Queue:
+    quotas = () if parent == "" and name == "root" else (Quota(GPU, guaranteed=guaranteed * 1000),)
+    return Queue(name, parent=parent, quotas=quotas, **facts)  # type: ignore[arg-type]
+
+
+def tree() -> Bench:
+    return Bench(node("n0"), queues=[queue("root"), queue("a", parent="root"), queue("b", parent="root")])
+
+
+def written(bench: Bench) -> dict[str, QueueReport]:
+    """The last report of each queue."""
+    return {each.name: each.report for each in bench.performed(ef.WriteQueueStatus)}
+
+
+def line(bench: Bench, name: str) -> QueueLine:
+    return next(each for each in written(bench)[name].lines if each.resource == GPU)
+
+
+def test_use_shares_and_counts_go_up_the_tree() -> None:
+    bench = tree()
+    bench.see(group("g", 2, queue="a"), pod("g-0", group="g", gpus=3), pod("g-1", group="g", gpus=3))
+    bench.see(pod("waits", gpus=4, queue="b", preempts=False))
+    bench.tick()
+    reports = written(bench)
+    assert (reports["a"].running_gangs, reports["a"].running_pods, reports["a"].pending_gangs) == (1, 2, 0)
+    assert (reports["root"].running_gangs, reports["root"].pending_gangs, reports["b"].pending_pods) == (1, 1, 1)
+    assert [line(bench, name).used for name in ("a", "b", "root")] == [6000, 0, 6000]
+    assert [line(bench, name).fair for name in ("a", "b", "root")] == [4000, 4000, 8000]
+    assert (line(bench, "a").borrowed, line(bench, "b").lent) == (2000, 2000)
+
+
+def test_nothing_is_written_twice_and_at_most_once_a_second() -> None:
+    bench = tree()
+    bench.tick()
+    count = len(bench.performed(ef.WriteQueueStatus))
+    assert count == 3
+    bench.tick()
+    assert len(bench.performed(ef.WriteQueueStatus)) == count
+    bench.see(pod("one", queue="a"))
+    bench.tick(0.5)
+    bench.tick(0.6)
+    assert {each.name for each in bench.performed(ef.WriteQueueStatus)[count:]} == {"root", "a"}
+
+
+def test_what_stands_on_the_server_is_not_written_again_by_a_successor() -> None:
+    first = tree()
+    first.see(pod("one", queue="a"))
+    first.tick()
+    stands = {each.name: each for each in first.performed(ef.WriteQueueStatus)}
+    queues = [
+        msgspec.structs.replace(each, report=stands[each.name].report, conditions=stands[each.name].conditions)
+        for each in (queue("root"), queue("a", parent="root"), queue("b", parent="root"))
+    ]
+    second = Bench(node("n0"), queues=queues)
+    second.see(*first.pods.values())
+    second.tick()
+    assert second.performed(ef.WriteQueueStatus) == []
+
+
+def test_a_write_that_failed_is_tried_again() -> None:
+    bench = tree()
+    bench.lose.append(ef.WriteQueueStatus)
+    bench.tick()
+    lost = bench.held[0]
+    assert isinstance(lost, ef.WriteQueueStatus)
+    bench.lose.clear()
+    bench.tell(ev.Failed(lost, 409, "changed"))
+    bench.tick()
+    assert lost.name not in written(bench)
+    bench.tick(10.0)
+    assert lost.name in written(bench)
+
+
+def test_past_use_counts_half_after_each_half_life_and_survives_a_restart() -> None:
+    queues = {"root": queue("root", history=History(100.0)), "a": queue("a", parent="root")}
+    averages = Averages()
+    eight = {("a", ""): np.array([8000], dtype=np.int64)}
+    averages.advance(eight, queues, (GPU,), 0.0)
+    averages.advance(eight, queues, (GPU,), 100.0)
+    assert averages.past()["a", ""].tolist() == [4000]
+    averages.advance({}, queues, (GPU,), 300.0)
+    assert averages.past()["a", ""].tolist() == [1000]
+    queues["a"] = msgspec.structs.replace(queues["a"], report=QueueReport((QueueLine(GPU, past=1000),)))
+    successor = Averages()
+    successor.advance({}, queues, (GPU,), 5000.0)
+    assert successor.past()["a", ""].tolist() == [1000]
+
+
+@pytest.mark.parametrize(("used", "fair"), [(0, [4000, 4000]), (8000, [0, 8000])])
+def test_who_used_more_in_the_past_gets_less_of_the_surplus(used: int, fair: list[int]) -> None:
+    parts = {name: QueueReport((QueueLine(GPU, past=each),)) for name, each in (("a", used), ("b", 0))}
+    bench = Bench(
+        node("n0"),
+        queues=[
+            queue("root", history=History(1e9)),
+            *(queue(name, 0, "root", report=parts[name]) for name in ("a", "b")),
+        ],
+    )
+    bench.tell(ev.NodeSeen(node("n1", 0)))
+    bench.see(*(pod(f"{name}-{number}", gpus=9, queue=name) for name in "ab" for number in range(2)))
+    bench.tick()
+    bench.tick()
+    assert [line(bench, name).fair for name in ("a", "b")] == fair
