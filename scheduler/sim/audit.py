@@ -104,7 +104,7 @@ class Auditor:
         self.eviction.hear_record(change)
         for node in sorted({where for _, where in spots(change.object)}):
             self._check_node(node, f"the record of {key}")
-        self._check_queue(change.object, f"the record of {key}")
+        self._check_queue(change.object, f"the record of {key}", promised=True)
         self._check_topology(change.object, f"the record of {key}")
 
     def _lost(self, change: Change) -> bool:
@@ -130,9 +130,15 @@ class Auditor:
                 return
         self._say("no-such-node", f"{what} on {name}")
 
-    def _check_queue(self, owner: Object, what: str) -> None:
+    def _check_queue(self, owner: Object, what: str, *, promised: bool = False) -> None:
+        """``promised``: by a record alone, whose places are taken when those who leave are gone."""
         queue = self.ledger.queue_of(owner)
-        limits, use = self.ledger.limits(queue), self.ledger.queue_use(queue)
+        limits = self.ledger.limits(queue)
+        if not limits:
+            return
+        use = self.ledger.queue_use(queue)
+        if promised:
+            use.subtract(self.eviction.leaving_of(queue))
         for resource in sorted(limits):
             if use[resource] > limits[resource]:
                 self._say(

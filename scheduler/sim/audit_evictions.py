@@ -69,6 +69,20 @@ class EvictionAudit:
                 total.update(self._ledger.request(pod))
         return total
 
+    def leaving_of(self, queue: str) -> Amounts:
+        """What the pods of a queue take that are being deleted, or that a record names."""
+        total: Amounts = Amounts()
+        for node in self._objects.all("nodes"):
+            for pod in self._ledger.pods_on(node["metadata"]["name"]):
+                if self._leaves(pod) and self._ledger.queue_of(self._group_of(pod) or pod) == queue:
+                    total.update(self._ledger.request(pod))
+        return total
+
+    def _leaves(self, pod: Object) -> bool:
+        uid = pod["metadata"]["uid"]
+        named = any(uid in named_by(group) for group in self._objects.all("podgroups"))
+        return named or "deletionTimestamp" in pod["metadata"]
+
     def _check(self, pod: Object) -> None:
         uid, name, reason = pod["metadata"]["uid"], _key(pod), _reason(pod)
         group = self._group_of(pod)
