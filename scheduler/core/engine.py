@@ -60,7 +60,7 @@ class Engine:
             self.store, self._binder, self._voice, self._admission, gang_claims, self._evictor, giving_way, policy
         )
         self._clearing = Clearing(
-            self.store, self._evictor, giving_way, policy.taking, self._gangs.stale, self._gangs.has_given
+            self.store, self._evictor, giving_way, policy.taking, self._gangs.harm.stale, self._gangs.has_given
         )
         self._singles: dict[str, Gang] = {}
         self._adopted: dict[str, str] = {}

@@ -14,23 +14,23 @@ from scheduler.core.devices import Uses
 from scheduler.core.evictor import Evictor
 from scheduler.core.explain import Reason, loss_words, reason_to_leave
 from scheduler.core.gang_claims import NOBODY, GangClaims, Seats
+from scheduler.core.gang_places import GangPlaces
 from scheduler.core.gang_state import GangState, Giving, GroupWrite, needs_time
+from scheduler.core.gang_words import GangWords
 from scheduler.core.giving_way import NO_GANG, GivingWay, gang_of_pod, victim_of
+from scheduler.core.harm import Harm
 from scheduler.core.lifecycle import Phase, allowed
 from scheduler.core.ranks import turns
-from scheduler.core.resolve import SINGLE_MEMBER, Resolved, gang_of, promises, resolve, whole, with_shapes
+from scheduler.core.resolve import SINGLE_MEMBER, Resolved, gang_of, resolve, whole, with_shapes
 from scheduler.core.running_work import RunningWork
-from scheduler.core.status import as_written, group_status, says_the_same, warning_about
-from scheduler.core.store import Spot, Store, by_member, newer, places_of, spots
-from scheduler.core.voice import Voice, pod_effects
+from scheduler.core.store import Spot, Store, newer, places_of, spots
+from scheduler.core.voice import Voice
 from scheduler.model.effects import Bump, Commit, DropGroup, Effect, Hold, MakeGroup, Release, Tell, WriteStatus
 from scheduler.model.events import Done, Failed
 from scheduler.model.plan import Cause, Decision, Refusal, Verdict
 from scheduler.model.policy import Policy
 from scheduler.model.running import Running
-from scheduler.model.work import FINALIZER, Assignment, Gang, GangKey, Place, Pod, PodGroup, group_key, single_key
-
-PREPARING_WORDS_SECONDS = 3.0
+from scheduler.model.work import FINALIZER, Assignment, Gang, GangKey, Pod, PodGroup, group_key, single_key
 
 REVIEW_ROUNDS_MAX = 3
 """One gang's review may touch others: whom it lets go, and who waits for it. What is left then comes with the next."""
@@ -58,11 +58,13 @@ class Gangs:
         self._claims = claims
         self._evictor = evictor
         self._giving_way = giving_way
+        self._places = GangPlaces(store, admission, giving_way)
+        self._words = GangWords(store, voice, policy.patience)
+        self.harm = Harm(store, self._places, policy.patience)
         self.running = RunningWork(store, self._giving_way, self._running)
         self._states: dict[GangKey, GangState] = {}
         self._dirty: dict[GangKey, None] = {}
         self._timed: dict[GangKey, None] = {}
-        self._hurt: dict[GangKey, None] = {}
         self.pending: dict[GangKey, Gang] = {}
         self.stirred = False
 
@@ -200,8 +202,8 @@ class Gangs:
         own = {uid: pod for uid, pod in pods.items() if uid in state.resolved.member_of}
         alone = [pod for uid, pod in pods.items() if uid in state.departing]
         settled = state.phase in (Phase.RUNNING, Phase.DEGRADED) and not any(map(self._binder.in_flight, own))
-        if settled and state.committing is None and self._taken(key):
-            priority = self._priority(group, pods)
+        if settled and state.committing is None and self._places.taken(key):
+            priority = self._places.priority(group, pods)
             waits = key in self.pending
             yield self.running.gang(group, state.resolved, own.values(), queue, priority, now_seconds, waits=waits)
         else:
@@ -256,7 +258,7 @@ class Gangs:
         queue = self.queue_of(key)
         assert state.resolved is not None
         if state.hurt:
-            self._see_hurt(key, state, now_seconds)
+            self.harm.see(key, state, now_seconds)
         if record is None and state.resolved.volumes:
             self._claims.unseat(state.resolved, state.loose)
         if state.flight is not None or state.retry_at_seconds > now_seconds:
@@ -343,7 +345,7 @@ class Gangs:
             return record
         if state.giving is None or state.giving.gives != gives:
             assert state.resolved is not None
-            rest = self._giving_way.rest(key, record, gives, self._taken(key), state.resolved.minimum)
+            rest = self._giving_way.rest(key, record, gives, self._places.taken(key), state.resolved.minimum)
             state.giving = Giving(gives, rest)
         return state.giving.rest
 
@@ -367,7 +369,7 @@ class Gangs:
         """Give places up that a newer record has taken."""
         assert state.record is not None
         self._settle(key, state)
-        if not self._taken(key):
+        if not self._places.taken(key):
             return self._release(key, state, group, Phase.QUEUED, evicted=True)
         less = places_of(spots(state.record.places) - overtaken)
         return self._commit(key, state, group, msgspec.structs.replace(state.record, places=less), queue)
@@ -445,7 +447,7 @@ class Gangs:
         assert state.resolved is not None
         if group.suspend or group.leaving or state.resolved.mismatches:
             return Phase.QUEUED
-        if not self._still_good(key, state, state.record):
+        if not self._places.still_good(key, state, state.record):
             return Phase.QUEUED
         patience = self._policy.patience.pods_missing_seconds
         waited_seconds = now_seconds - max(state.record.decided_at_seconds, state.left_seconds)
@@ -456,21 +458,6 @@ class Gangs:
             state.unproven = True
             return Phase.QUEUED
         return None
-
-    def _still_good(self, key: GangKey, state: GangState, record: Assignment) -> bool:
-        """Whether the recorded places can still be taken: now, or once those who are to leave have left."""
-        assert state.resolved is not None
-        shapes, labels = state.resolved.shapes, state.resolved.labels
-        if self._giving_way.awaited(record):
-            return all(
-                member in shapes and self._admission.admits(node, shapes[member])
-                for member, node, _ in spots(record.places)
-            )
-        return all(
-            self._admission.holds(node, shapes.get(member), labels.get(member))
-            or (bool(record.victims or record.moves) and self._giving_way.overtakes(key, record, node))
-            for member, node, _ in spots(record.places)
-        )
 
     def _release(
         self, key: GangKey, state: GangState, group: PodGroup, phase: Phase, *, evicted: bool = False
@@ -530,7 +517,7 @@ class Gangs:
         effects += seats.effects
         if state.unprepared is not None:
             return [*effects, *self._release(key, state, group, Phase.QUEUED)]
-        state.awaits_claims = not self._taken(key) and not seats.all_ready
+        state.awaits_claims = not self._places.taken(key) and not seats.all_ready
         if state.awaits_claims:
             self._advance(key, state, Phase.PREPARING)
             return effects
@@ -578,7 +565,7 @@ class Gangs:
     ) -> list[Effect]:
         """Somebody may not leave, or does not: give up the places that are not taken, and be decided on anew later."""
         self._giving_way.withdraw(key, record)
-        taken = self._taken(key)
+        taken = self._places.taken(key)
         if not taken:
             state.unprepared = refusal
             return self._release(key, state, group, Phase.QUEUED)
@@ -609,7 +596,7 @@ class Gangs:
         if late and not seats.all_ready:
             late_pod = next(pods[uid].name for uid in sorted(seats.nodes) if uid not in seats.ready)
             seats = msgspec.structs.replace(seats, refusal=Refusal("volume-binding", "NotBoundInTime", where=late_pod))
-        if seats.refusal is not None and not self._taken(key):
+        if seats.refusal is not None and not self._places.taken(key):
             state.unprepared = seats.refusal
         return seats
 
@@ -638,7 +625,7 @@ class Gangs:
             state.short_since_seconds = 0.0
             return []
         state.short_since_seconds = state.short_since_seconds or now_seconds
-        taken = self._taken(key)
+        taken = self._places.taken(key)
         patient = now_seconds - state.short_since_seconds <= self._policy.patience.pods_missing_seconds
         if patient or taken.total() < max(1, state.resolved.minimum):
             return []
@@ -651,7 +638,7 @@ class Gangs:
         """Whether a gang may begin to be bound: with fewer pods than its minimum it would stand there in part."""
         assert state.resolved is not None
         ready = sum(1 for uid in state.loose if not pods[uid].gated and uid in state.resolved.member_of)
-        return bool(self._taken(key)) or ready >= state.resolved.minimum
+        return bool(self._places.taken(key)) or ready >= state.resolved.minimum
 
     def _phase_with_record(self, key: GangKey, state: GangState, pods: dict[str, Pod]) -> Phase:
         in_flight = any(self._binder.in_flight(uid) for uid in pods)
@@ -667,7 +654,7 @@ class Gangs:
         """Put the gang among those that wait for a decision, or note why it does not wait for one."""
         assert state.resolved is not None
         record = state.committing or state.record
-        missing = self._missing(group, state, pods, record)
+        missing = self._places.missing(group, state, pods, record)
         if state.committing is not None or state.blocked_version == state.version or not missing:
             self._settle(key, state)
             if record is not None:
@@ -680,8 +667,8 @@ class Gangs:
             if record is None:
                 self._advance(key, state, Phase.QUEUED)
             return
-        held = self._held(key, state, record)
-        priority = self._priority(group, pods)
+        held = self._places.held(key, state, record)
+        priority = self._places.priority(group, pods)
         found = gang_of(group, state.resolved, pods, queue, priority, missing, held, promised=not state.unproven)
         if isinstance(found, Verdict):
             self._settle(key, state)
@@ -709,7 +696,7 @@ class Gangs:
             self._advance(key, state, Phase.INCOMPLETE)
             short = Refusal("gang-minimum", "Incomplete", needed=state.resolved.minimum)
             self._voice.note(key, Verdict(Cause.INCOMPLETE, (short,)), now_seconds)
-        elif (gated := sum(pod.gated for pod in pods.values())) and not self._taken(key):
+        elif (gated := sum(pod.gated for pod in pods.values())) and not self._places.taken(key):
             assert state.resolved is not None
             self._advance(key, state, Phase.QUEUED)
             held = Refusal("gang-minimum", "Gated", needed=state.resolved.minimum, offered=gated)
@@ -718,95 +705,6 @@ class Gangs:
             # Somebody else bound its pods: nothing is left to decide.
             self._advance(key, state, Phase.RUNNING)
             self._voice.drop(key)
-
-    def _missing(
-        self, group: PodGroup, state: GangState, pods: dict[str, Pod], record: Assignment | None
-    ) -> dict[str, int]:
-        """How many pods of each member have no place: neither in the record nor bound without one.
-
-        A place whose pod succeeded and was deleted serves nobody any more, and nobody is missing for it.
-        """
-        assert state.resolved is not None
-        book = self._store.book(group.key)
-        wanted = Counter(member for uid, member in state.resolved.member_of.items() if not pods[uid].gated)
-        for spec in () if state.unproven else group.members:
-            if promises(spec):
-                wanted[spec.name] = max(wanted[spec.name], (spec.count or 0) - book.done[spec.name])
-        if record is not None:
-            wanted.subtract(by_member(self._standing(group.key, state, record)))
-            wanted.update(by_member(book.spent))
-        else:
-            wanted.subtract(by_member(book.taken))
-        return {name: count for name, count in wanted.items() if count > 0}
-
-    def _taken(self, key: GangKey) -> Counter[Spot]:
-        book = self._store.books.get(key)
-        return Counter() if book is None else +book.taken
-
-    def _standing(self, key: GangKey, state: GangState, record: Assignment) -> Counter[Spot]:
-        """The record's places that are still good: taken ones, and open ones on nodes that would take the pod."""
-        assert state.resolved is not None
-        shapes, taken = state.resolved.shapes, self._store.book(key).taken
-        return Counter(
-            {
-                spot: count
-                if spot[0] in shapes and self._admission.admits(spot[1], shapes[spot[0]])
-                else min(count, taken[spot])
-                for spot, count in spots(record.places).items()
-            }
-        )
-
-    def _held(self, key: GangKey, state: GangState, record: Assignment | None) -> tuple[Place, ...]:
-        """The places that the gang keeps: the record's that are still good; without one, where its pods stand."""
-        return places_of(self._taken(key) if record is None else self._standing(key, state, record))
-
-    def _priority(self, group: PodGroup, pods: dict[str, Pod]) -> int:
-        if group.priority_class in self._store.priority_classes:
-            return self._store.priority_classes[group.priority_class].value
-        return max((pod.priority for pod in pods.values()), default=0)
-
-    def _see_hurt(self, key: GangKey, state: GangState, now_seconds: float) -> None:
-        """Notice when a gang that runs fell below its minimum, and when it is repaired."""
-        assert state.resolved is not None
-        taken = self._taken(key).total()
-        pods = self._store.members_of.get(key, {})
-        runs = any(uid in state.resolved.member_of and pod.node and not pod.finished for uid, pod in pods.items())
-        least = state.resolved.minimum - self._store.book(key).done.total()
-        if state.stale or state.giving is not None:
-            return
-        if not (state.hurt and runs and taken < least):
-            state.hurt_since_seconds = None
-            state.hurt = state.hurt and runs
-            self._hurt.pop(key, None)
-            return
-        if state.hurt_since_seconds is None:
-            state.hurt_since_seconds = now_seconds
-        self._hurt[key] = None
-
-    def stale(self, now_seconds: float) -> dict[str, Refusal]:
-        """The pods (by UID) of gangs that were below their minimum for longer than their grace, with the numbers."""
-        found: dict[str, Refusal] = {}
-        for key in tuple(self._hurt):
-            state, group = self._states.get(key), self._store.groups.get(key)
-            if state is None or group is None or state.resolved is None:
-                del self._hurt[key]
-                continue
-            pods = self._store.members_of.get(key, {})
-            standing = {uid for uid, pod in pods.items() if pod.node and not pod.finished}
-            if state.stale:
-                state.stale = {uid: refusal for uid, refusal in state.stale.items() if uid in standing}
-                if not state.stale:
-                    state.hurt, state.hurt_since_seconds = False, None
-                    del self._hurt[key]
-            elif state.hurt_since_seconds is not None:
-                stated = group.stale_grace_seconds
-                grace = self._policy.patience.stale_gang_seconds if stated is None else stated
-                if now_seconds - state.hurt_since_seconds > grace:
-                    least, taken = state.resolved.minimum, self._taken(key).total()
-                    refusal = Refusal("gang-minimum", "Stale", needed=least, offered=taken)
-                    state.stale = dict.fromkeys(sorted(standing), refusal)
-            found |= state.stale
-        return found
 
     # -- decisions -------------------------------------------------------------------------------------------------
 
@@ -1020,7 +918,7 @@ class Gangs:
             elif state.record is not None and state.phase in (Phase.BINDING, Phase.PREPARING):
                 self.touch(key)
             elif state.phase is Phase.INCOMPLETE:
-                effects += self._warn_incomplete(key, state, now_seconds)
+                effects += self._words.incomplete(key, state, now_seconds)
         return effects
 
     # -- words -----------------------------------------------------------------------------------------------------
@@ -1028,67 +926,23 @@ class Gangs:
     def speak(self, key: GangKey) -> list[Effect]:
         """The words about a gang that waits, now that its verdict may be written."""
         state = self._states.get(key)
-        saying = self._voice.of(key)
-        if state is None or saying is None:
+        if state is None:
             return []
-        pods = self._store.members_of.get(key, {})
-        effects: list[Effect] = []
-        for uid in state.loose:
-            pod = pods.get(uid)
-            if pod is not None and not pod.gated:
-                effects += pod_effects(pod, saying, tell=False)
-        group = self._store.groups.get(key)
-        if group is not None and saying.verdict.cause is not Cause.INCOMPLETE:
-            effects.append(warning_about(group, saying.text))
         self.touch(key)
-        return effects
-
-    def _warn_incomplete(self, key: GangKey, state: GangState, now_seconds: float) -> list[Effect]:
-        """Too few pods is normal while a controller creates them; only after a while it is worth a warning."""
-        saying = self._voice.of(key)
-        group = self._store.groups.get(key)
-        if saying is None or group is None or saying.verdict.cause is not Cause.INCOMPLETE:
-            state.warned = False
-            return []
-        if state.warned or now_seconds - saying.since_seconds < self._policy.patience.incomplete_warning_seconds:
-            return []
-        state.warned = True
-        return [warning_about(group, saying.text)]
+        return self._words.waiting(key, state)
 
     def _say(self, key: GangKey, state: GangState, group: PodGroup, now_seconds: float) -> list[Effect]:
         """Write the status when it differs from what stands there and is worth a write."""
-        if state.flight is not None or state.phase in (Phase.ASSIGNED, Phase.RELEASING):
+        if state.flight is not None:
             return []
-        if state.phase is Phase.PREPARING and not self._prepares_for_long(state, now_seconds):
+        scheduled = self._places.taken(key).total()
+        status = self._words.status(group, state, scheduled, now_seconds)
+        if status is None:
             return []
-        saying = self._voice.of(key)
-        if state.phase is Phase.BINDING and (state.written is None or state.written.phase != Phase.DEGRADED):
-            return []
-        waits = state.phase in (Phase.QUEUED, Phase.INCOMPLETE)
-        if (saying is None and waits) or (saying is not None and not saying.said_cause):
-            return []
-        running = state.phase is Phase.RUNNING
-        scheduled = self._taken(key).total()
-        status = group_status(group, state.phase, scheduled, saying, self._store, now_seconds, state.leaving)
-        if state.written is None:
-            state.written = as_written(group)
-        if says_the_same(status, state.written):
-            return []
-        first = running and state.written.phase != Phase.RUNNING
+        first = state.phase is Phase.RUNNING and state.written is not None and state.written.phase != Phase.RUNNING
         state.written = status
         effects = self._send(state, WriteStatus(group.namespace, group.name, state.version, status))
-        if first:
-            text = f"placed {scheduled} pods on {self._node_count(state.record)} nodes"
-            effects.append(Tell("PodGroup", group.namespace, group.name, group.uid, "Scheduled", "Binding", text))
-        return effects
-
-    def _prepares_for_long(self, state: GangState, now_seconds: float) -> bool:
-        """Whether claims or leaving pods keep a gang waiting so long that its status says so; most are not as slow."""
-        decided = 0.0 if state.record is None else state.record.decided_at_seconds
-        return (state.awaits_claims or state.leaving > 0) and now_seconds - decided >= PREPARING_WORDS_SECONDS
-
-    def _node_count(self, record: Assignment | None) -> int:
-        return 0 if record is None else len({node for _, node, _ in spots(record.places)})
+        return [*effects, self._words.runs(group, scheduled, state.record)] if first else effects
 
     # -- small things ----------------------------------------------------------------------------------------------
 
