@@ -199,9 +199,14 @@ def _decide(
     if volumes is not None:
         waits = {key: of_the_cluster(verdict) for key, verdict in waits.items()}
     mark("explain")
+    waits = {key: _with(verdict, took.refusals.get(key, ())) for key, verdict in waits.items()}
     placed = dict.fromkeys((*draft.placed, *(each.gang for each in took.decisions)), Verdict(Cause.PLACED))
     again = now_seconds + took.changes_seconds if took.changes_seconds < inf else None
     return Plan(snapshot.version, decisions, {**verdicts, **waits, **placed}, (solve,), again_at_seconds=again)
+
+
+def _with(verdict: Verdict, facts: tuple[Refusal, ...]) -> Verdict:
+    return msgspec.structs.replace(verdict, refusals=(*verdict.refusals, *facts)) if facts else verdict
 
 
 def _take(

@@ -29,6 +29,11 @@ _FILTERS = {
     "topology-spread": "where it would be spread too unevenly",
     "capacity": "without enough free",
     "exclusive-domains": "in domains that other gangs hold or use",
+    "not-preemptible": "gangs that are not preemptible",
+    "two-budgets": "gangs with pods under two PodDisruptionBudgets",
+    "budget-spent": "gangs whose PodDisruptionBudget lets no pod go",
+    "own-queue-priority": "gangs of its own queue that are not of lower priority",
+    "minimum-run-time": "gangs within their minimum run time",
 }
 
 _TEMPLATES = {
@@ -131,6 +136,20 @@ _TEMPLATES = {
     ("slices", "NoDomain"): "{needed} pods of slices are on nodes without a domain at level {where}",
     ("leader", "NotTogether"): "its pods fit where its leader does not",
     ("leader", "Apart"): "its leader is outside the domains of the others",
+    ("taking", "OutOfReach"): ("misses {needed} {resource}; what may be taken back from others sets {offered} free"),
+    ("taking", "NotEntitled"): (
+        "queue {where} would use {needed} {resource} with it; it may take others' up to {offered}, its guarantee or "
+        "fair share"
+    ),
+    ("taking", "Protected"): "running work may not be taken: {refused}",
+    ("taking", "Delay"): "it waits {needed} s longer before it may take running work",
+    ("taking", "Never"): "its priority class never takes running work",
+    ("taking", "NoRoom"): "no set of victims makes room for it where it may go",
+    ("taking", "NotPreemptible"): "{where} is not preemptible",
+    ("taking", "BudgetSpent"): "PodDisruptionBudget {where} lets {offered} pods go; {needed} would have to",
+    ("taking", "WithinGuarantee"): (
+        "{needed} {resource} of queue {where} would have to go before the last; it is {offered} above its guarantee"
+    ),
     ("exclusive-domains", "Closed"): (
         "{offered} of {where} are closed to it: other gangs hold their domains exclusively, or use domains that it "
         "asks for exclusively"

@@ -10,7 +10,7 @@ its queue, and every queue above it up to its branch, is above its floor.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 
 import numpy as np
@@ -40,10 +40,7 @@ _TIMES = {
 @dataclass(eq=False)
 class Rights:
     """``lane`` [G] indexes ``lanes`` (-1: the gang may not be evicted for this one), ``whole`` [G] whether it may go as
-    a whole, ``rank`` [G] how far down its branch stands among those above their share (0: furthest above).
-
-    ``barred`` says why candidates are none, by reason and GPUs or pods: the raw material of an explanation.
-    """
+    a whole, ``rank`` [G] how far down its branch stands among those above their share (0: furthest above)."""
 
     lanes: tuple[Lane, ...]
     lane: Indices
@@ -53,7 +50,6 @@ class Rights:
     """How much longer it waits before it may cause an eviction."""
     changes_seconds: float = inf
     """Until time alone may change any of this."""
-    barred: dict[str, int] = field(default_factory=dict)
 
 
 def rights_of(
@@ -70,10 +66,8 @@ def rights_of(
     own = book.queues[by].preemption
     delay = gang.delay_seconds if gang.delay_seconds is not None else _inherited(book, by, "delay")
     waits = max(0.0, gang.arrived_seconds + delay - now_seconds) if delay > 0 else 0.0
-    barred: dict[str, int] = {}
     if not gang.preempts or waits > 0:
-        barred["preempts" if not gang.preempts else "delay"] = 1
-        return Rights((), lane, whole, rank, waits, waits or inf, barred)
+        return Rights((), lane, whole, rank, waits, waits or inf)
     lanes: dict[tuple[int, bool], int] = {}
     made: list[Lane] = []
     firm_over = not gang.preemptible and _over(book.firm, book.guaranteed, book.line(by), ask)
@@ -102,7 +96,7 @@ def rights_of(
             changes = min(changes, protected)
     _guarded(roster, guards, policy, lane)
     _rank(book, by, roster, lane, rank)
-    return Rights(tuple(made), lane, whole, rank, 0.0, changes, barred)
+    return Rights(tuple(made), lane, whole, rank, 0.0, changes)
 
 
 def age_matters(gang: Gang, book: Ledger) -> bool:

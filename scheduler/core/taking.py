@@ -21,7 +21,7 @@ from scheduler.core.rights import OWN_QUEUE, Rights, age_matters, rights_of
 from scheduler.core.roster import Charged, Roster, charged
 from scheduler.core.solving import improved
 from scheduler.core.store import taken_by
-from scheduler.core.taking_costs import costs_of
+from scheduler.core.taking_costs import NEWEST_FIRST, costs_of
 from scheduler.core.taking_devices import on_devices
 from scheduler.core.taking_ground import Prepared, is_plain, prepared, taker_of
 from scheduler.core.taking_plan import (
@@ -36,6 +36,7 @@ from scheduler.core.taking_plan import (
     with_one_more,
 )
 from scheduler.core.taking_problem import in_play_of, taking_problem
+from scheduler.core.taking_reasons import why_not
 from scheduler.core.taking_split import Split
 from scheduler.model.cluster import Mask, Snapshot, UseKey
 from scheduler.model.devices import slots_of
@@ -155,13 +156,18 @@ class _Taker:
         if not kit.in_play.any() and not self._roster.leaving.any():
             return
         outcome: Outcome | None = None
+        out_of_reach: Refusal | None = None
         if is_plain(self._snapshot, gang):
-            if self._is_out_of_reach(gang, kit):
-                return
-            outcome = self._cleared(waiting, kit)
-        if outcome is None or not outcome.proven:
+            out_of_reach = self._out_of_reach(gang, kit)
+            outcome = None if out_of_reach else self._cleared(waiting, kit)
+        if out_of_reach is None and (outcome is None or not outcome.proven):
             outcome = (yield from self._modelled(waiting, kit, outcome, found)) or outcome
         if outcome is None:
+            facts = why_not(
+                gang, self._asked(gang), kit.rights, kit.may_move, self._book, self._roster, self._snapshot.guards
+            )
+            for each in waiting.singles or (gang,):
+                found.refusals[each.key] = (*((out_of_reach,) if out_of_reach else ()), *facts)
             return
         found.decisions += self._decisions(waiting, outcome, kit)
         if not outcome.cleared:
@@ -229,21 +235,21 @@ class _Taker:
     def _asked(self, gang: Gang) -> Matrix:
         return np.asarray(np.sum([self._charge(member) for member in gang.members], axis=0))
 
-    def _is_out_of_reach(self, gang: Gang, kit: _Kit) -> bool:
-        """Whether what is missing in sum is more than may be taken in sum."""
+    def _out_of_reach(self, gang: Gang, kit: _Kit) -> Refusal | None:
+        """What is missing in sum, where it is more than may be taken in sum."""
         needs = _least(gang)
+        mask = np.zeros(len(self._snapshot.nodes), dtype=np.bool_)
+        for member, _ in needs:
+            mask |= self._mask_of(member.shape)
         for column, resource in enumerate(self._snapshot.resources):
             need = sum(dict(member.shape.requests).get(resource, 0) * pods for member, pods in needs)
             if not need:
                 continue
-            mask = np.zeros(len(self._snapshot.nodes), dtype=np.bool_)
-            for member, _ in needs:
-                mask |= self._mask_of(member.shape)
-            free = kit.clearing.free[:, kit.ready.columns.index(column)]
-            missing = need - int(np.maximum(0, free[mask & kit.sound]).sum())
-            if missing > 0 and missing > reachable(kit.ready.ground, kit.clearing, kit.ready.columns.index(column)):
-                return True
-        return False
+            own = kit.ready.columns.index(column)
+            missing = need - int(np.maximum(0, kit.clearing.free[mask & kit.sound, own]).sum())
+            if missing > 0 and missing > (offered := reachable(kit.ready.ground, kit.clearing, own)):
+                return Refusal("taking", "OutOfReach", missing, offered, resource)
+        return None
 
     # --- without a model ------------------------------------------------------------------------------------------
 
@@ -294,6 +300,7 @@ class _Taker:
             score.value == 0
             or (score.bound is not None and score.bound <= score.value)
             or (tier.kind == "highest" and len(kit.classes) == 1)
+            or tier.name == NEWEST_FIRST
             for score, tier in zip(costs, ground.tiers, strict=True)
         )
         return Outcome(self._named(gang, cleared.places), self._giveaway(kit, cleared), costs, proven, cleared=True)

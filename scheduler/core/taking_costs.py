@@ -11,6 +11,10 @@ from scheduler.model.policy import Policy
 from scheduler.model.resources import Matrix, unit_of
 from scheduler.solver.giving import Tier
 
+NEWEST_FIRST = "older-evicted"
+"""Decides between sets of equal cost: of two gangs the one that came later goes. So whoever is older and waits finds
+nobody newer in its place."""
+
 _ADDED = {"lost-seconds", "gpus-evicted", "pods-evicted"}
 """Costs of evicted pods that add up; surplus pods go before whole gangs, so each is first counted for these alone."""
 
@@ -67,6 +71,9 @@ def costs_of(
         if weights[name].any() or (name == "guards-broken" and policy.taking.break_guards):
             tiers.append(Tier(name, kinds.get(name, "evicted")))
             found.append(weights[name])
+    order = np.argsort(np.argsort([-each.arrived_seconds for each in gangs], kind="stable"), kind="stable")
+    tiers.append(Tier(NEWEST_FIRST, "evicted"))
+    found.append(order[roster.gang] if len(gangs) else one)
     return tuple(tiers), np.array(found, dtype=np.int64).reshape(-1, len(roster)).T
 
 

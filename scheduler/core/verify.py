@@ -15,6 +15,7 @@ from scheduler.core.company import Guest, concerned, refusal_of_guests
 from scheduler.core.devices import Uses, slot_bits
 from scheduler.core.store import Charge, Store, spots, taken_by
 from scheduler.core.verify_places import misplaced
+from scheduler.core.verify_taking import may_not_take, states_after
 from scheduler.model.devices import (
     CUT,
     DEVICE_MILLI,
@@ -51,12 +52,13 @@ def refusal_of(store: Store, admission: Admission | None, gang: Gang, decision: 
                 return Refusal("devices", "NotAsAsked", where=f"{node} {uses_text(devices)}")
             parts.setdefault(node, []).extend(devices * count)
     return (
-        _no_room(store, _with_moves(store, decision, need), freed)
-        or _no_device(store, need, parts)
+        _no_room(store, _with_moves(store, decision, need), freed, _only_its_own(store, decision))
+        or _no_device(store, need, parts, decision)
         or _wrong_count(gang, decision)
         or misplaced(store, gang, decision.places)
         or _in_bad_company(store, gang, decision)
         or _over_limit(store, gang, need, decision)
+        or may_not_take(store, gang, decision)
     )
 
 
@@ -99,11 +101,27 @@ def _with_moves(store: Store, decision: Decision, need: Mapping[str, Matrix]) ->
     return total
 
 
-def _no_room(store: Store, need: Mapping[str, Matrix], freed: Mapping[str, Matrix]) -> Refusal | None:
+def _only_its_own(store: Store, decision: Decision) -> frozenset[str]:
+    """Nodes where nobody whom a decision names leaves for others as well."""
+    fresh, shared = set[str](), set[str]()
+    for victim in (*decision.victims, *(pod for move in decision.moves for pod in move.pods)):
+        charge = store.charges.get(victim.uid)
+        if charge is not None:
+            (shared if store.notices.given(victim.uid) else fresh).add(charge.node)
+    return frozenset(fresh - shared)
+
+
+def _no_room(
+    store: Store, need: Mapping[str, Matrix], freed: Mapping[str, Matrix], only_its_own: frozenset[str]
+) -> Refusal | None:
+    """Where others wait for pods of a node to leave, less than nothing is free there: what is promised to them. Whoever
+    brings the room that it needs takes nothing of that."""
     for node, row in need.items():
         if node not in store.nodes:
             return Refusal("capacity", "NodeGone", where=node)
         free = store.free_on(node)
+        if node in only_its_own and store.notices:
+            free = free.clip(0)
         if node in freed:
             free = free + store.columns.widened(freed[node])
         short = (row > free[: len(row)]) & (row > 0)
@@ -126,7 +144,9 @@ def _as_asked(labels: Mapping[str, str], ask: DeviceAsk | None, uses: Uses) -> b
     )
 
 
-def _no_device(store: Store, need: Mapping[str, Matrix], parts: Mapping[str, list[DeviceUse]]) -> Refusal | None:
+def _no_device(
+    store: Store, need: Mapping[str, Matrix], parts: Mapping[str, list[DeviceUse]], decision: Decision
+) -> Refusal | None:
     """Device by device: what is shared has room for each share, slices do not overlap, and as many devices as are asked
     for whole stay idle."""
     gpu = store.columns.names.index(GPU)
@@ -134,7 +154,7 @@ def _no_device(store: Store, need: Mapping[str, Matrix], parts: Mapping[str, lis
         if node not in parts and not store.shares_devices(node):
             continue
         uses = parts.get(node, [])
-        states = store.devices_on(node)
+        states = states_after(store, node, decision)
         slots = slots_of(device_kind(store.nodes[node].labels))
         milli, cut = Counter[int](), Counter[int]()
         for use in uses:

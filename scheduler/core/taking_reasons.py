@@ -1,0 +1,84 @@
+"""Why nothing is taken back for a gang, as facts."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from scheduler.core.divide import BOUNDLESS
+from scheduler.core.ledger import Ledger
+from scheduler.core.rights import Rights
+from scheduler.core.roster import Roster
+from scheduler.model.cluster import Mask
+from scheduler.model.plan import Refusal
+from scheduler.model.resources import Matrix
+from scheduler.model.running import Guards
+from scheduler.model.work import Gang
+
+
+def why_not(
+    gang: Gang, ask: Matrix, rights: Rights, may_move: Mask, book: Ledger, roster: Roster, guards: Guards
+) -> tuple[Refusal, ...]:
+    """What stands in its own way first, then what protects the others; empty where nothing runs."""
+    if not roster.gangs:
+        return ()
+    if not gang.preempts:
+        return (Refusal("taking", "Never"),)
+    if rights.waits_seconds > 0:
+        return (Refusal("taking", "Delay", needed=int(np.ceil(rights.waits_seconds))),)
+    found = _not_entitled(ask, rights, book)
+    protected = _protected(gang, rights, roster, guards)
+    if protected:
+        found += (Refusal("taking", "Protected", counts=protected),)
+    if not found and ((rights.lane >= 0).any() or may_move.any()):
+        found = (Refusal("taking", "NoRoom"),)
+    return found
+
+
+def _not_entitled(ask: Matrix, rights: Rights, book: Ledger) -> tuple[Refusal, ...]:
+    """The queue that would be above what it is entitled to, where no right of any lane holds: by its most generous
+    right."""
+    refusals: dict[tuple[str, str], Refusal] = {}
+    for lane in rights.lanes:
+        failing: list[Refusal] = []
+        for right in lane.rights:
+            over = [
+                Refusal(
+                    "taking",
+                    "NotEntitled",
+                    int(book.use[room.row, column] + ask[column]),
+                    most,
+                    book.columns[column][0],
+                    book.names[room.row],
+                )
+                for room in right.rooms
+                for column, most in enumerate(room.most)
+                if right.asked[column] and most < BOUNDLESS and book.use[room.row, column] + ask[column] > most
+            ]
+            if not over:
+                return ()
+            failing.append(over[0])
+        best = max(failing, key=lambda each: each.offered)
+        refusals.setdefault((best.where, best.resource), best)
+    return tuple(refusals.values())
+
+
+def _protected(gang: Gang, rights: Rights, roster: Roster, guards: Guards) -> tuple[tuple[str, int], ...]:
+    """Running gangs that may not be taken, by what protects them: (reason, gangs)."""
+    counts: Counter[str] = Counter()
+    for number in np.flatnonzero(rights.lane < 0).tolist():
+        running = roster.gangs[number]
+        budgets = [key for pod in running.pods for key in pod.guards]
+        if running.key == gang.key or all(pod.leaving for pod in running.pods):
+            continue
+        if not running.preemptible:
+            counts["not-preemptible"] += 1
+        elif any(len(pod.guards) > 1 for pod in running.pods):
+            counts["two-budgets"] += 1
+        elif any(guards.get(key, 0) <= 0 for key in budgets):
+            counts["budget-spent"] += 1
+        elif running.queue == gang.queue:
+            counts["own-queue-priority"] += 1
+    counts["minimum-run-time"] += int((~rights.whole & (rights.lane >= 0)).sum())
+    return tuple(sorted((reason, count) for reason, count in counts.items() if count))
