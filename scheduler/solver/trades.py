@@ -83,8 +83,8 @@ class Trades:
             ended = self._step(batches, step, self._weighted if weighted else self._objectives, stop)
             for each in ended:
                 spend(each)
-            if whole and ended and ended[0].end != "unknown":
-                self.bound = -ended[0].bound
+            if whole:
+                self.bound = self._proven(ended)
             yield
             if whole:
                 return
@@ -93,6 +93,13 @@ class Trades:
                 finished=all(each.end == "optimal" for each in ended),
                 gained=_reached(self._objectives, self._current) != _reached(self._objectives, before),
             )
+
+    def _proven(self, ended: Sequence[Ended]) -> int | None:
+        """What a step of everything says of the first tier: all of it is reached, or what its search proved."""
+        most = int(self._objectives[0] @ self.model.linear.uppers)
+        if self.reached[0] == most:
+            return most
+        return -ended[0].bound if ended[0].end != "unknown" else None
 
     def _step(
         self, batches: Sequence[Numbers], limits: Limits, objectives: Sequence[Numbers], stop: Callable[[], bool]
@@ -148,24 +155,26 @@ class _Sizing:
 def _best_of(
     part: Neighbourhood, objectives: Sequence[Numbers], start: Numbers, limits: Limits, stop: Callable[[], bool]
 ) -> tuple[Numbers, list[Ended]]:
-    """The best values found for a neighbourhood, goal after goal, and how each search ended."""
+    """The best values found for a neighbourhood, goal after goal, and how each search ended. Where everything of a goal
+    is reached already there is nothing to search for, it is only held."""
     cp = Cp()
     cp.post(part.linear)
-    asked = [objective for objective in objectives if objective.any()]
-    limits = replace(
-        limits, wall_seconds=limits.wall_seconds / max(1, len(asked)), work=limits.work / max(1, len(asked))
-    )
+    uppers = part.linear.uppers
+    searches = sum(int(objective @ start) < int(objective @ uppers) for objective in objectives)
+    limits = replace(limits, wall_seconds=limits.wall_seconds / max(1, searches), work=limits.work / max(1, searches))
     values, ended = start, []
-    for objective in asked:
+    for objective in objectives:
         terms = [(-int(objective[index]), Variable(index)) for index in np.flatnonzero(objective).tolist()]
-        cp.minimise(terms)
-        cp.hint(values.tolist())
-        for event in cp.search(limits, stop):
-            if isinstance(event, Ended):
-                ended.append(event)
-            else:
-                values = np.array(event.values, dtype=np.int64)
-        cp.at_most(terms, -int(objective @ values))
+        if int(objective @ values) < int(objective @ uppers):
+            cp.minimise(terms)
+            cp.hint(values.tolist())
+            for event in cp.search(limits, stop):
+                if isinstance(event, Ended):
+                    ended.append(event)
+                else:
+                    values = np.array(event.values, dtype=np.int64)
+        if terms:
+            cp.at_most(terms, -int(objective @ values))
     return values, ended
 
 
