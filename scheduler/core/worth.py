@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isqrt
 
 from scheduler.core.window import Ask
 from scheduler.model.cluster import NodeTable
 from scheduler.model.policy import Policy
 from scheduler.model.resources import GPU
 from scheduler.model.shape import Shape
-from scheduler.model.work import GangKey
+from scheduler.model.work import Gang, GangKey
 
 AGE_STEPS = 1000
 """How finely turns break ties between work of equal value: always less than one unit of value."""
+
+ROOT_STEPS = 1000
+"""How finely square roots of sizes are told apart."""
 
 WORTH_MAX = 2**40
 """Sums of a few of these stay exact wherever a solver computes."""
@@ -39,18 +43,31 @@ def worth_of(asks: Sequence[Ask], nodes: NodeTable, policy: Policy) -> Worth:
 
 
 def _by_value(asks: Sequence[Ask], nodes: NodeTable, policy: Policy) -> Worth:
+    """A turn counts by the square root of the work behind it: else the turns of many small gangs together would always
+    outweigh that of a large one of the same value, or a large one's those of everybody."""
     worth: dict[Shape, int] = {}
-    tiers, values, bonuses = {}, {}, {}
-    for turn, ask in enumerate(asks):
-        gang = ask.gang
-        age = (AGE_STEPS - 1) * (len(asks) - turn) // len(asks)
-        pods = []
-        for member in gang.members:
+    for ask in asks:
+        for member in ask.gang.members:
             if member.shape not in worth:
                 worth[member.shape] = _size(member.shape, policy, nodes)
-            pods.append(worth[member.shape] * AGE_STEPS + (age if gang.single else 0))
-        tiers[gang.key], values[gang.key], bonuses[gang.key] = ask.tier, tuple(pods), 0 if gang.single else age
+    sizes = [_amount(ask.gang, worth) for ask in asks]
+    largest = max(sizes, default=1)
+    tiers, values, bonuses = {}, {}, {}
+    for turn, (ask, size) in enumerate(zip(asks, sizes, strict=True)):
+        gang = ask.gang
+        root = isqrt(ROOT_STEPS * ROOT_STEPS * size // largest)
+        age = (AGE_STEPS - 1) * (len(asks) - turn) * root // (len(asks) * ROOT_STEPS)
+        tiers[gang.key] = ask.tier
+        values[gang.key] = tuple(
+            worth[member.shape] * AGE_STEPS + (age if gang.single else 0) for member in gang.members
+        )
+        bonuses[gang.key] = 0 if gang.single else age
     return Worth(tiers, values, bonuses)
+
+
+def _amount(gang: Gang, worth: Mapping[Shape, int]) -> int:
+    """What a gang is worth with all its pods; of single pods, which are gangs of their own, one."""
+    return sum(worth[member.shape] * (1 if gang.single else member.count) for member in gang.members)
 
 
 def _strict(asks: Sequence[Ask]) -> Worth:
