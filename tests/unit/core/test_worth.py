@@ -1,4 +1,4 @@
-"""Between plans of equal value turns decide: of one large gang as much as it has work, of many small ones not at will."""
+"""Between plans of equal value turns decide: a large gang's by its size, those of many small ones not at will."""
 
 from __future__ import annotations
 
