@@ -23,7 +23,7 @@ from scheduler.core.entitled import Entitled, Entitlements
 from scheduler.core.queue_rules import counts_users, queue_rules, serves_strictly
 from scheduler.core.ranking import flavors_of, turns
 from scheduler.core.reasons import Reasons
-from scheduler.core.shares import QueueTree, admission_trouble, shares, tree_troubles
+from scheduler.core.shares import QueueTree, admission_trouble, namespace_trouble, parents_in, shares, tree_troubles
 from scheduler.core.store import taken_by
 from scheduler.core.taking import Took, taking, unserved
 from scheduler.core.volume_pieces import Counted, counted
@@ -242,12 +242,17 @@ def _take(
 def _admit(snapshot: Snapshot, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
     """Work that its queue lets in; the rest gets its verdict at once."""
     troubles = tree_troubles(snapshot.queues)
+    inner = parents_in(snapshot.queues)
     by_queue: dict[str, Refusal | None] = {}
     admitted = []
     for gang in snapshot.gangs:
         if gang.queue not in by_queue:
-            by_queue[gang.queue] = admission_trouble(snapshot.queues, troubles, gang.queue)
+            by_queue[gang.queue] = admission_trouble(snapshot.queues, troubles, gang.queue, inner)
         trouble = by_queue[gang.queue]
+        if trouble is None and snapshot.queues[gang.queue].namespace_selector != ():
+            namespace = gang.namespace
+            labels = dict(snapshot.namespaces.get(namespace, ()))
+            trouble = namespace_trouble(snapshot.queues[gang.queue], namespace, labels)
         unmodelled = [feature for member in gang.members for feature in member.shape.unmodelled]
         claims = volume_troubles(gang)
         if unmodelled:

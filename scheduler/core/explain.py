@@ -75,6 +75,7 @@ _TEMPLATES = {
         "LimitBelowGuarantee",
     ): "queue {where} has a limit of {offered} {resource} below its guarantee of {needed}",
     ("queue", "NotALeaf"): "queue {where} has child queues; gangs belong to leaves",
+    ("queue", "NamespaceNotSelected"): "queue {level} does not select its namespace {domain}",
     ("queue", "QueueHold"): "queue {where} is on hold",
     ("queue", "QueueDrain"): "queue {where} is draining and admits nothing new",
     ("queue-limit", "Limit"): "needs {needed} {resource}; queue {where} may take {offered} more within its limit",

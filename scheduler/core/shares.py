@@ -6,7 +6,7 @@ and a guarantee binds what is not preemptible. Who may borrow how much is `sched
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -14,6 +14,7 @@ from scheduler.model.cluster import UseKey
 from scheduler.model.plan import Refusal
 from scheduler.model.queue import Queue
 from scheduler.model.resources import Matrix
+from scheduler.model.selector import selects
 
 UNLIMITED = -1
 
@@ -134,8 +135,23 @@ def tree_troubles(queues: Mapping[str, Queue]) -> dict[str, Refusal]:
     return found
 
 
-def admission_trouble(queues: Mapping[str, Queue], troubles: Mapping[str, Refusal], name: str) -> Refusal | None:
-    """Why work that names this queue is not admitted at all; None when it is."""
+def parents_in(queues: Mapping[str, Queue]) -> frozenset[str]:
+    """The names that some queue gives as its parent."""
+    return frozenset(queue.parent for queue in queues.values())
+
+
+def namespace_trouble(queue: Queue, namespace: str, labels: Mapping[str, str]) -> Refusal | None:
+    """Why work of a namespace with these labels may not wait in a queue; None when it may."""
+    if selects(queue.namespace_selector, labels):
+        return None
+    return Refusal("queue", "NamespaceNotSelected", where=f"{queue.name} {namespace}")
+
+
+def admission_trouble(
+    queues: Mapping[str, Queue], troubles: Mapping[str, Refusal], name: str, inner: Collection[str] | None = None
+) -> Refusal | None:
+    """Why work that names this queue is not admitted at all; None when it is. ``inner`` are the queues that have
+    children, for those who ask about many."""
     if not name:
         return Refusal("queue", "NoQueue")
     queue = queues.get(name)
@@ -143,7 +159,7 @@ def admission_trouble(queues: Mapping[str, Queue], troubles: Mapping[str, Refusa
         return Refusal("queue", "UnknownQueue", where=name)
     if name in troubles:
         return troubles[name]
-    if any(each.parent == name for each in queues.values()):
+    if name in (parents_in(queues) if inner is None else inner):
         return Refusal("queue", "NotALeaf", where=name)
     for each in _line(queues, name):
         if queues[each].state != "Open":

@@ -503,6 +503,9 @@ class Store:
             use_by=self._queue_use.by_key(),
             topologies=dict(self.topologies),
             held_by=self._held_by(),
+            namespaces=dict(self.census.namespaces)
+            if any(queue.namespace_selector != () for queue in self.queues.values())
+            else {},
             foreign=self.columns.widened(self._foreign)[self._table_slots],
             neighbours=self._neighbours(gangs),
             volumes=self._facts_for(gangs),

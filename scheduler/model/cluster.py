@@ -16,6 +16,7 @@ from scheduler.model.neighbours import NOBODY, Neighbours
 from scheduler.model.queue import Queue
 from scheduler.model.resources import Matrix, Resources
 from scheduler.model.running import Guards, Running
+from scheduler.model.selector import Labels
 from scheduler.model.shape import Taint, Toleration
 from scheduler.model.topology import Topology
 from scheduler.model.volumes import VolumeFacts
@@ -236,6 +237,8 @@ class Snapshot:
     """[nodes x resources] what pods take that are in no queue of ours; None: nothing."""
     past_by: Mapping[tuple[str, str], Matrix] = field(default_factory=dict)
     """(queue, flavor of the node or empty) -> decayed past use, columns as ``use``; empty where no queue keeps one."""
+    namespaces: Mapping[str, Labels] = field(default_factory=dict)
+    """Labels by namespace; empty where no queue selects namespaces."""
     held_by: Mapping[tuple[str, str], Holding] = field(default_factory=dict)
     """(leaf, user) -> what is held; empty where no queue counts gangs, pods or users."""
     running: tuple[Running, ...] = ()

@@ -272,6 +272,10 @@ class Gang(msgspec.Struct, frozen=True):
     def pods(self) -> int:
         return sum(member.count for member in self.members)
 
+    @property
+    def namespace(self) -> str:
+        return (self.name if self.single else self.key).partition("/")[0]
+
     def line(self, branch: int) -> list[int]:
         """A branch and everything above it, the branch first."""
         line = []

@@ -17,6 +17,7 @@ from scheduler.model.plan import Cause, Plan
 from scheduler.model.policy import Entitlement, Policy, SolverBudget
 from scheduler.model.queue import Counts, Queue, Quota
 from scheduler.model.resources import GPU
+from scheduler.model.selector import Requirement
 from scheduler.model.work import Pod, PodGroup
 from tests.unit.core.world import group, node, pod
 from tests.unit.solver.small import solved
@@ -152,3 +153,14 @@ def test_single_pods_of_a_strict_queue_stop_where_one_does_not_fit() -> None:
     sizes = [1, 1, 9, 1]
     work = [pod(f"p{at}", gpus=gpus, queue="a", created_seconds=float(at)) for at, gpus in enumerate(sizes)]
     assert served(snapshot(node("n0"), *work, queues=[queue("a", order="StrictFIFO")])) == {"a": 2}
+
+
+def test_a_queue_takes_only_namespaces_that_it_selects() -> None:
+    chooses = queue("a", namespace_selector=(Requirement("org", "In", ("research",)),))
+    objects: list[ev.Event] = [ev.NodeSeen(node("n0")), ev.QueueSeen(chooses), ev.Leading(1), ev.Synced()]
+    engine = Engine(POLICY)
+    engine.handle([*objects, ev.NamespaceSeen("team", "", (("org", "sales"),)), *map(ev.PodSeen, jobs("a", 2))], 0.0)
+    refused = list(plan(engine.snapshot()).verdicts.values())
+    assert [each.refusals[0].code for each in refused] == ["NamespaceNotSelected"] * 2
+    engine.handle([ev.NamespaceSeen("team", "", (("org", "research"),))], 1.0)
+    assert served(engine.snapshot()) == {"a": 2}
