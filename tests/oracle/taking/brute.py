@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby, product
+from math import prod
 
 from tests.oracle.taking.entitled import Entitled, entitled
 from tests.oracle.taking.rights import Evicted, branches, evictable, permitted
@@ -20,6 +21,14 @@ Spots = tuple[int, ...]
 """[nodes] pods."""
 
 
+SETS_MAX = 30_000
+"""Sets of victims of one world: beyond it there are too many to try."""
+
+
+class TooLargeError(Exception):
+    """More than can be tried."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """Who goes from where, where each running gang's other pods are then, and where the taker is."""
@@ -30,9 +39,16 @@ class Plan:
 
 
 def cheapest(world: World) -> tuple[Cost, Plan] | None:
-    """The least that placing the taker costs; None: there is no legal way."""
+    """The least that placing the taker costs; None: there is no legal way. TooLargeError where there
+    are too many to try."""
     book = entitled(world)
-    sets = [each for each in _sets(world) if permitted(world, book, each)]
+    known: dict[tuple[int, ...], bool] = {}
+    sets = []
+    for each in _sets(world):
+        pods = tuple(map(sum, each))  # from which node somebody goes is all the same to those who are entitled
+        if pods not in known:
+            known[pods] = permitted(world, book, each)
+        sets += [each] if known[pods] else []
     priced = sorted((eviction_cost(world, book, each), each) for each in sets)
     for cost, group in groupby(priced, key=lambda each: each[0]):
         found = [best for _, each in group if (best := _fewest_moves(world, each)) is not None]
@@ -117,6 +133,8 @@ def _sets(world: World) -> Iterator[Evicted]:
             surplus = gang.pods - min(gang.minimum, gang.pods)
             own += [each for each in every if each != nobody and (sum(each) <= surplus or sum(each) == gang.pods)]
         ways.append(own)
+    if prod(map(len, ways)) > SETS_MAX:
+        raise TooLargeError
     yield from product(*ways)
 
 
@@ -130,11 +148,14 @@ def _fewest_moves(world: World, evicted: Evicted) -> tuple[tuple[int, int], Plan
     if min(room.values(), default=0) < 0:
         return None
     best: tuple[tuple[int, int], Plan] | None = None
+    reached: dict[tuple[int, Spots, tuple[int, ...]], tuple[int, int]] = {}
 
     def settle(number: int, free: Spots, after: tuple[Spots, ...], cost: tuple[int, int], left: dict[str, int]) -> None:
         nonlocal best
-        if best is not None and cost >= best[0]:
+        seen = (number, free, tuple(left.values()))
+        if (best is not None and cost >= best[0]) or (seen in reached and reached[seen] <= cost):
             return
+        reached[seen] = cost
         if number == len(world.running):
             places = next(_spots_of_taker(world, free), None)
             if places is not None:

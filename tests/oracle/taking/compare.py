@@ -35,6 +35,8 @@ class Outcome(msgspec.Struct, frozen=True):
     least: brute.Cost | None
     decision: brute.Cost | None
     wrong: str = ""
+    cascades: bool = False
+    """Whether work that was evicted would go on to take from others, with its own priority or share."""
 
     @property
     def kind(self) -> str:
@@ -74,10 +76,9 @@ def compare(world: World) -> Outcome:
         return Outcome(least, None, str(wrong))
     again = _decided(world, _after(world, result))
     gone = {victim.uid for each in again.decisions for victim in each.victims}
-    thrash = any(uid.startswith(world.waiting.name) for uid in gone) or any(
-        move.gang == _key(world.waiting.name) for each in again.decisions for move in each.moves
-    )
-    return Outcome(least, cost, "deciding on the result takes the place back" if thrash else "")
+    thrash = any(uid.startswith(world.waiting.name) for uid in gone)
+    back = "deciding on the result takes the place back" if thrash else ""
+    return Outcome(least, cost, back, cascades=bool(gone))
 
 
 def _decided(world: World, snapshot: cluster.Snapshot) -> Plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 GPUS_MAX = 16
@@ -101,18 +101,36 @@ def draw(seed: int) -> World:
     queues = _queues(chance)
     parents = {queue.parent for queue in queues}
     leaves = [queue.name for queue in queues if queue.name not in parents]
-    running = _running(chance, nodes, leaves)
+    running = _within_guarantees(queues, _running(chance, nodes, leaves))
+    use = {name: sum(gang.gpus * gang.pods for gang in running if gang.queue == name) for name in leaves}
+    poor = min(leaves, key=lambda name: use[name])
     waiting = Waiting(
         "taker",
-        chance.choice(leaves),
+        chance.choice([poor, poor, chance.choice(leaves)]),
         chance.choice([0, 1, 1, 2]),
         chance.choice([1, 1, 1, 2]),
-        chance.randint(1, 3),
+        chance.choice([1, 1, 2, 2, 3]),
         one_rack=chance.random() < 0.3,
         preemptible=chance.random() < 0.85,
     )
     guards = tuple((name, chance.choice([0, 1, 2])) for name in ("pdb0", "pdb1"))
     return World(nodes, queues, running, waiting, guards, moves=chance.random() < 0.7)
+
+
+def _within_guarantees(queues: tuple[Queue, ...], running: tuple[Running, ...]) -> tuple[Running, ...]:
+    """The gangs, of which only those that may not be taken back that their queues are guaranteed the room for."""
+    left = {queue.name: queue.guaranteed for queue in queues}
+    parents = {queue.name: queue.parent for queue in queues}
+    found = []
+    for gang in running:
+        line = [gang.queue, parents[gang.queue], parents[parents[gang.queue]]]
+        room = [amount for name in line if (amount := left[name]) is not None]
+        firm = not gang.preemptible and gang.gpus * gang.pods <= min(room)
+        for name in line if firm else ():
+            amount = left[name]
+            left[name] = None if amount is None else amount - gang.gpus * gang.pods
+        found.append(replace(gang, preemptible=not firm))
+    return tuple(found)
 
 
 def _nodes(chance: Random) -> tuple[Node, ...]:
@@ -127,7 +145,7 @@ def _queues(chance: Random) -> tuple[Queue, ...]:
     """Three levels: organisations, departments, teams."""
 
     def queue(name: str, parent: str, *, leaf: bool) -> Queue:
-        guaranteed = chance.choice([0, 1, 2, 3, 4]) if leaf else chance.choice([None, None, None, 2, 4, 6])
+        guaranteed = chance.choice([0, 0, 1, 2, 3]) if leaf else chance.choice([None, None, None, 2, 4])
         limit = chance.choice([None] * 7 + [max(guaranteed or 0, chance.randint(2, 8))])
         return Queue(
             name,
@@ -141,7 +159,7 @@ def _queues(chance: Random) -> tuple[Queue, ...]:
         )
 
     found = []
-    for org in range(chance.choice([1, 1, 2])):
+    for org in range(chance.choice([1, 2, 2])):
         found.append(queue(f"o{org}", "", leaf=False))
         for department in range(chance.randint(1, 2)):
             name = f"o{org}d{department}"
@@ -153,10 +171,10 @@ def _queues(chance: Random) -> tuple[Queue, ...]:
 def _running(chance: Random, nodes: tuple[Node, ...], leaves: list[str]) -> tuple[Running, ...]:
     free = [node.gpus for node in nodes]
     found: list[Running] = []
-    for number in range(chance.randint(3, 6)):
+    for number in range(chance.randint(3, 7)):
         gpus = chance.choice([1, 1, 1, 2])
         on = [0] * len(nodes)
-        for _ in range(chance.randint(1, 4)):
+        for _ in range(chance.randint(1, 3)):
             open_nodes = [node for node, left in enumerate(free) if left >= gpus]
             if open_nodes:
                 node = chance.choice(open_nodes)
