@@ -74,8 +74,10 @@ class GangBook:
         else:
             self._fill_from_running(gang, gang.own)
         self._victims[gang.name] = {victim.uid for victim in now.victims}
+        self._victims[gang.name] |= {pod.uid for move in now.moves for pod in move.pods}
         written = [gang.own]
-        for move in now.moves:
+        # A move that names its pods is of part of a gang: what it has then stands in its own record, written next.
+        for move in (each for each in now.moves if not each.pods):
             moved = self.gang(move.gang if "/" in move.gang else f"{namespace}/{move.gang}")
             # Pods of a moved gang that run now are going; its places are for those that come after.
             moved.moves[gang.name] = Record(moved.name, revision, places_of(move.places))

@@ -18,6 +18,7 @@ QUEUE_LABEL = "muster.dev/queue"
 POD_GROUP_LABEL = "muster.dev/pod-group"
 SUBGROUP_LABEL = "muster.dev/subgroup"
 EVICTED_CONDITION = "muster.dev/Evicted"
+PREEMPTIBLE_ANNOTATION = "muster.dev/preemptible"
 
 
 class Wire(Struct, frozen=True, rename="camel"):
@@ -163,6 +164,7 @@ class QueueResource(Wire, frozen=True):
 
 class QueueSpec(Wire, frozen=True):
     parent: str = ""
+    state: str = "Open"
     resources: list[QueueResource] = []
 
 
@@ -203,6 +205,7 @@ class PodGroupSpec(Wire, frozen=True):
     min_sub_group: int | None = None
     sub_groups: list[SubGroup] = []
     topology: TopologyAsk | None = None
+    preemptible: bool = True
 
 
 class PlaceNode(Wire, frozen=True):
@@ -225,10 +228,14 @@ class Victim(Wire, frozen=True):
 
 
 class Move(Wire, frozen=True):
-    """New places of a running gang, named ``namespace/name`` or by name inside the beneficiary's namespace."""
+    """New places of a running gang, named ``namespace/name`` or by name inside the beneficiary's namespace.
+
+    ``pods`` are those that leave for them; without any, all of its pods do.
+    """
 
     gang: str
     places: list[Place] = []
+    pods: list[Victim] = []
 
 
 class Assignment(Wire, frozen=True):

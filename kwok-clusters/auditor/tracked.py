@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from auditor.objects import EVICTED_CONDITION, SUBGROUP_LABEL, Member, Pod, PodGroup
+from auditor.objects import EVICTED_CONDITION, PREEMPTIBLE_ANNOTATION, SUBGROUP_LABEL, Member, Pod, PodGroup
 from auditor.records import GangName, PlaceKey, Record
 from auditor.requests import Resources, amounts, pod_request, smallest
 
@@ -103,6 +103,17 @@ class TrackedPod:
     @property
     def marked_evicted(self) -> bool:
         return any(c.type == EVICTED_CONDITION and c.status == "True" for c in self.pod.status.conditions)
+
+    @property
+    def evicted_reason(self) -> str:
+        """Why the scheduler says that it evicted the pod; empty where it does not say so."""
+        said = (c.reason for c in self.pod.status.conditions if c.type == EVICTED_CONDITION and c.status == "True")
+        return next(said, "")
+
+    @property
+    def stated_preemptible(self) -> bool:
+        """What the pod itself says, for a pod without a gang."""
+        return self.pod.metadata.annotations.get(PREEMPTIBLE_ANNOTATION, "true") != "false"
 
 
 @dataclass(slots=True)

@@ -10,17 +10,16 @@ import msgspec
 
 from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
-from scheduler.core.devices import Uses
 from scheduler.core.evictor import Evictor
 from scheduler.core.explain import Reason, loss_words, reason_to_leave
-from scheduler.core.gang_claims import NOBODY, GangClaims, Seats
+from scheduler.core.gang_binding import GangBinding
+from scheduler.core.gang_claims import GangClaims
 from scheduler.core.gang_places import GangPlaces
 from scheduler.core.gang_state import GangState, Giving, GroupWrite, needs_time
 from scheduler.core.gang_words import GangWords
 from scheduler.core.giving_way import NO_GANG, GivingWay, gang_of_pod, victim_of
 from scheduler.core.harm import Harm
 from scheduler.core.lifecycle import Phase, allowed
-from scheduler.core.ranks import turns
 from scheduler.core.resolve import SINGLE_MEMBER, Resolved, gang_of, resolve, whole, with_shapes
 from scheduler.core.running_work import RunningWork
 from scheduler.core.store import Spot, Store, newer, places_of, spots
@@ -59,6 +58,7 @@ class Gangs:
         self._evictor = evictor
         self._giving_way = giving_way
         self._places = GangPlaces(store, admission, giving_way)
+        self._binding = GangBinding(store, binder, admission, claims, self._places, policy.patience)
         self._words = GangWords(store, voice, policy.patience)
         self.harm = Harm(store, self._places, policy.patience)
         self.running = RunningWork(store, self._giving_way, self._running)
@@ -452,7 +452,7 @@ class Gangs:
         patience = self._policy.patience.pods_missing_seconds
         waited_seconds = now_seconds - max(state.record.decided_at_seconds, state.left_seconds)
         overdue = waited_seconds > patience and not self._giving_way.awaited(state.record)
-        if (overdue and not self._enough(key, state, pods)) or (
+        if (overdue and not self._binding.enough(key, state, pods)) or (
             group.scheduled and not live and not state.record.victims
         ):
             state.unproven = True
@@ -513,7 +513,7 @@ class Gangs:
                     self._advance(key, state, Phase.PREPARING)
                     return waits
                 effects += waits
-        seats = self._seats(key, state, pods, open_spots, now_seconds)
+        seats = self._binding.seats(key, state, pods, open_spots, now_seconds)
         effects += seats.effects
         if state.unprepared is not None:
             return [*effects, *self._release(key, state, group, Phase.QUEUED)]
@@ -521,26 +521,9 @@ class Gangs:
         if state.awaits_claims:
             self._advance(key, state, Phase.PREPARING)
             return effects
-        if state.loose and open_spots and self._enough(key, state, pods):
-            places_for: dict[str, list[tuple[str, Uses]]] = {}
-            for (member, node, devices), count in open_spots.items():
-                places_for.setdefault(member, []).extend([(node, devices)] * count)
-            reserved = seats.reserved(state.resolved, places_for)
-            for pod, wanted in turns(self._store, group, state.resolved.member_of, [pods[uid] for uid in state.loose]):
-                member = state.resolved.member_of.get(pod.uid, "")
-                places = places_for.get(member, [])
-                if pod.uid in state.resolved.volumes:
-                    places = [reserved[pod.uid]] if pod.uid in seats.ready else []
-                near = [place for place in places if place[0] == wanted] if wanted is not None else []
-                usable = (
-                    place for place in (*near, *places) if self._admission.holds(place[0], pod.shape, pod.label_set)
-                )
-                if pod.gated or self._binder.pending(pod) or (place := next(usable, None)) is None:
-                    continue
-                places.remove(place)
-                del state.loose[pod.uid]
-                effects.append(self._binder.bind(pod, *place, key, queue, member, grouped=True))
-        self._advance(key, state, self._phase_with_record(key, state, pods))
+        if state.loose and open_spots and self._binding.enough(key, state, pods):
+            effects += self._binding.binds(key, state, group, pods, queue, seats)
+        self._advance(key, state, self._binding.phase(key, state, pods))
         return effects
 
     def _make_room(
@@ -582,28 +565,6 @@ class Gangs:
             key, self.queue_of(key), queue, gang_of_pod(pod) or single_key(pod.uid), state.taken, moved=moved
         )
 
-    def _seats(
-        self, key: GangKey, state: GangState, pods: dict[str, Pod], open_spots: Counter[Spot], now_seconds: float
-    ) -> Seats:
-        """Places for the pods with volumes, and the next step for their claims."""
-        assert state.resolved is not None
-        if not state.resolved.volumes or not open_spots or not self._enough(key, state, pods):
-            return NOBODY
-        seats = self._claims.seat(state.resolved, pods, self._unbound(state, pods), open_spots)
-        seats = self._claims.prepared(key, seats, pods, now_seconds)
-        record, patience = state.record, self._policy.patience.claims_bound_seconds
-        late = record is not None and now_seconds - record.decided_at_seconds > patience
-        if late and not seats.all_ready:
-            late_pod = next(pods[uid].name for uid in sorted(seats.nodes) if uid not in seats.ready)
-            seats = msgspec.structs.replace(seats, refusal=Refusal("volume-binding", "NotBoundInTime", where=late_pod))
-        if seats.refusal is not None and not self._places.taken(key):
-            state.unprepared = seats.refusal
-        return seats
-
-    def _unbound(self, state: GangState, pods: dict[str, Pod]) -> dict[str, None]:
-        """Pods that wait for a bind and that none is on its way for."""
-        return {uid: None for uid in state.loose if not pods[uid].gated and not self._binder.pending(pods[uid])}
-
     def _readmit(self, key: GangKey, state: GangState, group: PodGroup, queue: str) -> list[Effect]:
         """Those who were to leave stay after all, because the decision that needed it was withdrawn."""
         record = state.record
@@ -633,20 +594,6 @@ class Gangs:
         state.unproven = True
         record = msgspec.structs.replace(state.record, places=places_of(taken))
         return self._commit(key, state, group, record, self.queue_of(key))
-
-    def _enough(self, key: GangKey, state: GangState, pods: dict[str, Pod]) -> bool:
-        """Whether a gang may begin to be bound: with fewer pods than its minimum it would stand there in part."""
-        assert state.resolved is not None
-        ready = sum(1 for uid in state.loose if not pods[uid].gated and uid in state.resolved.member_of)
-        return bool(self._places.taken(key)) or ready >= state.resolved.minimum
-
-    def _phase_with_record(self, key: GangKey, state: GangState, pods: dict[str, Pod]) -> Phase:
-        in_flight = any(self._binder.in_flight(uid) for uid in pods)
-        if not self._store.open_spots(key) and not in_flight:
-            return Phase.RUNNING
-        if state.phase in (Phase.RUNNING, Phase.DEGRADED) and not in_flight and not state.loose:
-            return Phase.DEGRADED
-        return Phase.BINDING
 
     def _queue_up(
         self, key: GangKey, state: GangState, group: PodGroup, pods: dict[str, Pod], queue: str, now_seconds: float
@@ -783,7 +730,7 @@ class Gangs:
         )
         if state.resolved.volumes:  # from now on their volumes are in use on the recorded nodes
             pods = self._store.members_of.get(key, {})
-            self._claims.seat(state.resolved, pods, self._unbound(state, pods), self._store.open_spots(key))
+            self._claims.seat(state.resolved, pods, self._binding.unbound(state, pods), self._store.open_spots(key))
         return self._send(state, Commit(group.namespace, group.name, state.version, record))
 
     def _rest(self, key: GangKey, state: GangState, refusal: Refusal, now_seconds: float) -> None:

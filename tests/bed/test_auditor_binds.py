@@ -130,6 +130,31 @@ def test_the_schedulers_own_condition_is_evidence_without_an_audit_log() -> None
     assert beneficiary(victims=("v",)).leave("v", evicted=True).violations() == []
 
 
+@pytest.mark.parametrize("reason", ["StaleGang", "OverLimit"])
+def test_some_evictions_are_for_nobody_and_say_so(reason: str) -> None:
+    assert beneficiary(victims=()).leave("v", reason=reason).violations() == []
+    assert len(beneficiary(victims=()).leave("v", reason="Preempted").violations()) == 1
+
+
+def test_what_a_draining_queue_runs_is_evicted_for_nobody() -> None:
+    def story(state: str) -> Story:
+        queues = Story().node("n0", gpus=1).queue("top", state=state).queue("a", parent="top")
+        return queues.pod("v", queue="a").bind("n0", "v").leave("v", reason="Drained")
+
+    assert story("Drain").violations() == []
+    assert len(story("Hold").violations()) == 1
+
+
+def test_what_is_not_preemptible_goes_only_with_the_rest_of_a_stale_gang() -> None:
+    def story(reason: str) -> Story:
+        gang = Story().node("n0", gpus=2).group("g", minMember=1, preemptible=False).pod("v", "g")
+        gang = gang.record("g", {"n0": 1}).bind("n0", "v").group("b", minMember=1).pod("b-0", "b")
+        return gang.record("b", {"n0": 1}, victims=("v",)).leave("v", reason=reason)
+
+    assert story("StaleGang").violations() == []
+    assert "eviction: pod team/v: is not preemptible and was evicted (Reclaimed)" in story("Reclaimed").violations()
+
+
 def test_a_record_may_name_a_pod_that_others_have_begun_to_remove() -> None:
     story = beneficiary(victims=()).leave("v").record("b", {"n0": 1}, victims=("v",)).asked("evict", "v")
     assert story.violations() == []

@@ -51,9 +51,9 @@ class Story:
         levels = [{"name": level, "nodeLabel": label} for level, label in labels.items()]
         return self._put("topologies", name, {"spec": {"levels": levels}})
 
-    def queue(self, name: str, gpus: int | None = None, parent: str = "") -> Self:
+    def queue(self, name: str, gpus: int | None = None, parent: str = "", state: str = "Open") -> Self:
         resources = [] if gpus is None else [{"name": GPU, "limit": gpus}]
-        return self._put("queues", name, {"spec": {"parent": parent, "resources": resources}})
+        return self._put("queues", name, {"spec": {"parent": parent, "resources": resources, "state": state}})
 
     def group(self, name: str, **spec: Any) -> Self:
         """Add or change a PodGroup's spec; its status stays."""
@@ -112,9 +112,10 @@ class Story:
             self._change_pod(pod, status={"phase": phase})
         return self
 
-    def leave(self, *pods: str, grace_seconds: int = 30, evicted: bool = False) -> Self:
-        """Begin to terminate; ``evicted``: with the scheduler's condition."""
-        conditions = [{"type": "muster.dev/Evicted", "status": "True"}] if evicted else []
+    def leave(self, *pods: str, grace_seconds: int = 30, evicted: bool = False, reason: str = "") -> Self:
+        """Begin to terminate; ``evicted``, or with a ``reason``: with the scheduler's condition."""
+        said = {"type": "muster.dev/Evicted", "status": "True", "reason": reason}
+        conditions = [said] if evicted or reason else []
         for pod in pods:
             ends = datetime.fromtimestamp(int(self.at) + grace_seconds, UTC).isoformat().replace("+00:00", "Z")
             meta = {"deletionTimestamp": ends, "deletionGracePeriodSeconds": grace_seconds}

@@ -40,7 +40,10 @@ def at_rest(server: Server, edited: set[str]) -> Iterator[str]:
     """``edited`` are groups whose minimum was changed: they may be below it for good reason."""
     for group in server.groups.values():
         yield from _group_at_rest(server, group, group.name in edited)
+    made_for = {group.for_pod for group in server.groups.values()}
     for pod in server.pods.values():
+        if pod.uid in made_for:
+            continue
         if not pod.group and not pod.node and not pod.finished and pod.uid not in server.engine._singles:
             yield f"{pod.name} waits and is forgotten"
     for name in server.nodes:
@@ -50,7 +53,7 @@ def at_rest(server: Server, edited: set[str]) -> Iterator[str]:
 
 
 def _group_at_rest(server: Server, group: PodGroup, edited: bool) -> Iterator[str]:
-    pods = [pod for pod in server.pods.values() if pod.group == group.name]
+    pods = [pod for pod in server.pods.values() if pod.group == group.name or pod.uid == group.for_pod]
     open_pods = [pod for pod in pods if not pod.finished]
     bound = [pod for pod in open_pods if pod.node]
     present = len(bound) + sum(pod.succeeded for pod in pods)

@@ -17,7 +17,7 @@ from scheduler.model.events import Event
 from scheduler.model.queue import Queue
 from scheduler.model.resources import GPU
 from scheduler.model.work import Pod, PodGroup
-from tests.unit.core.world import RACKS, TALKATIVE, node
+from tests.unit.core.world import RACKS, TALKATIVE, group, node
 
 NODES = 4
 GPUS_PER_NODE = 4
@@ -196,6 +196,13 @@ class Server:
                 return self._on_pod(effect)
             case ef.MarkEvicted() | ef.Evict():
                 return self._on_eviction(effect)
+            case ef.MakeGroup():
+                return self._make_group(effect)
+            case ef.DropGroup():
+                if effect.name not in self.groups or self.groups[effect.name].uid != effect.uid:
+                    return ev.Failed(effect, 404, "not found")
+                self._remove_group(effect.name)
+                return ev.Done(effect)
             case ef.Commit() | ef.Release() | ef.Hold() | ef.WriteStatus():
                 return self._on_group(effect)
         return ev.Done(effect, self._next_version())
@@ -219,6 +226,12 @@ class Server:
             if pod.node:
                 self.broken.append(f"{pod.name} is bound and marked as waiting")
         return ev.Done(effect, self.put_pod(pod).version)
+
+    def _make_group(self, effect: ef.MakeGroup) -> Event:
+        if effect.name in self.groups:
+            return ev.Failed(effect, 409, "already exists")
+        made = group(effect.name, 1, queue=effect.queue, preemptible=effect.preemptible, for_pod=effect.pod_uid)
+        return ev.Done(effect, self.put_group(replace(made, topology=effect.topology)).version)
 
     def _on_eviction(self, effect: ef.MarkEvicted | ef.Evict) -> Event:
         pod = self.pods.get(effect.uid)
