@@ -17,28 +17,12 @@ NEVER = Fraction(BOUNDLESS)
 """The share of a queue of weight 0 that borrows anything: it comes last."""
 
 
-def lendable_by_parent(book: Ledger) -> tuple[list[list[int]], Matrix]:
-    """(the columns of each resource, [queues + 1 x resources] what the children of each queue could lend and borrow).
-
-    The last row is the top. It is the total less what guarantees keep to themselves, within the queue's own limit.
-    """
-    by_resource: dict[str, list[int]] = {}
-    for column, (resource, _) in enumerate(book.columns):
-        by_resource.setdefault(resource, []).append(column)
-    kept = np.where(book.lendable < BOUNDLESS, np.maximum(book.guaranteed - book.lendable, 0), 0)
-    rest = np.array(book.total, dtype=np.int64) - kept.sum(axis=0)
-    amounts = np.maximum(np.vstack([np.minimum(book.limit, rest), rest]), 0)
-    columns = list(by_resource.values())
-    sums = [amounts[:, own].sum(axis=1) for own in columns]
-    return columns, np.array(sums, dtype=np.int64).reshape(len(columns), len(amounts)).T
-
-
 def dominant_share(book: Ledger, row: int, more: Matrix | None = None) -> Fraction:
     """The largest, over resources, of use above guarantee to what its parent could lend, divided by weight; in
     thousandths. ``more`` [columns] is added to the use. Resources of which nothing can be lent do not count."""
     use = book.use[row] if more is None else book.use[row] + more
     above = np.maximum(use - book.guaranteed[row], 0)
-    columns, could_lend = lendable_by_parent(book)
+    columns, could_lend = book.could_lend
     ratios = (
         Fraction(1000 * int(above[own].sum()), amount)
         for own, amount in zip(columns, could_lend[book.parents[row]].tolist(), strict=True)

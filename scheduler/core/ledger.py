@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -102,6 +103,21 @@ class Ledger:
     past: Matrix
     """Decayed past use, of leaves alone."""
     tree: Tree
+
+    @cached_property
+    def could_lend(self) -> tuple[list[list[int]], Matrix]:
+        """(the columns of each resource, [queues + 1 x resources] what the children of each queue could lend and
+        borrow); the last row is the top. It is the total less what guarantees keep to themselves, within the queue's
+        own limit."""
+        by_resource: dict[str, list[int]] = {}
+        for column, (resource, _) in enumerate(self.columns):
+            by_resource.setdefault(resource, []).append(column)
+        kept = np.where(self.lendable < BOUNDLESS, np.maximum(self.guaranteed - self.lendable, 0), 0)
+        rest = np.array(self.total, dtype=np.int64) - kept.sum(axis=0)
+        amounts = np.maximum(np.vstack([np.minimum(self.limit, rest), rest]), 0)
+        columns = list(by_resource.values())
+        sums = [amounts[:, own].sum(axis=1) for own in columns]
+        return columns, np.array(sums, dtype=np.int64).reshape(len(columns), len(amounts)).T
 
     def row(self, name: str) -> int:
         """KeyError: there is no such queue, or it stands in a cycle."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scheduler.core.divide import BOUNDLESS
-from scheduler.core.dominant import NEVER, lendable_by_parent
+from scheduler.core.dominant import NEVER
 from scheduler.core.entitled import Entitled
 from scheduler.core.ledger import Ledger
 from scheduler.model.resources import Matrix
@@ -108,7 +108,7 @@ class _Merge:
         self._use, self._guaranteed, self._fair = book.use.T, book.guaranteed.T, book.fair.T
         self._priorities = np.array([queue.priority for queue in book.queues], dtype=np.float64)
         self._weights = np.array([queue.weight for queue in book.queues], dtype=np.float64)
-        self._resources, self._lendable = lendable_by_parent(book)
+        self._resources, self._lendable = book.could_lend
 
     def run(self) -> tuple[Whole, Whole]:
         """(indices in the order of service, the band of each index)."""

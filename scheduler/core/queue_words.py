@@ -89,7 +89,7 @@ class QueueWords:
         return effects
 
     def _reports(self, waiting: tuple[Gang, ...]) -> Mapping[str, QueueReport]:
-        picture = replace(self._store.snapshot(waiting), past_by=self.history.past())
+        picture = replace(self._store.snapshot(()), past_by=self.history.past())
         book = self._entitlements.of(picture, [gang for gang in waiting if gang.queue in self._store.queues]).book
         counts = np.zeros((len(book.names), 4), dtype=np.int64)
         for gang in waiting:
