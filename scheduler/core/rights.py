@@ -19,6 +19,7 @@ from scheduler.core.divide import BOUNDLESS
 from scheduler.core.dominant import dominant_share
 from scheduler.core.ledger import Ledger
 from scheduler.core.permission import Permission, branches
+from scheduler.core.rights_between import classic_rights, fair_rights
 from scheduler.core.roster import Indices, Roster
 from scheduler.model.cluster import Mask
 from scheduler.model.policy import Policy
@@ -72,6 +73,7 @@ def rights_of(
     made: list[Lane] = []
     firm_over = not gang.preemptible and _over(book.firm, book.guaranteed, book.line(by), ask)
     by_queue: dict[tuple[int, int], tuple[int, float, int | None]] = {}
+    lower = _own_victims(gang, by, book, roster, policy)
     changes = inf
     for number, running in enumerate(roster.gangs):
         row = int(roster.queue[number])
@@ -83,7 +85,7 @@ def rights_of(
             continue
         key = (row, running.priority)
         if key not in by_queue:
-            by_queue[key] = _relation(gang, by, row, running, own, ask, book, policy, lanes, made)
+            by_queue[key] = _relation(gang, by, row, running, own, ask, book, policy, lanes, made, lower)
         relation, runtime, _ = by_queue[key]
         if relation < 0:
             if relation == _NEWER:
@@ -136,6 +138,7 @@ def _relation(
     policy: Policy,
     lanes: dict[tuple[int, bool], int],
     made: list[Lane],
+    own_victims: Sequence[Matrix],
 ) -> tuple[int, float, int | None]:
     """(lane or why not, minimum run time that protects the victim, the lane of newer work of equal priority)."""
     lower = running.priority < gang.priority
@@ -155,12 +158,29 @@ def _relation(
     borrows = _may_borrow(book, by, running, policy, lower=lower)
     key = (ours, borrows)
     if key not in lanes:
-        rights = _reclaim_rights(book, by, ours, ask, policy, borrows=borrows)
+        if policy.taking.rule == "kueue-fair":
+            rights = fair_rights(book, ours, ask, policy.taking.fair_rules, own_victims)
+        elif policy.taking.rule == "kueue-classic":
+            rights = classic_rights(book, by, ours, ask, borrows=borrows)
+        else:
+            rights = _reclaim_rights(book, by, ours, ask, policy, borrows=borrows)
         lanes[key] = len(made) if rights else -1
         if rights:
             made.append(Lane(rights))
     runtime = _inherited(book, theirs if policy.taking.min_runtime_at == "common-ancestor" else row, "reclaim")
     return lanes[key], runtime, None
+
+
+def _own_victims(gang: Gang, by: int, book: Ledger, roster: Roster, policy: Policy) -> list[Matrix]:
+    """What each lower gang of its own queue holds, the least first; asked for by ``kueue-fair`` alone."""
+    if policy.taking.rule != "kueue-fair" or book.queues[by].preemption.within_queue == "Never":
+        return []
+    found = [
+        roster.charge[roster.gang == number].sum(axis=0)
+        for number, running in enumerate(roster.gangs)
+        if int(roster.queue[number]) == by and running.preemptible and running.priority < gang.priority
+    ]
+    return sorted(found, key=lambda each: tuple(each.tolist()))
 
 
 def _own_lane(lanes: dict[tuple[int, bool], int], made: list[Lane]) -> int:
