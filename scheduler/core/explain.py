@@ -215,6 +215,7 @@ _RIGHTS = {
     "OwnQueue": "by priority in their queue {theirs}",
     "Guarantee": "within the guarantee of queue {ours}; queue {theirs} is above its own",
     "FairShare": "within the fair share of queue {ours}; queue {theirs} is above its own",
+    "Borrowing": "by priority while queue {ours} borrows; queue {theirs} is above its guarantee",
 }
 
 

@@ -54,9 +54,17 @@ class Rights:
 
 
 def rights_of(
-    gang: Gang, ask: Matrix, book: Ledger, roster: Roster, guards: Guards, policy: Policy, now_seconds: float
+    gang: Gang,
+    ask: Matrix,
+    book: Ledger,
+    roster: Roster,
+    guards: Guards,
+    policy: Policy,
+    now_seconds: float,
+    taken: Sequence[Matrix] = (),
 ) -> Rights:
-    """``ask`` [K] is what the gang takes in the columns of the ledger; zero where it asks nothing."""
+    """``ask`` [K] is what one pod of each member takes in the columns of the ledger; zero where it asks nothing.
+    ``taken`` [K] is what the gang may take in all, where shares afterwards are compared."""
     count = len(roster.gangs)
     lane = np.full(count, -1, dtype=np.int64)
     whole = np.ones(count, dtype=np.bool_)
@@ -85,7 +93,7 @@ def rights_of(
             continue
         key = (row, running.priority)
         if key not in by_queue:
-            by_queue[key] = _relation(gang, by, row, running, own, ask, book, policy, lanes, made, lower)
+            by_queue[key] = _relation(gang, by, row, running, own, ask, book, policy, lanes, made, lower, taken)
         relation, runtime, _ = by_queue[key]
         if relation < 0:
             if relation == _NEWER:
@@ -108,6 +116,11 @@ def age_matters(gang: Gang, book: Ledger) -> bool:
     row = book.row(gang.queue)
     newer = book.queues[row].preemption.within_queue == "LowerOrNewerEqualPriority"
     return newer or bool(gang.delay_seconds) or _inherited(book, row, "delay") > 0
+
+
+def shares_matter(policy: Policy) -> bool:
+    """Whether rights follow from what a gang takes in all, and from what its queue uses at the moment."""
+    return policy.taking.rule == "kueue-fair"
 
 
 def _lacks(gang: Gang) -> bool:
@@ -139,6 +152,7 @@ def _relation(
     lanes: dict[tuple[int, bool], int],
     made: list[Lane],
     own_victims: Sequence[Matrix],
+    taken: Sequence[Matrix],
 ) -> tuple[int, float, int | None]:
     """(lane or why not, minimum run time that protects the victim, the lane of newer work of equal priority)."""
     lower = running.priority < gang.priority
@@ -159,7 +173,7 @@ def _relation(
     key = (ours, borrows)
     if key not in lanes:
         if policy.taking.rule == "kueue-fair":
-            rights = fair_rights(book, ours, ask, policy.taking.fair_rules, own_victims)
+            rights = fair_rights(book, ours, taken or (ask,), policy.taking.fair_rules, own_victims)
         elif policy.taking.rule == "kueue-classic":
             rights = classic_rights(book, by, ours, ask, borrows=borrows)
         else:

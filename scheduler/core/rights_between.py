@@ -17,6 +17,7 @@ from scheduler.core.divide import BOUNDLESS
 from scheduler.core.dominant import lendable_by_parent
 from scheduler.core.ledger import Ledger
 from scheduler.core.permission import Permission
+from scheduler.model.cluster import Mask
 from scheduler.model.resources import Matrix
 from scheduler.solver.giving import Right, Room
 
@@ -42,32 +43,39 @@ def classic_rights(book: Ledger, by: int, ours: int, ask: Matrix, *, borrows: bo
 
 
 def fair_rights(
-    book: Ledger, ours: int, ask: Matrix, rules: Sequence[str], own_victims: Sequence[Matrix]
+    book: Ledger, ours: int, taken: Sequence[Matrix], rules: Sequence[str], own_victims: Sequence[Matrix]
 ) -> tuple[Right, ...]:
-    """``own_victims`` [K] are what lower work of the taker's own branch could leave to him, one by one.
+    """``taken`` [K] are the amounts that he may come to take, ``own_victims`` [K] what lower work of his own queue
+    could leave to him, one by one.
 
-    Each set of them makes another share of his branch afterwards, and so other floors: by ``InitialShare`` a unit goes
-    while its branch has more than that, by ``FinalShare`` its branch has as much even when it is gone. Nothing is
-    compared where he stays within his guarantee in what is short.
+    Each amount and each set of them makes another share of his branch afterwards, and so other floors: by
+    ``InitialShare`` a unit goes while its branch has more than that, by ``FinalShare`` its branch has as much even when
+    it is gone. Nothing is compared where he stays within his guarantee in what is short.
     """
-    asked = tuple(bool(each) for each in ask > 0)
-    top = book.children(-1)
-    short = ask > np.maximum(np.array(book.total) - book.use[top].sum(axis=0), 0)
-    short = short if short.any() else ask > 0
-    rights = []
-    for gone in _sums(own_victims, len(ask)):
-        after = book.use[ours] + ask - gone
-        rooms = (_room(ours, after, ask),)
-        if bool((after <= book.guaranteed[ours])[short].all()):
-            floors = tuple(map(tuple, book.guaranteed.tolist()))
-            rights.append(Right(Permission.GUARANTEE.value, rooms, floors, tuple(short.tolist())))
-            continue
-        for rule in rules:
-            final = rule == "FinalShare"
-            rights.append(
-                Right(Permission.FAIR_SHARE.value, rooms, _floors(book, ours, after, up=final), asked, keep=final)
-            )
+    rights: dict[Right, None] = {}
+    for ask in taken:
+        asked = ask > 0
+        short = _short(book, ask)
+        for gone in _sums(own_victims, len(ask)):
+            after = book.use[ours] + ask - gone
+            rooms = (_room(ours, after, ask),)
+            if bool((after <= book.guaranteed[ours])[short].all()):
+                floors = tuple(map(tuple, book.guaranteed.tolist()))
+                rights[Right(Permission.GUARANTEE.value, rooms, floors, tuple(short.tolist()))] = None
+                continue
+            for rule in rules:
+                final = rule == "FinalShare"
+                floors = _floors(book, ours, after, up=final)
+                right = Right(Permission.FAIR_SHARE.value, rooms, floors, tuple(asked.tolist()), keep=final)
+                rights[right] = None
     return tuple(rights)
+
+
+def _short(book: Ledger, ask: Matrix) -> Mask:
+    """Of what is asked for, the columns in which there is too little left; all of them where it is only scattered."""
+    left = np.maximum(np.array(book.total) - book.use[book.children(-1)].sum(axis=0), 0)
+    short: Mask = ask > left
+    return short if short.any() else ask > 0
 
 
 def _floors(book: Ledger, ours: int, after: Matrix, *, up: bool) -> tuple[tuple[int, ...], ...]:

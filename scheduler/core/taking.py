@@ -17,7 +17,7 @@ from scheduler.core.demand import requests_of
 from scheduler.core.devices import after_uses
 from scheduler.core.drive import Part
 from scheduler.core.entitled import Entitled
-from scheduler.core.rights import OWN_QUEUE, Rights, age_matters, rights_of
+from scheduler.core.rights import OWN_QUEUE, Rights, age_matters, rights_of, shares_matter
 from scheduler.core.roster import Charged, Roster, charged
 from scheduler.core.solving import improved
 from scheduler.core.store import taken_by
@@ -151,7 +151,7 @@ class _Taker:
         gang = waiting.gang
         if self._is_gone(gang):
             return
-        kit = self._kit_for(gang)
+        kit = self._kit_for(waiting)
         found.changes_seconds = min(found.changes_seconds, kit.rights.changes_seconds)
         if not kit.in_play.any() and not self._roster.leaving.any():
             return
@@ -183,9 +183,11 @@ class _Taker:
             and bool(self._roster.leaving[pods].all())
         )
 
-    def _kit_for(self, gang: Gang) -> _Kit:
+    def _kit_for(self, waiting: Waiting) -> _Kit:
         """What is the same for all gangs of one queue and priority, as long as only their room is made."""
+        gang = waiting.gang
         ask = self._asked(gang)
+        taken = self._taken(waiting)
         key = (
             gang.queue,
             gang.priority,
@@ -194,11 +196,12 @@ class _Taker:
             tuple((ask if not gang.preemptible else ask > 0).tolist()),
             gang.key if gang.held else "",
             gang.arrived_seconds if age_matters(gang, self._book) else 0.0,
+            *((each.tobytes() for each in (*taken, self._book.use)) if shares_matter(self._policy) else ()),
         )
         if self._kit is not None and self._kit.key == key:
             return self._kit
         roster, policy = self._roster, self._policy
-        rights = rights_of(gang, ask, self._book, roster, self._snapshot.guards, policy, self._now)
+        rights = rights_of(gang, ask, self._book, roster, self._snapshot.guards, policy, self._now, taken)
         may_move = self._may_move(gang, rights)
         in_play, sound = in_play_of(roster, rights, may_move)
         tiers, weights = costs_of(roster, rights, self._snapshot.resources, self._book, policy, self._now)
@@ -234,6 +237,17 @@ class _Taker:
 
     def _asked(self, gang: Gang) -> Matrix:
         return np.asarray(np.sum([self._charge(member) for member in gang.members], axis=0))
+
+    def _taken(self, waiting: Waiting) -> tuple[Matrix, ...]:
+        """What it may take in all: with all of its pods, or with its minima alone. Of single pods each is by itself."""
+        if len(waiting.singles) > 1:
+            return (self._asked(waiting.gang),)
+        whole = [(member, member.count) for member in waiting.gang.members]
+        sums = (
+            np.sum([self._charge(member) * pods for member, pods in each], axis=0)
+            for each in (whole, _least(waiting.gang))
+        )
+        return tuple(np.asarray(each) for each in sums)
 
     def _out_of_reach(self, gang: Gang, kit: _Kit) -> Refusal | None:
         """What is missing in sum, where it is more than may be taken in sum."""
