@@ -60,8 +60,8 @@ class TierScore(msgspec.Struct, frozen=True):
 class Loss(msgspec.Struct, frozen=True):
     """What one running gang gives for a decision.
 
-    ``right`` is under which permission: ``OwnQueue`` (by priority, inside the queue), ``Guarantee``, ``FairShare``, ``Borrowing``, or
-    ``Move`` (it only moves). ``whole`` says that all of it goes.
+    ``right`` is under which permission: ``OwnQueue`` (by priority, inside the queue), ``Guarantee``, ``FairShare``,
+    ``Borrowing``, or ``Move`` (it only moves). ``whole`` says that all of it goes.
     """
 
     gang: GangKey
