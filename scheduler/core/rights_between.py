@@ -14,7 +14,6 @@ from math import ceil, floor
 import numpy as np
 
 from scheduler.core.divide import BOUNDLESS
-from scheduler.core.dominant import lendable_by_parent
 from scheduler.core.ledger import Ledger
 from scheduler.core.permission import Permission
 from scheduler.model.cluster import Mask
@@ -81,7 +80,7 @@ def _short(book: Ledger, ask: Matrix) -> Mask:
 def _floors(book: Ledger, ours: int, after: Matrix, *, up: bool) -> tuple[tuple[int, ...], ...]:
     """[row][column] the use at which a sibling of ours has the share that ours has with ``after``; elsewhere the
     guarantee. Rounded up where a queue is to stay at it, down where it is to be above."""
-    columns, could_lend = lendable_by_parent(book)
+    columns, could_lend = book.could_lend
     lend = could_lend[book.parents[ours]].tolist()
     above = np.maximum(after - book.guaranteed[ours], 0)
     ratio = max(
