@@ -163,11 +163,14 @@ class _Taker:
         if out_of_reach is None and (outcome is None or not outcome.proven):
             outcome = (yield from self._modelled(waiting, kit, outcome, found)) or outcome
         if outcome is None:
-            facts = why_not(
-                gang, self._asked(gang), kit.rights, kit.may_move, self._book, self._roster, self._snapshot.guards
+            facts = (
+                (out_of_reach,)
+                if out_of_reach is not None
+                else why_not(
+                    gang, self._asked(gang), kit.rights, kit.may_move, self._book, self._roster, self._snapshot.guards
+                )
             )
-            for each in waiting.singles or (gang,):
-                found.refusals[each.key] = (*((out_of_reach,) if out_of_reach else ()), *facts)
+            found.refusals.update(dict.fromkeys((each.key for each in waiting.singles or (gang,)), facts))
             return
         found.decisions += self._decisions(waiting, outcome, kit)
         if not outcome.cleared:

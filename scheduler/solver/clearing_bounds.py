@@ -127,6 +127,7 @@ def reachable(ground: Ground, clearing: Clearing, column: int) -> int:
     charge = np.bincount(ground.gang[evictable], weights=ground.charge[evictable, asked], minlength=count)
     if not np.array_equal(charge, room):  # the ledger counts something else: parts of devices, or one flavor
         return in_all
+    step = max(1, int(np.gcd.reduce(ground.charge[evictable, asked], initial=0)))
     given: dict[int, float] = {}
     largest: dict[int, float] = {}
     least = np.min([each for each, _ in floors], axis=0)
@@ -146,7 +147,8 @@ def reachable(ground: Ground, clearing: Clearing, column: int) -> int:
         amount, unit = given.get(line[0], 0.0), largest.get(line[0], 0.0)
         for row in line:
             above = float(clearing.use[row, asked] - least[row][asked])
-            amount = min(amount, max(0.0, above - 1 + unit) if above > 0 else 0.0)
+            before_last = (above - 1) // step * step  # what goes first is whole steps below what it is above
+            amount = min(amount, before_last + unit if above > 0 else 0.0)
         total += amount
         given[line[0]] = 0.0
     return min(in_all, int(total))
