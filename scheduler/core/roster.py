@@ -6,7 +6,6 @@ takes its room.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +14,9 @@ from numpy.typing import NDArray
 from scheduler.core.ledger import Ledger
 from scheduler.core.store import taken_by
 from scheduler.model.cluster import Mask, Snapshot
-from scheduler.model.devices import DeviceUse
-from scheduler.model.resources import Matrix, vector
+from scheduler.model.devices import DeviceAsk, DeviceUse
+from scheduler.model.resources import Matrix, Resources, vector
 from scheduler.model.running import Running, RunningPod
-from scheduler.model.shape import Shape
 
 Indices = NDArray[np.int64]
 
@@ -58,7 +56,7 @@ class Roster:
         member: list[int] = []
         node: list[int] = []
         kind: list[int] = []
-        kinds: dict[tuple[int, tuple[DeviceUse, ...], int], int] = {}
+        kinds: dict[tuple[Resources, DeviceAsk | None, tuple[DeviceUse, ...], int], int] = {}
         room: list[Matrix] = []
         charge: list[Matrix] = []
         flavors = snapshot.nodes.flavor_codes
@@ -72,7 +70,7 @@ class Roster:
                     continue
                 shape = running.members[at].shape
                 flavor = -1 if flavors is None else int(flavors[row])
-                key = (id(shape), pod.devices, flavor)
+                key = (shape.requests, shape.devices, pod.devices, flavor)
                 known = kinds.get(key)
                 if known is None:
                     known = kinds[key] = len(room)
@@ -148,7 +146,3 @@ def summed_by(keys: Indices, rows: Matrix, count: int) -> Matrix:
     total: Matrix = np.zeros((count, rows.shape[1]), dtype=np.int64)
     np.add.at(total, keys, rows)
     return total
-
-
-def shapes_of(gangs: Iterable[Running]) -> Mapping[Shape, None]:
-    return dict.fromkeys(member.shape for gang in gangs for member in gang.members)
