@@ -54,7 +54,7 @@ def taker(size: int, pods: int, nodes: int) -> Taker:
 
 @settings(deadline=None, max_examples=60)
 @given(
-    st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=3), min_size=1, max_size=4),
+    st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=2), min_size=1, max_size=4),
     st.lists(st.integers(1, 9), min_size=12, max_size=12),
     st.integers(1, 8),
     st.integers(1, 3),
