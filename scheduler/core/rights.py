@@ -80,30 +80,26 @@ def rights_of(
     lanes: dict[tuple[int, bool], int] = {}
     made: list[Lane] = []
     firm_over = not gang.preemptible and _over(book.firm, book.guaranteed, book.line(by), ask)
-    by_queue: dict[tuple[int, int], tuple[int, float, int | None]] = {}
     lower = _own_victims(gang, by, book, roster, policy)
     changes = inf
-    for number, running in enumerate(roster.gangs):
+    traits = roster.traits
+    open_to = (roster.queue >= 0) & traits.preemptible & (not firm_over)
+    itself = [number for number, each in enumerate(roster.gangs) if each.key == gang.key] if gang.held else []
+    for number in itself:  # what it lacks of its minima goes before its own surplus
+        if open_to[number] and _lacks(gang):
+            lane[number], whole[number] = _own_lane(lanes, made), False
+        open_to[number] = False
+    for number, alike in _alike(roster.queue, traits.priority, open_to):
+        running = roster.gangs[number]
         row = int(roster.queue[number])
-        if row < 0 or not running.preemptible or firm_over:
-            continue
-        if running.key == gang.key:  # what it lacks of its minima goes before its own surplus
-            if _lacks(gang):
-                lane[number], whole[number] = _own_lane(lanes, made), False
-            continue
-        key = (row, running.priority)
-        if key not in by_queue:
-            by_queue[key] = _relation(gang, by, row, running, own, ask, book, policy, lanes, made, lower, taken)
-        relation, runtime, _ = by_queue[key]
-        if relation < 0:
-            if relation == _NEWER:
-                lane[number] = by_queue[key][2] or 0 if running.arrived_seconds > gang.arrived_seconds else -1
-            continue
-        lane[number] = relation
-        protected = running.started_seconds + runtime - now_seconds if runtime > 0 else 0.0
-        if protected > 0:
-            whole[number] = False
-            changes = min(changes, protected)
+        relation, runtime, newer = _relation(gang, by, row, running, own, ask, book, policy, lanes, made, lower, taken)
+        if relation == _NEWER:
+            lane[alike] = np.where(traits.arrived_seconds[alike] > gang.arrived_seconds, newer or 0, -1)
+        elif relation >= 0:
+            lane[alike] = relation
+            protected = traits.started_seconds[alike] + runtime - now_seconds if runtime > 0 else np.zeros(len(alike))
+            whole[alike[protected > 0]] = False
+            changes = min(changes, float(protected[protected > 0].min(initial=inf)))
     _guarded(roster, guards, policy, lane)
     _rank(book, by, roster, lane, rank)
     return Rights(tuple(made), lane, whole, rank, 0.0, changes)
@@ -135,6 +131,17 @@ def _lacks(gang: Gang) -> bool:
         if branch.parent >= 0:
             present[branch.parent] += whole
     return not whole or any(member.minimum for member in gang.members if member.branch == 0)
+
+
+def _alike(queue: Indices, priority: Indices, open_to: Mask) -> list[tuple[int, Indices]]:
+    """(the first, all) of the gangs of each queue and priority, in the order of the first ones."""
+    among = np.flatnonzero(open_to)
+    if not len(among):
+        return []
+    pairs = np.stack([queue[among], priority[among]], axis=1)
+    _, first, group = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+    group = group.reshape(-1)
+    return [(int(among[first[at]]), among[group == at]) for at in np.argsort(first, kind="stable").tolist()]
 
 
 _NEVER, _NEWER = -1, -2
@@ -266,8 +273,9 @@ def _inherited(book: Ledger, row: int, which: str) -> float:
 def _guarded(roster: Roster, guards: Guards, policy: Policy, lane: Indices) -> None:
     """A gang with a pod under two budgets, or under one that allows nothing, gives nothing: the eviction would be
     refused."""
-    for number, pod in enumerate(roster.pods):
-        if pod.guards and not roster.leaving[number]:
+    for number in np.flatnonzero(roster.traits.guarded[roster.gang] & ~roster.leaving).tolist():
+        pod = roster.pods[number]
+        if pod.guards:
             spent = guards.get(pod.guards[0], 0) <= 0 and not policy.taking.break_guards
             if len(pod.guards) > 1 or spent:
                 lane[roster.gang[number]] = -1
@@ -275,14 +283,10 @@ def _guarded(roster: Roster, guards: Guards, policy: Policy, lane: Indices) -> N
 
 def _rank(book: Ledger, by: int, roster: Roster, lane: Indices, rank: Indices) -> None:
     """Branches by how far they are above their share, the furthest first."""
-    branch_of: dict[int, int | None] = {}
-    for number in np.flatnonzero(lane >= 0).tolist():
-        row = int(roster.queue[number])
-        if row not in branch_of:
-            branch_of[row] = None if row == by else branches(book, by, row)[1]
+    found = np.unique(roster.queue[lane >= 0]).tolist()
+    branch_of = {row: None if row == by else branches(book, by, row)[1] for row in found}
     shares = {row: dominant_share(book, row) for row in set(branch_of.values()) if row is not None}
     place = {share: index for index, share in enumerate(sorted(set(shares.values()), reverse=True))}
-    for number in np.flatnonzero(lane >= 0).tolist():
-        branch = branch_of[int(roster.queue[number])]
+    for row, branch in branch_of.items():
         if branch is not None:
-            rank[number] = place[shares[branch]]
+            rank[(roster.queue == row) & (lane >= 0)] = place[shares[branch]]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from scheduler.core.ledger import Ledger
 from scheduler.core.store import taken_by
+from scheduler.core.traits import Traits
 from scheduler.model.cluster import Mask, Snapshot
 from scheduler.model.devices import DeviceAsk, DeviceUse
 from scheduler.model.resources import Matrix, Resources, vector
@@ -31,6 +32,7 @@ class Roster:
     """
 
     gangs: tuple[Running, ...]
+    traits: Traits
     pods: tuple[RunningPod, ...]
     gang: Indices
     member: Indices
@@ -50,7 +52,6 @@ class Roster:
         rows = {name: row for row, name in enumerate(book.names)}
         into = charged(book, snapshot.resources)
         nodes = snapshot.nodes.rows
-        gangs: list[Running] = []
         pods: list[RunningPod] = []
         gang: list[int] = []
         member: list[int] = []
@@ -60,8 +61,7 @@ class Roster:
         room: list[Matrix] = []
         charge: list[Matrix] = []
         flavors = snapshot.nodes.flavor_codes
-        for running in snapshot.running:
-            number = len(gangs)
+        for number, running in enumerate(snapshot.running):
             index = {each.name: at for at, each in enumerate(running.members)}
             for pod in running.pods:
                 row = nodes.get(pod.node)
@@ -81,11 +81,11 @@ class Roster:
                 member.append(at)
                 node.append(row)
                 kind.append(known)
-            gangs.append(running)
         width = len(snapshot.resources)
         kind_of = np.array(kind, dtype=np.int64)
         return cls(
-            gangs=tuple(gangs),
+            gangs=snapshot.running,
+            traits=Traits.of(snapshot.running),
             pods=tuple(pods),
             gang=np.array(gang, dtype=np.int64),
             member=np.array(member, dtype=np.int64),
@@ -93,7 +93,7 @@ class Roster:
             room=np.array(room, dtype=np.int64).reshape(-1, width)[kind_of],
             charge=np.array(charge, dtype=np.int64).reshape(-1, len(book.columns))[kind_of],
             leaving=np.array([pod.leaving for pod in pods], dtype=np.bool_),
-            queue=np.array([rows.get(each.queue, -1) for each in gangs], dtype=np.int64),
+            queue=np.array([rows.get(each.queue, -1) for each in snapshot.running], dtype=np.int64),
             free=snapshot.free.copy(),
             claimed=np.zeros(len(pods), dtype=np.bool_),
             covered=np.zeros_like(snapshot.free),

@@ -406,19 +406,16 @@ class _Taker:
         """Who may be put elsewhere for it: also whoever is protected, since nothing of it is lost."""
         if not self._policy.taking.moves or not gang.preempts or rights.waits_seconds > 0:
             return np.zeros(len(self._roster.gangs), dtype=np.bool_)
-        guards = self._snapshot.guards
-        return np.array(
-            [
-                each.preemptible
-                and each.movable
-                and each.key != gang.key
-                and not each.waits
-                and all(len(pod.guards) < 2 and all(guards.get(key, 0) > 0 for key in pod.guards) for pod in each.pods)
-                and all(member.shape.volumes is None for member in each.members)
-                for each in self._roster.gangs
-            ],
-            dtype=np.bool_,
-        )
+        guards, traits = self._snapshot.guards, self._roster.traits
+        found = ~traits.stays
+        for number in np.flatnonzero(found & traits.guarded).tolist():
+            found[number] = all(
+                len(pod.guards) < 2 and all(guards.get(key, 0) > 0 for key in pod.guards)
+                for pod in self._roster.gangs[number].pods
+            )
+        if gang.held:
+            found &= np.array([each.key != gang.key for each in self._roster.gangs], dtype=np.bool_)
+        return found
 
     def _charge(self, member: Member) -> Matrix:
         """What one pod is charged in the columns of the ledger, in the only flavor that it accepts."""

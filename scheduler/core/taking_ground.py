@@ -14,7 +14,6 @@ from scheduler.core.rights import Rights
 from scheduler.core.roster import Indices, Roster
 from scheduler.model.cluster import Mask, Snapshot
 from scheduler.model.resources import Matrix, vector
-from scheduler.model.running import Running
 from scheduler.model.shape import Shape
 from scheduler.model.work import Gang, Member
 from scheduler.solver.clearing import Ground, Taker, Want
@@ -81,7 +80,6 @@ def prepared(
     columns = tuple(reversed(by_scarcity(snapshot.resources)))
     pods = np.flatnonzero(in_play)
     free = np.where(sound[:, None], roster.free + roster.room_on(roster.leaving), 0)
-    simple = np.array([bool(may) and _moves_freely(each) for may, each in zip(may_move, roster.gangs, strict=True)])
     guards = list(snapshot.guards)
     number = {name: index for index, name in enumerate(guards)}
     masks: dict[int, Mask] = {}
@@ -100,14 +98,11 @@ def prepared(
         room=roster.room[pods][:, columns],
         charge=roster.charge[pods],
         weights=weights[pods],
-        guard=np.array(
-            [number.get(roster.pods[pod].guards[0], -1) if roster.pods[pod].guards else -1 for pod in pods.tolist()],
-            dtype=np.int64,
-        ),
+        guard=_guard(roster, pods, number),
         tiers=tiers,
         lane=rights.lane,
         whole=rights.whole,
-        movable=simple if len(simple) else np.zeros(0, dtype=np.bool_),
+        movable=may_move & roster.traits.freely,
         slack=_slack(roster, in_play),
         rows=rows,
         branch=branch,
@@ -157,31 +152,20 @@ def taker_of(
     )
 
 
-def _moves_freely(running: Running) -> bool:
-    """Whether its pods may be put elsewhere one by one."""
-    return (
-        len(running.branches) == 1
-        and running.branches[0].topology is None
-        and all(
-            member.shape.relations is None and not member.shape.matched and member.shape.devices is None
-            for member in running.members
-        )
-        and len(running.members) == 1
-    )
+def _guard(roster: Roster, pods: Indices, number: dict[str, int]) -> Indices:
+    """The first budget of each pod, -1 for none."""
+    found = np.full(len(pods), -1, dtype=np.int64)
+    for at in np.flatnonzero(roster.traits.guarded[roster.gang[pods]]).tolist():
+        guards = roster.pods[int(pods[at])].guards
+        found[at] = number.get(guards[0], -1) if guards else -1
+    return found
 
 
 def _slack(roster: Roster, in_play: Mask) -> Indices:
     """How many pods of each gang may go before all of it has to; of gangs with a tree none, which is safe."""
     there = np.bincount(roster.gang[in_play], minlength=len(roster.gangs))
-    return np.array(
-        [
-            max(0, int(pods) - max(1, each.branches[0].minimum, sum(member.minimum for member in each.members)))
-            if len(each.branches) == 1 and len(each.members) == 1
-            else 0
-            for pods, each in zip(there.tolist(), roster.gangs, strict=True)
-        ],
-        dtype=np.int64,
-    )
+    least = roster.traits.least
+    return np.where(least >= 0, np.maximum(0, there - least), 0)
 
 
 def _lines(roster: Roster, book: Ledger, by: int) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:

@@ -1,0 +1,66 @@
+"""What is asked of every gang that runs whenever somebody wants to take, as columns: read once, not per taker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scheduler.model.cluster import Mask
+from scheduler.model.running import Running
+
+Indices = NDArray[np.int64]
+Seconds = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Traits:
+    """One entry per gang. ``least`` is how many of its pods must stay, -1 for a gang with a tree or unlike pods;
+    ``surplus`` whether it has more than its minima; ``stays`` whether it is never moved, budgets aside; ``freely``
+    whether its pods may be put elsewhere one by one; ``guarded`` whether a budget selects any of its pods."""
+
+    priority: Indices
+    preemptible: Mask
+    arrived_seconds: Seconds
+    started_seconds: Seconds
+    saved_seconds: Seconds
+    least: Indices
+    surplus: Mask
+    stays: Mask
+    freely: Mask
+    guarded: Mask
+
+    @classmethod
+    def of(cls, gangs: Sequence[Running]) -> Traits:
+        minima = [(each.branches[0].minimum, sum(member.minimum for member in each.members)) for each in gangs]
+        lone = np.array([len(each.branches) == 1 and len(each.members) == 1 for each in gangs], dtype=np.bool_)
+        most = np.array([max(pair) for pair in minima], dtype=np.int64)
+        return cls(
+            priority=np.array([each.priority for each in gangs], dtype=np.int64),
+            preemptible=np.array([each.preemptible for each in gangs], dtype=np.bool_),
+            arrived_seconds=np.array([each.arrived_seconds for each in gangs], dtype=np.float64),
+            started_seconds=np.array([each.started_seconds for each in gangs], dtype=np.float64),
+            saved_seconds=np.array([each.saved_seconds for each in gangs], dtype=np.float64),
+            least=np.where(lone, np.maximum(most, 1), -1),
+            surplus=np.array([len(each.pods) for each in gangs], dtype=np.int64) > most,
+            stays=np.array([_stays(each) for each in gangs], dtype=np.bool_),
+            freely=lone & np.array([_freely(each) for each in gangs], dtype=np.bool_),
+            guarded=np.array([any(pod.guards for pod in each.pods) for each in gangs], dtype=np.bool_),
+        )
+
+
+def _stays(running: Running) -> bool:
+    return (
+        not (running.preemptible and running.movable)
+        or running.waits
+        or any(member.shape.volumes is not None for member in running.members)
+    )
+
+
+def _freely(running: Running) -> bool:
+    return running.branches[0].topology is None and all(
+        member.shape.relations is None and not member.shape.matched and member.shape.devices is None
+        for member in running.members
+    )
