@@ -188,8 +188,21 @@ def _relation(
         lanes[key] = len(made) if rights else -1
         if rights:
             made.append(Lane(rights))
+    if lanes[key] < 0 or not _above_floors(book, row, theirs, made[lanes[key]]):
+        return _NEVER, 0.0, None
     runtime = _inherited(book, theirs if policy.taking.min_runtime_at == "common-ancestor" else row, "reclaim")
     return lanes[key], runtime, None
+
+
+def _above_floors(book: Ledger, row: int, branch: int, lane: Lane) -> bool:
+    """Whether anything of a queue could be taken at all: it and everything above it up to its branch is above its floor
+    as things stand, and nothing that is taken puts more there."""
+    line = book.line(row)
+    line = line[: line.index(branch) + 1]
+    return any(
+        all(bool((np.array(right.asked) & (book.use[each] > np.array(right.floors[each]))).any()) for each in line)
+        for right in lane.rights
+    )
 
 
 def _own_victims(gang: Gang, by: int, book: Ledger, roster: Roster, policy: Policy) -> list[Matrix]:

@@ -151,6 +151,10 @@ class _Taker:
         gang = waiting.gang
         if self._is_gone(gang):
             return
+        barred = self._barred(waiting)
+        if barred is not None:
+            found.refusals.update(dict.fromkeys((each.key for each in waiting.singles or (gang,)), (barred,)))
+            return
         kit = self._kit_for(waiting)
         found.changes_seconds = min(found.changes_seconds, kit.rights.changes_seconds)
         if not kit.in_play.any() and not self._roster.leaving.any():
@@ -175,6 +179,30 @@ class _Taker:
         found.decisions += self._decisions(waiting, outcome, kit)
         if not outcome.cleared:
             self._kit = None
+
+    def _barred(self, waiting: Waiting) -> Refusal | None:
+        """What keeps one pod of each member from everything, seen without looking at who runs: no lower work in its own
+        queue, nothing that its queue is entitled to take, and a limit above it that moves cannot widen."""
+        gang, book, taking = waiting.gang, self._book, self._policy.taking
+        if gang.queue not in book.names or taking.rule not in ("default", "kai"):
+            return None
+        by = book.row(gang.queue)
+        traits = self._roster.traits
+        own = (self._roster.queue == by) & traits.preemptible
+        equals = book.queues[by].preemption.within_queue == "LowerOrNewerEqualPriority"
+        if bool((own & (traits.priority < gang.priority + equals)).any()):
+            return None
+        ask = self._asked(gang)
+        asked = ask > 0
+        entitled = np.maximum(book.guaranteed[by], book.fair[by])
+        over = np.flatnonzero(asked & (book.use[by] + ask > entitled))
+        line = book.line(by)
+        limited = any(bool((asked & (book.use[row] + ask > book.limit[row])).any()) for row in line)
+        if not len(over) or not limited:
+            return None
+        column = int(over[0])
+        needed, most = int(book.use[by, column] + ask[column]), int(entitled[column])
+        return Refusal("taking", "NotEntitled", needed, most, book.columns[column][0], gang.queue)
 
     def _is_gone(self, gang: Gang) -> bool:
         """Whether it has just given way itself: what it waits for is another thing now."""

@@ -35,7 +35,7 @@ from scheduler.model.policy import Policy
 from scheduler.model.queue import Queue, Quota
 from scheduler.model.resources import from_quantities
 from scheduler.model.shape import Shape
-from scheduler.model.work import Pod
+from scheduler.model.work import Pod, PodGroup
 from scheduler.policyfile import load
 from scheduler.solver.improve import solve
 from scheduler.solver.problem import SolveRequest, SolveResult
@@ -69,7 +69,7 @@ CLASSES = (
     Class("large", 50, 1.2, 20, 1.0, 200, 16.5),
 )
 PUBLISHED_WALL_SECONDS = 351.0
-WORDS = (ef.MarkPod, ef.Tell, ef.WriteStatus)
+WORDS = (ef.MarkPod, ef.Tell, ef.WriteStatus, ef.WriteQueueStatus)
 """Effects that may wait."""
 
 
@@ -124,6 +124,8 @@ class Replay:
     decisions: int = 0
     work: dict[str, Work] = field(default_factory=dict)
     pods: dict[str, Pod] = field(default_factory=dict)
+    groups: dict[str, PodGroup] = field(default_factory=dict)
+    """Those that the scheduler makes for single pods that take from others."""
     _coming: list[tuple[float, int, Event | Ends]] = field(default_factory=list)
     _urgent: deque[Effect] = field(default_factory=deque)
     _words: deque[Effect] = field(default_factory=deque)
@@ -192,7 +194,8 @@ class Replay:
                 self._come(self._free_seconds, event)
 
     def _perform(self, effect: Effect) -> list[Event]:
-        answers: list[Event] = [ev.Done(effect, self._version())]
+        version = self._version()
+        answers: list[Event] = [ev.Done(effect, version)]
         match effect:
             case ef.Bind():
                 pod = self.pods[effect.uid] = msgspec.structs.replace(
@@ -202,10 +205,44 @@ class Replay:
                 work.admitted_seconds = self._free_seconds if work.admitted_seconds is None else work.admitted_seconds
                 self._come(self._free_seconds + work.kind.run_seconds, Ends(pod.uid))
                 answers.append(ev.PodSeen(pod))
-            case ef.Evict():
-                answers.append(ev.PodGone(effect.uid))
-                answers.append(ev.PodSeen(self._evicted(effect.uid)))
+            case ef.Evict() if effect.uid in self.pods:
+                answers += [ev.PodGone(effect.uid), ev.PodSeen(self._evicted(effect.uid))]
+            case ef.MarkEvicted() if effect.uid in self.pods:
+                pod = self.pods[effect.uid]
+                pod = self.pods[effect.uid] = msgspec.structs.replace(pod, marked_evicted=True, version=version)
+                answers.append(ev.PodSeen(pod))
+            case ef.MakeGroup():
+                made = PodGroup(
+                    f"uid-{effect.name}",
+                    effect.namespace,
+                    effect.name,
+                    version,
+                    queue=effect.queue,
+                    min_member=1,
+                    preemptible=effect.preemptible,
+                    for_pod=effect.pod_uid,
+                )
+                answers.append(self._see(made))
+            case ef.DropGroup() if effect.name in self.groups:
+                del self.groups[effect.name]
+                answers.append(ev.PodGroupGone(effect.namespace, effect.name))
+            case ef.Commit() if effect.name in self.groups:
+                answers.append(self._changed(effect.name, version, assignment=effect.assignment))
+            case ef.Release() if effect.name in self.groups:
+                answers.append(self._changed(effect.name, version, assignment=None, phase=effect.phase))
+            case ef.Hold() if effect.name in self.groups:
+                answers.append(self._changed(effect.name, version, finalizers=effect.finalizers))
+            case ef.WriteStatus() if effect.name in self.groups:
+                status = effect.status
+                answers.append(self._changed(effect.name, version, phase=status.phase, scheduled=status.scheduled))
         return answers
+
+    def _see(self, group: PodGroup) -> Event:
+        self.groups[group.name] = group
+        return ev.PodGroupSeen(group)
+
+    def _changed(self, name: str, version: str, **changes: object) -> Event:
+        return self._see(msgspec.structs.replace(self.groups[name], version=version, **changes))
 
     def _evicted(self, uid: str) -> Pod:
         """Its controller makes another pod at once; it keeps the age of the work."""
