@@ -144,8 +144,10 @@ def test_it_may_set_and_remove_the_finalizer_of_a_gang(scheduler: RawApi) -> Non
     assert scheduler.merge(GANG, {"metadata": {"finalizers": None}}).code == 200
 
 
-def test_it_may_create_a_gang_for_a_pod_without_one(scheduler: RawApi) -> None:
-    assert scheduler.send("POST", f"{MUSTER}/namespaces/default/podgroups", _MADE).code == 201
+def test_it_may_create_a_gang_for_a_pod_without_one_and_delete_it_when_it_has_served(scheduler: RawApi) -> None:
+    made = f"{MUSTER}/namespaces/default/podgroups"
+    assert scheduler.send("POST", made, _MADE).code == 201
+    assert scheduler.send("DELETE", f"{made}/made").code == 200
 
 
 def test_it_may_write_the_status_of_a_queue(scheduler: RawApi) -> None:
@@ -175,7 +177,6 @@ def test_it_may_take_and_renew_its_lease(scheduler: RawApi) -> None:
         ("PATCH", f"{DEFAULT}/pods/to-mark", {"metadata": {"labels": {"a": "b"}}}),
         ("PATCH", f"{CORE}/nodes/n0", {"spec": {"unschedulable": True}}),
         ("PUT", GANG, {"metadata": {"name": "ours"}}),
-        ("DELETE", GANG, None),
         ("PATCH", QUEUE, {"spec": {"weight": 5}}),
         ("DELETE", QUEUE, None),
         ("POST", f"{MUSTER}/queues", {"metadata": {"name": "q"}}),
