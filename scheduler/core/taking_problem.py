@@ -169,15 +169,20 @@ def _standing_gang(roster: Roster, seat: Seat, may_move: Mask) -> Gang:
             branch.name,
             branch.parent,
             min(branch.minimum, below[at]),
-            min(
-                branch.min_branches,
-                sum(1 for child, each in enumerate(running.branches) if each.parent == at and below[child]),
-            ),
+            _branches_to_keep(running, at, below),
             branch.topology if may_move[number] else None,
         )
         for at, branch in enumerate(running.branches)
     )
     return _gang(running, members, tree, single=False)
+
+
+def _branches_to_keep(running: Running, branch: int, below: Sequence[int]) -> int:
+    """How many children of a branch must stay present. Those of which nothing runs need nothing, so they count as
+    present whatever goes."""
+    children = [below[child] for child, each in enumerate(running.branches) if each.parent == branch]
+    there = sum(1 for pods in children if pods)
+    return min(running.branches[branch].min_branches, there) + len(children) - there
 
 
 def _gang(running: Running, members: tuple[Member, ...], tree: tuple[Branch, ...], *, single: bool) -> Gang:

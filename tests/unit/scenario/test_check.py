@@ -113,6 +113,6 @@ def test_what_does_not_hold_is_one_difference(tmp_path: Path, expect: str, words
 
 
 def test_a_row_about_a_rule_that_is_missing_never_passes_by_doing_nothing(tmp_path: Path) -> None:
-    text = "id: x/1\nnodes: {n0: 1}\nqueues: {A: {order: StrictFIFO}}\ngangs: [{name: a, gpu: 2}]\n"
-    found = differences(scenario(tmp_path, text + "expect: {pending: [a]}"), Plan(made_from=1))
-    assert [str(each) for each in found] == ["A: expected an answer, found order StrictFIFO not decided on yet"]
+    text = "id: x/1\nnodes: {n0: 1}\ngangs: [{name: a, gpu: 2}]\nexpect: {pending: [a], planned: {a: 60}}\n"
+    found = differences(scenario(tmp_path, text), Plan(made_from=1))
+    assert [str(each) for each in found] == ["planned: expected an answer, found not computed yet"]
