@@ -147,6 +147,7 @@ _TEMPLATES = {
     ("taking", "Never"): "its priority class never takes running work",
     ("taking", "NoRoom"): "no set of victims makes room for it where it may go",
     ("taking", "NotPreemptible"): "{where} is not preemptible",
+    ("taking", "NotNeeded"): "room came free meanwhile, so that {where} need not go",
     ("taking", "BudgetSpent"): "PodDisruptionBudget {where} lets {offered} pods go; {needed} would have to",
     ("taking", "WithinGuarantee"): (
         "{needed} {resource} of queue {where} would have to go before the last; it is {offered} above its guarantee"

@@ -200,6 +200,8 @@ class Gangs:
             return
         queue = self.queue_of(key)
         own = {uid: pod for uid, pod in pods.items() if uid in state.resolved.member_of}
+        if state.record is not None:  # the place of a pod that nobody made leave is kept for the one that replaces it
+            own = {uid: pod for uid, pod in own.items() if not pod.leaving or self._store.notices.given(uid)}
         alone = [pod for uid, pod in pods.items() if uid in state.departing]
         settled = state.phase in (Phase.RUNNING, Phase.DEGRADED) and not any(map(self._binder.in_flight, own))
         if settled and state.committing is None and self._places.taken(key):

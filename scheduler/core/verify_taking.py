@@ -6,7 +6,7 @@ Fair shares are not counted anew here: every right protects what a queue is guar
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -29,7 +29,8 @@ def may_not_take(store: Store, gang: Gang, decision: Decision) -> Refusal | None
     firm = next((charge for charge in (*evicted, *moved) if charge.firm), None)
     if firm is not None:
         return Refusal("taking", "NotPreemptible", where=f"{firm.gang or firm.member} on {firm.node}")
-    return _guarded(store, decision, (*evicted, *moved)) or _protected(store, gang, evicted)
+    refusal = _guarded(store, decision, (*evicted, *moved)) or _protected(store, gang, evicted)
+    return refusal or _needless(store, gang, decision, evicted, moved)
 
 
 def states_after(store: Store, node: str, decision: Decision) -> list[int]:
@@ -112,6 +113,82 @@ def _protected(store: Store, gang: Gang, evicted: Iterable[Charge]) -> Refusal |
             if worst is not None:
                 return worst
     return None
+
+
+def _needless(
+    store: Store, gang: Gang, decision: Decision, evicted: Sequence[Charge], moved: Sequence[Charge]
+) -> Refusal | None:
+    """Somebody for whom room came free since the decision was made: with all others gone there is place beside him.
+
+    Where some go so that the gang is entitled to take others, room alone does not tell; such decisions pass.
+    """
+    ours = [charge for charge in evicted if charge.queue == gang.queue]
+    if ours and len(ours) < len(evicted):
+        return None
+    needs: dict[str, Matrix] = {}
+    shapes = {member.name: member.shape for member in gang.members}
+    for place in decision.places:
+        for each in place.nodes:
+            row = store.columns.row(taken_by(shapes[place.member], each.devices)) * each.count
+            needs[each.node] = _sum(needs.get(each.node), row)
+    for move in decision.moves:
+        shape_of = {charge.member: charge.shape for charge in moved if charge.gang == move.gang}
+        for place in move.places:
+            for each in place.nodes if place.member in shape_of else ():
+                row = store.columns.row(taken_by(shape_of[place.member], each.devices)) * each.count
+                needs[each.node] = _sum(needs.get(each.node), row)
+    for pod in (*decision.victims, *(pod for move in decision.moves for pod in move.pods)):
+        charge = store.charges.get(pod.uid)
+        if charge is not None and charge.takes_room and charge.node in store.nodes:
+            row = store.columns.row(taken_by(charge.shape, charge.devices))
+            needs[charge.node] = _sum(needs.get(charge.node), -row)
+    whole = {loss.gang for loss in decision.taken.losses if loss.whole} if decision.taken is not None else set()
+    units: dict[GangKey | int, list[Charge]] = {}
+    for number, charge in enumerate((*evicted, *moved)):
+        units.setdefault(charge.gang if charge.gang in whole else number, []).append(charge)
+    spare = {node: _sum(need, -store.free_on(node)) for node, need in needs.items() if node in store.nodes}
+    for unit in units.values():
+        back: dict[str, Matrix] = {}
+        for charge in unit:
+            back[charge.node] = _sum(back.get(charge.node), store.columns.row(taken_by(charge.shape, charge.devices)))
+        fits = all(node in spare and (_sum(spare[node], row) <= 0).all() for node, row in back.items())
+        if fits and not _limited(store, gang, decision, unit):
+            return Refusal("taking", "NotNeeded", where=f"{unit[0].gang or unit[0].member} on {unit[0].node}")
+    return None
+
+
+def _limited(store: Store, gang: Gang, decision: Decision, unit: Sequence[Charge]) -> bool:
+    """Whether a limit would be exceeded with a unit still there."""
+    staying = {id(charge) for charge in unit}
+    gone = [charge for pod in decision.victims if (charge := store.charges.get(pod.uid)) is not None]
+    shapes = {member.name: member.shape for member in gang.members}
+    for queue in _line(store.queues, gang.queue):
+        for quota in store.queues[queue].quotas:
+            if quota.limit is None or quota.resource not in store.columns.names:
+                continue
+            taken = sum(
+                dict(taken_by(shapes[place.member], each.devices)).get(quota.resource, 0) * each.count
+                for place in decision.places
+                for each in place.nodes
+            )
+            freed = sum(
+                dict(taken_by(charge.shape, charge.devices)).get(quota.resource, 0)
+                for charge in gone
+                if id(charge) not in staying and queue in _line(store.queues, charge.queue)
+            )
+            column = store.columns.names.index(quota.resource)
+            if store.use_below(queue, column, quota.flavor) + taken - freed > quota.limit:
+                return True
+    return False
+
+
+def _sum(total: Matrix | None, row: Matrix) -> Matrix:
+    """Rows added up; columns that came to be known later are zero in the shorter one."""
+    if total is None:
+        return row
+    width = max(len(total), len(row))
+    padded: Matrix = np.pad(total, (0, width - len(total))) + np.pad(row, (0, width - len(row)))
+    return padded
 
 
 def _line(queues: Mapping[str, Queue], name: str) -> list[str]:
