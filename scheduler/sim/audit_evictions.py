@@ -143,7 +143,7 @@ class EvictionAudit:
                 continue
             need = self._ledger.used(name) + self._ledger.promised(name)
             need.subtract(self.leaving_on(name))
-            for pod in here:
+            for pod in (*here, *self._moved_to(name, group)):
                 need.update(self._ledger.request(pod))
             if over(need, self._ledger.capacity(node)):
                 return False
@@ -157,6 +157,15 @@ class EvictionAudit:
                     use.subtract(self._ledger.request(pod))
             return all(use[resource] <= limits[resource] for resource in limits)
         return True
+
+    def _moved_to(self, node: str, group: Object) -> Iterator[Object]:
+        """Pods that the record of a gang moves to a node, which is promised there once their gangs' records say so."""
+        record = _record(group)
+        for move in record.get("moves") or ():
+            named = {pod["uid"] for pod in move.get("pods") or ()}
+            pods = [pod for pod in self.pods_of(record) if pod["metadata"]["uid"] in named]
+            counts = (each["count"] for place in move["places"] for each in place["nodes"] if each["name"] == node)
+            yield from pods[: sum(counts)]
 
     def _drains(self, queue: str) -> bool:
         queues = {each["metadata"]["name"]: each["spec"] for each in self._objects.all("queues")}
