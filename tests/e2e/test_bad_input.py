@@ -6,12 +6,12 @@ short patience, lives through all of them.
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.bad_input import BAD_WORK, BadWork
 from tests.e2e.cluster import GROUPS, PODS, QUEUES, Cluster, condition
+from tests.e2e.policy import policy_arguments
 from tests.e2e.raw_api import KINDS_PATH
 from tests.e2e.scheduler_process import SchedulerProcess
 from tests.e2e.work import Document, gang, group, members, pod, queue, topology
@@ -27,9 +27,7 @@ patience: {incomplete_warning_seconds: 1.0}
 
 @pytest.fixture(scope="module")
 def scheduler_arguments(tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
-    path: Path = tmp_path_factory.mktemp("policy") / "policy.yaml"
-    path.write_text(POLICY)
-    return ("--policy", str(path))
+    return policy_arguments(tmp_path_factory, POLICY)
 
 
 @pytest.fixture(autouse=True)

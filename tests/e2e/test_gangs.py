@@ -4,11 +4,11 @@ Each story starts on an empty fleet; all of them share one scheduler and run und
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.cluster import GROUPS, PODS, QUEUES, Cluster, condition
+from tests.e2e.policy import policy_arguments
 from tests.e2e.scheduler_process import SchedulerProcess
 from tests.e2e.work import GPU, RUNTIME, Document, gang, group, members, pod, queue
 
@@ -16,18 +16,10 @@ RACK_LABEL = "topology.muster.dev/rack"
 
 pytestmark = pytest.mark.cluster
 
-POLICY = """
-name: e2e
-verdicts: {first_seconds: 0.2, repeat_seconds: 1.0, writes_per_second: 100.0}
-"""
-
 
 @pytest.fixture(scope="module")
 def scheduler_arguments(tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
-    """Verdicts without the pauses that spare a busy API server, so that no story waits for one."""
-    path: Path = tmp_path_factory.mktemp("policy") / "policy.yaml"
-    path.write_text(POLICY)
-    return ("--policy", str(path))
+    return policy_arguments(tmp_path_factory)
 
 
 @pytest.fixture(autouse=True)

@@ -3,29 +3,21 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.cluster import QUEUES, Cluster, condition
+from tests.e2e.policy import policy_arguments
 from tests.e2e.scheduler_process import SchedulerProcess
 from tests.e2e.work import GPU, Document, gang, queue
 
 pytestmark = pytest.mark.cluster
 
-POLICY = """
-name: e2e
-verdicts: {first_seconds: 0.2, repeat_seconds: 1.0, writes_per_second: 100.0}
-"""
-
 
 @pytest.fixture(scope="module")
 def scheduler_arguments(tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
-    """Verdicts without the pauses that spare a busy API server, so that no story waits for one."""
-    path: Path = tmp_path_factory.mktemp("policy") / "policy.yaml"
-    path.write_text(POLICY)
-    return ("--policy", str(path))
+    return policy_arguments(tmp_path_factory)
 
 
 @pytest.fixture(autouse=True)
