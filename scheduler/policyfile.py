@@ -68,7 +68,7 @@ class _Taking(_Strict):
     reclaim: bool = Taking().reclaim
     moves: bool = Taking().moves
     after_loss: Literal["mayFallBelow", "mayNot"] = "mayFallBelow"
-    rule: Literal["default", "kueue-classic", "kueue-fair", "kai"] = "default"
+    rule: Literal["default", "kueue-classic", "kueue-fair"] = "default"
     fair_rules: list[Literal["FinalShare", "InitialShare"]] = ["FinalShare", "InitialShare"]
     borrowing: Literal["Never", "LowerPriority", "Any"] = "Any"
     min_runtime_at: Literal["queue", "common-ancestor"] = "queue"

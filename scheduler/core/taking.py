@@ -184,7 +184,7 @@ class _Taker:
         """What keeps one pod of each member from everything, seen without looking at who runs: no lower work in its own
         queue, nothing that its queue is entitled to take, and a limit above it that moves cannot widen."""
         gang, book, taking = waiting.gang, self._book, self._policy.taking
-        if gang.queue not in book.names or taking.rule not in ("default", "kai"):
+        if gang.queue not in book.names or taking.rule != "default":
             return None
         by = book.row(gang.queue)
         traits = self._roster.traits

@@ -12,7 +12,7 @@ from scheduler.core.store import taken_by
 from scheduler.core.taking_problem import TakingProblem
 from scheduler.model.cluster import Mask, Snapshot
 from scheduler.model.resources import Matrix, vector
-from scheduler.model.work import Gang, Move, NodeCount, Place, Victim
+from scheduler.model.work import Gang, Member, Move, NodeCount, Place, Victim
 
 Places = tuple[Place, ...]
 
@@ -111,9 +111,9 @@ def awaited(
     return np.array(found, dtype=np.int64)
 
 
-def add_need(need: Matrix, snapshot: Snapshot, members: Mapping[str, object], places: Places) -> None:
+def add_need(need: Matrix, snapshot: Snapshot, members: Mapping[str, Member], places: Places) -> None:
     for place in places:
-        shape = members[place.member].shape  # type: ignore[attr-defined]
+        shape = members[place.member].shape
         for each in place.nodes:
             row = snapshot.nodes.rows[each.node]
             need[row] += vector(taken_by(shape, each.devices), snapshot.resources) * each.count

@@ -86,7 +86,7 @@ class Taking(msgspec.Struct, frozen=True):
     """Whether and how running work makes room.
 
     ``after_loss``: a victim taken whole may leave its branch below what protects it (``mayFallBelow``), or not
-    (``mayNot``). ``rule``: how queues are compared: ``default`` by guarantee and fair share (so does ``kai``),
+    (``mayNot``). ``rule``: how queues are compared: ``default`` by guarantee and fair share,
     ``kueue-classic`` by guarantee alone, ``kueue-fair`` by final and initial shares as ``fair_rules`` says.
     ``borrowing``: whom a gang may take that takes its queue above its guarantee, where its queue does not say.
     ``costs`` are minimised in this order.

@@ -33,7 +33,7 @@ class PolicyForm(Form):
     device_score: str | None = None
     value_resource: str | None = None
     after_loss: Literal["mayFallBelow", "mayNot"] | None = None
-    reclaim_rule: Literal["default", "kueue-classic", "kueue-fair", "kai"] | None = None
+    reclaim_rule: Literal["default", "kueue-classic", "kueue-fair"] | None = None
     fair_rules: tuple[Literal["FinalShare", "InitialShare"], ...] | None = None
     cost_order: tuple[str, ...] | None = None
     moves: bool | None = None

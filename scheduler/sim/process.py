@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 
 from scheduler.core.decide import decide
 from scheduler.core.drive import parts
@@ -105,7 +106,7 @@ class Process:
                 continue
             request = request_for(effect, self._clock.now_seconds)
             delay = self._chance.seconds(self._chance.odds.send_seconds) + self.slowed(effect)
-            self._clock.after(delay, lambda effect=effect, request=request: self._arrive(effect, request))  # type: ignore[misc]
+            self._clock.after(delay, partial(self._arrive, effect, request))
 
     def _decide(self) -> None:
         """The decision is made from the snapshot of this moment; its plan comes when it has been thought about."""
@@ -122,7 +123,7 @@ class Process:
         delay = 0.0
         for answer in answers:
             delay += self._chance.seconds(self._chance.odds.decide_seconds)
-            self._clock.after(delay, lambda answer=answer: self.tell(answer))  # type: ignore[misc]
+            self._clock.after(delay, partial(self.tell, answer))
 
     def _arrive(self, effect: Effect, request: Request) -> None:
         if self.dead and not self.sent_survives:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -99,7 +100,7 @@ class _Population:
                 self._world.add(*(manifests.claim(each, "made") for each in claims))
                 body = manifests.pod(f"{name}-{index}", group=name, gpus=gpus, run_seconds=run_seconds, claims=claims)
                 delay = index * 0.7 if slow_controller else 0.0
-                self._world.clock.after(delay, lambda body=body: self._world.add(body))  # type: ignore[misc]
+                self._world.clock.after(delay, partial(self._world.add, body))
 
         return create
 

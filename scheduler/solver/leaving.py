@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from functools import partial
 
 from scheduler.solver.giving import Giving
-from scheduler.solver.posting import Posting, Variable
-
-Get = Callable[[Variable], int]
+from scheduler.solver.posting import Get, Posting, Variable
 
 
 def post_gone(model: Posting, giving: Giving, guard: int) -> list[Variable]:
@@ -18,11 +17,11 @@ def post_gone(model: Posting, giving: Giving, guard: int) -> list[Variable]:
             continue
         for stand in yielder.stands:
             here = [count for at, count in model.counts(yielder.gang, stand.member) if at == stand.node_class]
-
-            def gone(get: Get, here: list[Variable] = here, pods: int = stand.pods) -> int:
-                return pods - sum(map(get, here))
-
-            number = model.number(stand.pods, gone)
+            number = model.number(stand.pods, partial(_gone, here, stand.pods))
             model.at_most([*((-1, count) for count in here), (-1, number)], -stand.pods)
             found.append(number)
     return found
+
+
+def _gone(here: Sequence[Variable], pods: int, get: Get) -> int:
+    return pods - sum(map(get, here))

@@ -17,6 +17,10 @@ Terms = Sequence[tuple[int, Variable]]
 """A linear expression: (coefficient, variable)."""
 
 
+Get = Callable[[Variable], int]
+"""What a count or a flag is in a given placement."""
+
+
 class Part(NamedTuple):
     """How many pods of a member take of the device at a position: shares of it, or slices from slot ``start`` on."""
 
@@ -52,7 +56,7 @@ class Posting(Protocol):
     def largest(self, sums: Iterable[Iterable[Variable]]) -> Variable:
         """A new variable that is at least as large as each of these sums of counts."""
 
-    def number(self, upper: int, value: Callable[[Callable[[Variable], int]], int]) -> Variable:
+    def number(self, upper: int, value: Callable[[Get], int]) -> Variable:
         """A new number from 0 to ``upper`` that only inequalities bind. ``value`` says what it is in a placement, given
         the value of every count."""
 

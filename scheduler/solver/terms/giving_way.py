@@ -5,16 +5,15 @@ What is counted is what is kept: the tiers are the negative of it, so that nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from scheduler.solver.giving import Giving, Tier, Yielder
 from scheduler.solver.leaving import post_gone
-from scheduler.solver.posting import Posting, Terms, Variable
+from scheduler.solver.posting import Get, Posting, Terms, Variable
 from scheduler.solver.problem import Problem, Put
 
 NAME = "giving-way"
-
-Get = Callable[[Variable], int]
 
 
 def post(model: Posting) -> list[tuple[str, Terms]]:
@@ -31,7 +30,7 @@ def _terms(model: Posting, giving: Giving, index: int, tier: Tier) -> Terms:
         for guard, allowed in enumerate(giving.guards):
             gone = post_gone(model, giving, guard)
             most = sum(model.upper(each) for each in gone)
-            over = model.number(most, lambda get, gone=gone, least=allowed: sum(map(get, gone)) - least)  # type: ignore[misc]
+            over = model.number(most, partial(_beyond, gone, allowed))
             model.at_most([*((1, each) for each in gone), (-1, over)], allowed)
             beyond.append((1, over))
         return beyond
@@ -84,10 +83,14 @@ def _post_moved(model: Posting, yielder: Yielder, member: int) -> list[Variable]
         if not here:
             moved.append(count)
         elif model.upper(count) > here:
-            more = model.number(model.upper(count) - here, lambda get, count=count, here=here: get(count) - here)  # type: ignore[misc]
+            more = model.number(model.upper(count) - here, partial(_beyond, [count], here))
             model.at_most([(1, count), (-1, more)], here)
             moved.append(more)
     return moved
+
+
+def _beyond(counts: Sequence[Variable], least: int, get: Get) -> int:
+    return sum(map(get, counts)) - least
 
 
 def costs(problem: Problem, puts: Iterable[Put]) -> list[tuple[str, int]]:

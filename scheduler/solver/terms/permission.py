@@ -9,16 +9,15 @@ floor; that unit goes last, in its queue and so in every queue above.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from scheduler.model.plan import Refusal
 from scheduler.solver.giving import Giving, Right, Yielder
-from scheduler.solver.posting import Posting, Variable
+from scheduler.solver.posting import Get, Posting, Variable
 from scheduler.solver.problem import GangAsk, Problem, Put
 from scheduler.solver.tree import minima_below
 
 NAME = "permission"
-
-Get = Callable[[Variable], int]
 
 Last = tuple[int, Variable, Callable[[Get], bool]]
 
@@ -65,10 +64,7 @@ class _Lane:
         if not self._own or not any(right.rooms or right.floors for right in self._rights):
             return
         model = self._model
-        flags = [
-            model.number(1, lambda get, each=number: int(self._chosen(get) == each))  # type: ignore[misc]
-            for number in range(len(self._rights))
-        ]
+        flags = [model.number(1, partial(self._uses, number)) for number in range(len(self._rights))]
         pods = sum(yielder.pods(member) for yielder in self._own for member in range(len(yielder.charge)))
         stay = [(-1, count) for yielder in self._own for count in _counts(model, yielder)]
         model.at_most([*stay, *((-pods, flag) for flag in flags)], -pods)
@@ -132,14 +128,7 @@ class _Lane:
                 for member, charge in enumerate(yielder.charge)
             )
             most = surplus if right.keep else surplus - 1
-            held = model.number(
-                1,
-                lambda get, terms=terms, last=last, bound=most - everything: int(  # type: ignore[misc]
-                    sum(each * get(count) for each, count in terms)
-                    - max((s for s, _, on in last if on(get)), default=0)
-                    <= bound
-                ),
-            )
+            held = model.number(1, partial(_holds, terms, last, most - everything))
             _post_when(model, [*terms, *((-size, unit) for size, unit, _ in last)], most - everything, held)
             chosen.append(held)
         model.at_most([(1, flag), (1, touched), *((-1, held) for held in chosen)], 1)
@@ -160,7 +149,7 @@ class _Lane:
             def goes(get: Get, stay: Sequence[tuple[int, Variable]] = stay, pods: int = pods) -> bool:
                 return sum(get(count) for _, count in stay) < pods
 
-            unit = model.number(1, lambda get, goes=goes: int(goes(get)))  # type: ignore[misc]
+            unit = model.number(1, goes)
             model.at_most([*stay, (1, unit)], pods)
             found.append((size, unit, goes))
         for yielder in own:
@@ -172,11 +161,14 @@ class _Lane:
             def whole(get: Get, yielder: Yielder = yielder) -> bool:
                 return not any(get(count) for count in _counts(model, yielder))
 
-            unit = model.number(1, lambda get, whole=whole: int(whole(get)))  # type: ignore[misc]
+            unit = model.number(1, whole)
             model.at_most([(1, present), (1, unit)], 1)
             found.append((size, unit, whole))
         model.at_most([(1, unit) for _, unit, _ in found], 1)
         return found
+
+    def _uses(self, number: int, get: Get) -> bool:
+        return self._chosen(get) == number
 
     def _chosen(self, get: Get) -> int:
         """The right that a placement uses; -1 where nothing of the lane goes."""
@@ -225,6 +217,12 @@ def _gone(model: Posting, yielder: Yielder, get: Get) -> bool:
     return sum(get(count) for count in _counts(model, yielder)) < sum(
         yielder.pods(member) for member in range(len(yielder.charge))
     )
+
+
+def _holds(terms: Sequence[tuple[int, Variable]], last: Sequence[Last], bound: int, get: Get) -> bool:
+    """Whether a sum stays within its bound when the largest of the units that could be the last does not count."""
+    spared = max((size for size, _, could_be in last if could_be(get)), default=0)
+    return sum(each * get(count) for each, count in terms) - spared <= bound
 
 
 def _post_when(model: Posting, terms: Sequence[tuple[int, Variable]], bound: int, flag: Variable) -> None:

@@ -5,10 +5,11 @@ Whoever stands in front has to be there at its minima, single pods all of them; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from scheduler.model.plan import Refusal
-from scheduler.solver.posting import Posting
+from scheduler.solver.posting import Get, Posting, Variable
 from scheduler.solver.problem import Problem, Put
 
 NAME = "queue-order"
@@ -26,7 +27,7 @@ def post(model: Posting) -> None:
         else:
             counts = [count for _, count in model.counts(front, 0)]
             pods = ask.pods
-            flag = model.number(1, lambda value, own=counts, all_=pods: int(sum(map(value, own)) >= all_))  # type: ignore[misc]
+            flag = model.number(1, partial(_is_whole, counts, pods))
             model.at_most([(pods, flag), *((-1, count) for count in counts)], 0)
         behind = [
             count for member in range(len(problem.gangs[gang].members)) for _, count in model.counts(gang, member)
@@ -34,6 +35,10 @@ def post(model: Posting) -> None:
         if behind:
             most = min(problem.gangs[gang].pods, sum(model.upper(count) for count in behind))
             model.at_most([*((1, count) for count in behind), (-most, flag)], 0)
+
+
+def _is_whole(counts: Sequence[Variable], pods: int, get: Get) -> bool:
+    return sum(map(get, counts)) >= pods
 
 
 def broken(problem: Problem, puts: Iterable[Put]) -> list[Refusal]:

@@ -207,9 +207,15 @@ def test_without_nodes_there_is_what_the_top_of_the_tree_is_guaranteed(tmp_path:
 def test_switches_of_taking_stand_on_top_of_the_profile(tmp_path: Path) -> None:
     form = scenario(
         tmp_path,
-        "id: x/1\nnodes: {n0: 1}\npolicy: {reclaimRule: kai, costOrder: [pods-evicted], moves: false, breakPdbs: true}",
+        "id: x/1\nnodes: {n0: 1}\n"
+        "policy: {reclaimRule: kueue-fair, costOrder: [pods-evicted], moves: false, breakPdbs: true}",
     ).policy
     chosen = choose_policy(form)
     taking = chosen.policy.taking
-    assert (taking.rule, taking.costs, taking.moves, taking.break_guards) == ("kai", ("pods-evicted",), False, True)
+    assert (taking.rule, taking.costs, taking.moves, taking.break_guards) == (
+        "kueue-fair",
+        ("pods-evicted",),
+        False,
+        True,
+    )
     assert chosen.label == "default with break_pdbs, cost_order, moves, reclaim_rule"
