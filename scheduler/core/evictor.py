@@ -91,7 +91,10 @@ class Evictor:
             return
         del self._flights[effect.uid]
         if isinstance(effect, Evict) and _by_budget(failure):
-            self._refused[effect.uid] = Refusal("guards", "EvictionRefused", where=f"{effect.namespace}/{effect.name}")
+            pod = self._store.pods.get(effect.uid)
+            budget = next(iter(() if pod is None else self._store.guards.of(pod.label_set)), "(not seen yet)")
+            where = f"{effect.namespace}/{effect.name} {budget}"
+            self._refused[effect.uid] = Refusal("guards", "EvictionRefused", where=where)
         tried = self._retries.get(effect.uid, (0.0, 0))[1]
         wait_seconds = min(self._patience.bind_retry_seconds * 2**tried, BACKOFF_SECONDS_MAX)
         self._retries[effect.uid] = (now_seconds + wait_seconds, tried + 1)

@@ -148,6 +148,7 @@ _TEMPLATES = {
     ("taking", "NoRoom"): "no set of victims makes room for it where it may go",
     ("taking", "NotPreemptible"): "{where} is not preemptible",
     ("taking", "NotNeeded"): "room came free meanwhile, so that {where} need not go",
+    ("taking", "Budget"): "PodDisruptionBudget {where} lets {offered} of {needed} pods go",
     ("taking", "BudgetSpent"): "PodDisruptionBudget {where} lets {offered} pods go; {needed} would have to",
     ("taking", "WithinGuarantee"): (
         "{needed} {resource} of queue {where} would have to go before the last; it is {offered} above its guarantee"
@@ -156,7 +157,9 @@ _TEMPLATES = {
         "{offered} of {where} are closed to it: other gangs hold their domains exclusively, or use domains that it "
         "asks for exclusively"
     ),
-    ("guards", "EvictionRefused"): "pod {where} may not be evicted: its PodDisruptionBudget does not allow it now",
+    ("guards", "EvictionRefused"): (
+        "pod {first} may not be evicted: its PodDisruptionBudget {second} does not allow it now"
+    ),
     ("gang-minimum", "Stale"): "its gang has had {offered} of at least {needed} pods for too long",
     ("queue-limit", "Lowered"): "queue {where} runs {needed} {resource} and its limit was lowered to {offered}",
     ("taking", "VictimStuck"): "pod {where}, whose place it was to get, has been terminating for too long",
@@ -179,7 +182,7 @@ class _Words(dict[str, str]):
 
     def __init__(self, refusal: Refusal) -> None:
         counts = dict(refusal.counts)
-        level, _, domain = refusal.where.partition(" ")
+        first, _, second = refusal.where.partition(" ")
         pods = f"; {counts['pods-fit']} of its {counts['pods-needed']} pods fit there" if "pods-fit" in counts else ""
         refused = ", ".join(f"{nodes} {_FILTERS.get(name, name)}" for name, nodes in refusal.counts)
         super().__init__(
@@ -187,8 +190,10 @@ class _Words(dict[str, str]):
             offered=_amount(refusal.resource, refusal.offered),
             resource=_noun(refusal.resource),
             where=refusal.where,
-            level=level.rpartition("/")[2],
-            domain=domain.rpartition("/")[2],
+            first=first,
+            second=second,
+            level=first.rpartition("/")[2],
+            domain=second.rpartition("/")[2],
             pods=pods,
             refused=refused,
             size=f" of {counts['size']}" if "size" in counts else "",

@@ -9,8 +9,9 @@ its queue, and every queue above it up to its branch, is above its floor.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import inf
 
 import numpy as np
@@ -51,6 +52,8 @@ class Rights:
     """How much longer it waits before it may cause an eviction."""
     changes_seconds: float = inf
     """Until time alone may change any of this."""
+    spent: Mapping[str, int] = field(default_factory=dict)
+    """Budgets that let nobody go -> how many pods of them might be evicted but for that."""
 
 
 def rights_of(
@@ -100,9 +103,9 @@ def rights_of(
             protected = traits.started_seconds[alike] + runtime - now_seconds if runtime > 0 else np.zeros(len(alike))
             whole[alike[protected > 0]] = False
             changes = min(changes, float(protected[protected > 0].min(initial=inf)))
-    _guarded(roster, guards, policy, lane)
+    spent = _guarded(roster, guards, policy, lane)
     _rank(book, by, roster, lane, rank)
-    return Rights(tuple(made), lane, whole, rank, 0.0, changes)
+    return Rights(tuple(made), lane, whole, rank, 0.0, changes, spent)
 
 
 def age_matters(gang: Gang, book: Ledger) -> bool:
@@ -283,15 +286,20 @@ def _inherited(book: Ledger, row: int, which: str) -> float:
     return 0.0
 
 
-def _guarded(roster: Roster, guards: Guards, policy: Policy, lane: Indices) -> None:
+def _guarded(roster: Roster, guards: Guards, policy: Policy, lane: Indices) -> Mapping[str, int]:
     """A gang with a pod under two budgets, or under one that allows nothing, gives nothing: the eviction would be
-    refused."""
+    refused. The spent budgets that keep somebody, with the pods of them."""
+    kept: Counter[str] = Counter()
+    might = lane >= 0
     for number in np.flatnonzero(roster.traits.guarded[roster.gang] & ~roster.leaving).tolist():
         pod = roster.pods[number]
         if pod.guards:
             spent = guards.get(pod.guards[0], 0) <= 0 and not policy.taking.break_guards
             if len(pod.guards) > 1 or spent:
                 lane[roster.gang[number]] = -1
+            if spent and might[roster.gang[number]]:
+                kept[pod.guards[0]] += 1
+    return kept
 
 
 def _rank(book: Ledger, by: int, roster: Roster, lane: Indices, rank: Indices) -> None:

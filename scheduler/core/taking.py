@@ -36,7 +36,7 @@ from scheduler.core.taking_plan import (
     with_one_more,
 )
 from scheduler.core.taking_problem import in_play_of, taking_problem
-from scheduler.core.taking_reasons import why_not
+from scheduler.core.taking_reasons import short_budgets, why_not
 from scheduler.core.taking_split import Split
 from scheduler.model.cluster import Mask, Snapshot, UseKey
 from scheduler.model.devices import slots_of
@@ -119,6 +119,8 @@ class _Kit:
     ready: Prepared
     clearing: Clearing
     classes: list[Mask]
+    budgets: tuple[Refusal, ...] | None = None
+    """Those that let too few pods go, once somebody asks."""
 
 
 class _Taker:
@@ -153,11 +155,12 @@ class _Taker:
             return
         barred = self._barred(waiting)
         if barred is not None:
-            found.refusals.update(dict.fromkeys((each.key for each in waiting.singles or (gang,)), (barred,)))
+            self._refuse(waiting, (barred,), found)
             return
         kit = self._kit_for(waiting)
         found.changes_seconds = min(found.changes_seconds, kit.rights.changes_seconds)
         if not kit.in_play.any() and not self._roster.leaving.any():
+            self._refuse(waiting, self._short_budgets(kit), found)
             return
         outcome: Outcome | None = None
         out_of_reach: Refusal | None = None
@@ -174,11 +177,23 @@ class _Taker:
                     gang, self._asked(gang), kit.rights, kit.may_move, self._book, self._roster, self._snapshot.guards
                 )
             )
-            found.refusals.update(dict.fromkeys((each.key for each in waiting.singles or (gang,)), facts))
+            self._refuse(waiting, facts + self._short_budgets(kit), found)
             return
         found.decisions += self._decisions(waiting, outcome, kit)
+        kit.budgets = None
         if not outcome.cleared:
             self._kit = None
+
+    def _refuse(self, waiting: Waiting, facts: tuple[Refusal, ...], found: Took) -> None:
+        if facts:
+            found.refusals.update(dict.fromkeys((each.key for each in waiting.singles or (waiting.gang,)), facts))
+
+    def _short_budgets(self, kit: _Kit) -> tuple[Refusal, ...]:
+        if self._policy.taking.break_guards:
+            return ()
+        if kit.budgets is None:
+            kit.budgets = short_budgets(kit.rights, self._roster, self._snapshot.guards)
+        return kit.budgets
 
     def _barred(self, waiting: Waiting) -> Refusal | None:
         """What keeps one pod of each member from everything, seen without looking at who runs: no lower work in its own

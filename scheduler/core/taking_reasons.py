@@ -16,6 +16,8 @@ from scheduler.model.resources import Matrix
 from scheduler.model.running import Guards
 from scheduler.model.work import Gang
 
+BUDGETS_NAMED_MAX = 3
+
 
 def why_not(
     gang: Gang, ask: Matrix, rights: Rights, may_move: Mask, book: Ledger, roster: Roster, guards: Guards
@@ -34,6 +36,21 @@ def why_not(
     if not found and ((rights.lane >= 0).any() or may_move.any()):
         found = (Refusal("taking", "NoRoom"),)
     return found
+
+
+def short_budgets(rights: Rights, roster: Roster, guards: Guards) -> tuple[Refusal, ...]:
+    """The budgets that let fewer pods go than might be evicted but for them, those with the most such pods first."""
+    if not guards:
+        return ()
+    might = Counter(rights.spent)
+    gives = (rights.lane >= 0) & roster.traits.guarded
+    for number in np.flatnonzero(gives[roster.gang] & ~roster.leaving).tolist():
+        might.update(roster.pods[number].guards)
+    short = [(pods, key) for key, pods in might.items() if pods > guards.get(key, 0)]
+    return tuple(
+        Refusal("taking", "Budget", pods, max(0, guards.get(key, 0)), where=key)
+        for pods, key in sorted(short, key=lambda each: (-each[0], each[1]))[:BUDGETS_NAMED_MAX]
+    )
 
 
 def _not_entitled(ask: Matrix, rights: Rights, book: Ledger) -> tuple[Refusal, ...]:

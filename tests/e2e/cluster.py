@@ -56,6 +56,10 @@ class Cluster:
     def create(self, *documents: Document) -> None:
         self.bed.create(documents)
 
+    def ensure(self, *documents: Document) -> None:
+        """Create what does not exist yet."""
+        self.bed.apply(yaml.safe_dump_all(documents))
+
     def delete(self, path: str, grace_seconds: int | None = None) -> None:
         """Ask for an object, or all of a collection, to be deleted."""
         body = None if grace_seconds is None else {"gracePeriodSeconds": grace_seconds}
@@ -105,8 +109,12 @@ class Cluster:
 
     def nodes_of(self, gang: str) -> dict[str, str]:
         """The node of every bound pod of a gang, by pod name."""
-        pods = self.items(f"{PODS}?labelSelector={work.POD_GROUP}={gang}")
+        pods = self.pods(f"{work.POD_GROUP}={gang}")
         return {pod["metadata"]["name"]: pod["spec"]["nodeName"] for pod in pods if pod["spec"].get("nodeName")}
+
+    def pods(self, selector: str) -> list[Document]:
+        """The pods with these labels, such as ``app=web``."""
+        return self.items(f"{PODS}?labelSelector={selector}")
 
     def racks_of(self, gang: str) -> set[str]:
         """The racks that a gang's bound pods stand in."""

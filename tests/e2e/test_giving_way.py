@@ -6,19 +6,14 @@ import pytest
 
 from tests.e2e.cluster import GROUPS, PODS, QUEUES, Cluster, condition
 from tests.e2e.scheduler_process import SchedulerProcess
-from tests.e2e.work import GPU, Document, gang, pod, queue
+from tests.e2e.work import GPU, Document, gang, pod, priority_class, queue
 
 pytestmark = pytest.mark.cluster
-
-CLASSES = "/apis/scheduling.k8s.io/v1/priorityclasses"
 
 
 @pytest.fixture(autouse=True)
 def empty_fleet(scheduler: SchedulerProcess, cluster: Cluster) -> Iterator[None]:
-    for name, value in (("low", 1), ("high", 100)):
-        if cluster.get(f"{CLASSES}/{name}") is None:
-            body = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}}
-            cluster.create({**body, "value": value})
+    cluster.ensure(priority_class("low", 1), priority_class("high", 100))
     yield
     cluster.clear()
 

@@ -53,6 +53,33 @@ def queue(name: str, **spec: Any) -> Document:
     return {"apiVersion": "muster.dev/v1alpha1", "kind": "Queue", "metadata": {"name": name}, "spec": spec}
 
 
+def priority_class(name: str, value: int) -> Document:
+    return {
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": {"name": name},
+        "value": value,
+    }
+
+
+def replica_set(name: str, count: int, gpus: int = 1, gang: str = "", **spec: Any) -> Document:
+    """Pods with the label ``app`` that a controller makes anew; ``spec`` as in `pod`."""
+    template = pod("", gpus, gang, labels={"app": name}, **spec)
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "replicas": count,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": template["metadata"]["labels"]},
+                "spec": template["spec"],
+            },
+        },
+    }
+
+
 def topology(name: str, **level_labels: str) -> Document:
     """Levels from coarse to fine, each with the node label of its domains."""
     levels = [{"name": level, "nodeLabel": label} for level, label in level_labels.items()]

@@ -203,7 +203,10 @@ def test_a_refusal_by_a_budget_costs_nothing_and_is_said() -> None:
     bench.tick()
     status = bench.performed(ef.WriteStatus)[-1].status
     assert status.verdict_cause == "Backoff"
-    assert "pod team/low-3 may not be evicted" in status.verdict_message
+    assert (
+        "pod team/low-3 may not be evicted: its PodDisruptionBudget team/keep does not allow it now"
+        in status.verdict_message
+    )
     commits = len(bench.performed(ef.Commit))
     bench.tick(8)
     assert len(bench.performed(ef.Commit)) == commits, "it waits before it is decided on again"

@@ -179,3 +179,37 @@ def test_what_needs_a_solver_is_tried_again_soon(tmp_path: Path) -> None:
     assert not plan.decisions
     assert plan.again_at_seconds is not None
     assert 50.0 < plan.again_at_seconds <= 60.0
+
+
+@pytest.mark.parametrize(("let_go", "asked"), [(0, 1), (1, 2)])
+def test_budgets_that_let_too_few_go_are_named(tmp_path: Path, let_go: int, asked: int) -> None:
+    plan = decided(
+        tmp_path,
+        f"""
+nodes: {{n0: 1, n1: 1, n2: 1}}
+pdbs: {{web: {{allowed: {let_go}, gangs: ["w[0-2]"]}}}}
+gangs:
+- {{name: "w[0-2]", gpu: 1, priority: 1, on: "n{{1}}"}}
+- {{name: high, pods: {asked}, gpu: 1, priority: 9}}
+""",
+        moves=False,
+    )
+    assert plan.decisions == ()
+    (verdict,) = plan.verdicts.values()
+    budgets = [each for each in verdict.refusals if each.code == "Budget"]
+    assert [(each.where, each.offered, each.needed) for each in budgets] == [("default/web", let_go, 3)]
+
+
+def test_a_budget_of_those_who_would_not_go_anyway_is_not_named(tmp_path: Path) -> None:
+    plan = decided(
+        tmp_path,
+        """
+nodes: {n0: 1}
+pdbs: {web: {allowed: 0, gangs: [w]}}
+gangs:
+- {name: w, gpu: 1, priority: 9, on: n0}
+- {name: low, gpu: 1, priority: 1}
+""",
+    )
+    (verdict,) = plan.verdicts.values()
+    assert [each for each in verdict.refusals if each.code == "Budget"] == []
