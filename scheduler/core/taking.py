@@ -36,7 +36,7 @@ from scheduler.core.taking_plan import (
     with_one_more,
 )
 from scheduler.core.taking_problem import in_play_of, taking_problem
-from scheduler.core.taking_reasons import short_budgets, why_not
+from scheduler.core.taking_reasons import may_not_yet, short_budgets, why_not
 from scheduler.core.taking_split import Split
 from scheduler.model.cluster import Mask, Snapshot, UseKey
 from scheduler.model.devices import slots_of
@@ -160,7 +160,8 @@ class _Taker:
         kit = self._kit_for(waiting)
         found.changes_seconds = min(found.changes_seconds, kit.rights.changes_seconds)
         if not kit.in_play.any() and not self._roster.leaving.any():
-            self._refuse(waiting, self._short_budgets(kit), found)
+            own = may_not_yet(gang, kit.rights) if self._roster.gangs else ()
+            self._refuse(waiting, own or self._short_budgets(kit), found)
             return
         outcome: Outcome | None = None
         out_of_reach: Refusal | None = None

@@ -25,10 +25,8 @@ def why_not(
     """What stands in its own way first, then what protects the others; empty where nothing runs."""
     if not roster.gangs:
         return ()
-    if not gang.preempts:
-        return (Refusal("taking", "Never"),)
-    if rights.waits_seconds > 0:
-        return (Refusal("taking", "Delay", needed=int(np.ceil(rights.waits_seconds))),)
+    if own := may_not_yet(gang, rights):
+        return own
     found = _not_entitled(ask, rights, book)
     protected = _protected(gang, rights, roster, guards)
     if protected:
@@ -36,6 +34,15 @@ def why_not(
     if not found and ((rights.lane >= 0).any() or may_move.any()):
         found = (Refusal("taking", "NoRoom"),)
     return found
+
+
+def may_not_yet(gang: Gang, rights: Rights) -> tuple[Refusal, ...]:
+    """What keeps a gang from taking anything at all, whoever runs."""
+    if not gang.preempts:
+        return (Refusal("taking", "Never"),)
+    if rights.waits_seconds > 0:
+        return (Refusal("taking", "Delay", needed=int(np.ceil(rights.waits_seconds))),)
+    return ()
 
 
 def short_budgets(rights: Rights, roster: Roster, guards: Guards) -> tuple[Refusal, ...]:

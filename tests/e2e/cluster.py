@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -165,12 +165,14 @@ class Cluster:
 
     # -- tidying ---------------------------------------------------------------------------------------------------
 
-    def clear(self, queues: Sequence[str] = ()) -> None:
-        """Delete all work and wait until the scheduler has let go of all gangs: an empty fleet for the next story."""
+    def clear(self) -> None:
+        """Delete all work and wait until the scheduler has let go of all gangs: an empty fleet for the next story, with
+        no queue but `default`."""
         self.delete(PODS, grace_seconds=0)
         self.delete(GROUPS)
-        for name in queues:
-            self.delete(f"{QUEUES}/{name}")
+        for name in _names(self.items(QUEUES)):
+            if name != "default":
+                self.delete(f"{QUEUES}/{name}")
         self.until(lambda: _names(self.items(PODS)), lambda left: not left)
         self.until(lambda: _names(self.items(GROUPS)), lambda left: not left)
 

@@ -24,9 +24,6 @@ def scheduler_arguments(tmp_path_factory: pytest.TempPathFactory) -> Sequence[st
 def empty_fleet(scheduler: SchedulerProcess, cluster: Cluster) -> Iterator[None]:
     yield
     cluster.clear()
-    for each in cluster.items(QUEUES):
-        if each["metadata"]["name"] != "default":
-            cluster.delete(f"{QUEUES}/{each['metadata']['name']}")
 
 
 def edit(cluster: Cluster, name: str, **spec: Any) -> None:

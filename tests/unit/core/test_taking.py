@@ -213,3 +213,22 @@ gangs:
     )
     (verdict,) = plan.verdicts.values()
     assert [each for each in verdict.refusals if each.code == "Budget"] == []
+
+
+@pytest.mark.parametrize(
+    ("asks", "code", "needed"),
+    [("priority: 9, preemptionDelay: 4s, arrived: 0", "Delay", 4), ("class: meek", "Never", 0)],
+)
+def test_who_may_not_take_yet_says_so(tmp_path: Path, asks: str, code: str, needed: int) -> None:
+    plan = decided(
+        tmp_path,
+        f"""
+classes: {{meek: {{priority: 9, neverPreempts: true}}}}
+nodes: {{n0: 1}}
+gangs:
+- {{name: low, gpu: 1, priority: 1, movable: false, on: n0}}
+- {{name: high, gpu: 1, {asks}}}
+""",
+    )
+    (verdict,) = plan.verdicts.values()
+    assert [(each.code, each.needed) for each in verdict.refusals if each.term == "taking"] == [(code, needed)]
