@@ -9,7 +9,17 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from scheduler.model.policy import COSTS, Entitlement, Limits, Patience, Policy, SolverBudget, Taking, VerdictPace
+from scheduler.model.policy import (
+    COSTS,
+    FLAVOR_ORDER,
+    Entitlement,
+    Limits,
+    Patience,
+    Policy,
+    SolverBudget,
+    Taking,
+    VerdictPace,
+)
 from scheduler.solver.device_scores import DEVICE_SCORES
 from scheduler.solver.node_scores import NODE_SCORES
 from scheduler.solver.terms.table import FILTERS, GOALS, RELATIVE_FILTERS, RULES, VOLUME_FILTERS
@@ -74,6 +84,7 @@ class _Taking(_Strict):
     min_runtime_at: Literal["queue", "common-ancestor"] = "queue"
     break_guards: bool = Taking().break_guards
     costs: list[str] = list(Taking().costs)
+    flavor_order: list[str] = list(Taking().flavor_order)
     enforce_limits: bool = Taking().enforce_limits
     stuck_seconds: float = Field(Taking().stuck_seconds, gt=0)
 
@@ -83,8 +94,15 @@ class _Taking(_Strict):
         _known("cost", names, COSTS)
         return names
 
+    @field_validator("flavor_order")
+    @classmethod
+    def _flavor_order(cls, names: list[str]) -> list[str]:
+        _known("order of flavors", names, FLAVOR_ORDER)
+        return names
+
     def value(self) -> Taking:
-        return Taking(**{**self.model_dump(), "fair_rules": tuple(self.fair_rules), "costs": tuple(self.costs)})
+        lists = {name: tuple(getattr(self, name)) for name in ("fair_rules", "costs", "flavor_order")}
+        return Taking(**{**self.model_dump(), **lists})
 
 
 def _known(kind: str, names: Iterable[str], known: Iterable[str]) -> None:

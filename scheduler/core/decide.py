@@ -25,7 +25,8 @@ from scheduler.core.ranking import flavors_of, turns
 from scheduler.core.reasons import Reasons
 from scheduler.core.shares import QueueTree, admission_trouble, namespace_trouble, parents_in, shares, tree_troubles
 from scheduler.core.store import taken_by
-from scheduler.core.taking import Took, taking, unserved
+from scheduler.core.taking import Took, taking
+from scheduler.core.taking_waiting import unserved, with_more
 from scheduler.core.volume_pieces import Counted, counted
 from scheduler.core.volume_words import of_the_cluster, volume_troubles
 from scheduler.core.window import Ask, window
@@ -33,7 +34,7 @@ from scheduler.core.worth import worth_of
 from scheduler.model.cluster import Snapshot
 from scheduler.model.devices import slots_of
 from scheduler.model.neighbours import Neighbours
-from scheduler.model.plan import Cause, Plan, Refusal, SolveEnd, Verdict
+from scheduler.model.plan import Cause, Decision, Plan, Refusal, SolveEnd, Verdict
 from scheduler.model.policy import Policy, SolverBudget
 from scheduler.model.relations import PodSelector
 from scheduler.model.resources import GPU, Matrix, vector
@@ -184,12 +185,14 @@ def _decide(
             solve = yield from contest(snapshot.version, built, start, settled, draft, budget, variables_max, rebuild)
         mark("solve")
 
+    early = set(range(len(draft.asks))) - set(draft.open)
     decisions = draft.hand_out(draft.open)
     took = Took()
     if snapshot.running and draft.unserved:
         behind = {gang for gang, front in built.problem.order if draft.waiting(front)}
+        behind |= {index for index in early if draft.pods(index) and not draft.waiting(index)}  # what is out stays
         took = yield from _take(snapshot, volumes, draft, behind, policy, now_seconds, budget, memory)
-        decisions += tuple(took.decisions)
+        decisions = _with_what_was_taken(decisions, took.decisions)
         mark("take")
     winners = tuple(decision.gang for decision in decisions[: policy.limits.explain_gangs])
     if decisions and reasons.take_time(draft):
@@ -203,6 +206,18 @@ def _decide(
     placed = dict.fromkeys((*draft.placed, *(each.gang for each in took.decisions)), Verdict(Cause.PLACED))
     again = now_seconds + took.changes_seconds if took.changes_seconds < inf else None
     return Plan(snapshot.version, decisions, {**verdicts, **waits, **placed}, (solve,), again_at_seconds=again)
+
+
+def _with_what_was_taken(decisions: Sequence[Decision], taken: Sequence[Decision]) -> tuple[Decision, ...]:
+    """All of them; a gang that got its minima on what is free, and more by taking, has one decision."""
+    more = {each.gang: each for each in taken}
+    found = []
+    for each in decisions:
+        other = more.pop(each.gang, None)
+        if other is not None:
+            each = msgspec.structs.replace(other, places=with_more(each.places, other.places))
+        found.append(each)
+    return (*found, *more.values())
 
 
 def _with(verdict: Verdict, facts: tuple[Refusal, ...]) -> Verdict:
@@ -226,15 +241,26 @@ def _take(
         left
         for index in draft.unserved
         if index not in behind
-        and (left := unserved(draft.asks[index].gang, draft.asks[index].singles, draft.pods(index))) is not None
+        and (left := unserved(draft.asks[index].gang, draft.asks[index].singles, draft.places([index])[0])) is not None
     ]
-    entitled = memory.left.of(
-        standing,
-        [gang for each in waiting for gang in each.singles or (each.gang,)],
-        flavors_of(standing.nodes, partial(memory.masks.of, standing)),
-    )
+    waiting.sort(key=lambda each: bool(each.placed))  # surplus comes after all minima
+    asking = [gang for each in waiting for gang in each.singles or (each.gang,)]
+    flavors = flavors_of(standing.nodes, partial(memory.masks.of, standing))
+
+    def shares_if(gangs: Sequence[Gang]) -> Matrix:
+        instead = {gang.key: gang for gang in gangs}
+        return memory.left.of(standing, [instead.get(gang.key, gang) for gang in asking], flavors).book.fair
+
+    entitled = memory.left.of(standing, asking, flavors)
     took = yield from taking(
-        standing, entitled, waiting, policy, now_seconds, budget, lambda shape: memory.masks.of(standing, shape)[0]
+        standing,
+        entitled,
+        waiting,
+        policy,
+        now_seconds,
+        budget,
+        lambda shape: memory.masks.of(standing, shape)[0],
+        shares_if,
     )
     return took
 

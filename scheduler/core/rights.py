@@ -104,7 +104,7 @@ def rights_of(
             whole[alike[protected > 0]] = False
             changes = min(changes, float(protected[protected > 0].min(initial=inf)))
     spent = _guarded(roster, guards, policy, lane)
-    _rank(book, by, roster, lane, rank)
+    rank = rank_of_branches(book, by, roster, lane >= 0)
     return Rights(tuple(made), lane, whole, rank, 0.0, changes, spent)
 
 
@@ -302,12 +302,14 @@ def _guarded(roster: Roster, guards: Guards, policy: Policy, lane: Indices) -> M
     return kept
 
 
-def _rank(book: Ledger, by: int, roster: Roster, lane: Indices, rank: Indices) -> None:
-    """Branches by how far they are above their share, the furthest first."""
-    found = np.unique(roster.queue[lane >= 0]).tolist()
+def rank_of_branches(book: Ledger, by: int, roster: Roster, among: Mask) -> Indices:
+    """[G] how far down the branch of each of these gangs stands among theirs by how far they are above their share."""
+    rank = np.zeros(len(roster.gangs), dtype=np.int64)
+    found = np.unique(roster.queue[among]).tolist()
     branch_of = {row: None if row == by else branches(book, by, row)[1] for row in found}
     shares = {row: dominant_share(book, row) for row in set(branch_of.values()) if row is not None}
     place = {share: index for index, share in enumerate(sorted(set(shares.values()), reverse=True))}
     for row, branch in branch_of.items():
         if branch is not None:
-            rank[(roster.queue == row) & (lane >= 0)] = place[shares[branch]]
+            rank[(roster.queue == row) & among] = place[shares[branch]]
+    return rank

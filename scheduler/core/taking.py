@@ -17,12 +17,14 @@ from scheduler.core.demand import requests_of
 from scheduler.core.devices import after_uses
 from scheduler.core.drive import Part
 from scheduler.core.entitled import Entitled
-from scheduler.core.rights import OWN_QUEUE, Rights, age_matters, rights_of, shares_matter
+from scheduler.core.ledger import Ledger
+from scheduler.core.rights import OWN_QUEUE, Rights, age_matters, rank_of_branches, rights_of, shares_matter
 from scheduler.core.roster import Charged, Roster, charged
 from scheduler.core.solving import improved
 from scheduler.core.store import taken_by
 from scheduler.core.taking_costs import NEWEST_FIRST, costs_of
 from scheduler.core.taking_devices import on_devices
+from scheduler.core.taking_flavors import in_each_flavor, quotas_name_flavors, where_they_stand
 from scheduler.core.taking_ground import Prepared, is_plain, prepared, taker_of
 from scheduler.core.taking_plan import (
     Giveaway,
@@ -38,6 +40,7 @@ from scheduler.core.taking_plan import (
 from scheduler.core.taking_problem import in_play_of, taking_problem
 from scheduler.core.taking_reasons import may_not_yet, short_budgets, why_not
 from scheduler.core.taking_split import Split
+from scheduler.core.taking_waiting import Waiting, rest_of
 from scheduler.model.cluster import Mask, Snapshot, UseKey
 from scheduler.model.devices import slots_of
 from scheduler.model.plan import Decision, Loss, Refusal, SolveEnd, Taken, TierScore
@@ -53,6 +56,9 @@ from scheduler.solver.expand import contract
 from scheduler.solver.giving import Tier
 from scheduler.solver.problem import Incumbent
 
+SharesIf = Callable[[Sequence[Gang]], Matrix]
+"""[queues x columns] the fair shares if these gangs asked for what they do here, in the flavor that they are in."""
+
 MOVE = "Move"
 SOLVER_RETRY_SECONDS = 2.0
 
@@ -60,14 +66,6 @@ _COSTS = "giving-way/"
 
 _SOLVES = 8
 """Solves of one decision that look for a cheaper set of victims."""
-
-
-@dataclass(frozen=True, eq=False)
-class Waiting:
-    """One gang without places, or equal single pods as one; ``singles`` are those then, oldest first."""
-
-    gang: Gang
-    singles: tuple[Gang, ...] = ()
 
 
 @dataclass(eq=False)
@@ -87,10 +85,11 @@ def taking(
     now_seconds: float,
     budget: SolverBudget,
     mask_of: Callable[[Shape], Mask],
+    shares_if: SharesIf,
 ) -> Part[Took]:
     """Decisions with victims and moves for some of what waits, in order; ``snapshot`` has what was placed before."""
     found = Took()
-    taker = _Taker(snapshot, entitled, policy, now_seconds, budget, mask_of)
+    taker = _Taker(snapshot, entitled, policy, now_seconds, budget, mask_of, shares_if)
     for each in waiting:
         yield from taker.take(each, found)
     return found
@@ -123,6 +122,30 @@ class _Kit:
     """Those that let too few pods go, once somebody asks."""
 
 
+@dataclass(eq=False)
+class _View:
+    """One waiting gang in one flavor, by ``number`` in the order of preference. ``among`` [G] are those among whom
+    costs are counted where they are compared with those of other flavors; ``facts`` say why there is no way."""
+
+    waiting: Waiting
+    book: Ledger
+    number: int
+    rights: Rights | None = None
+    among: Mask | None = None
+    facts: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Way:
+    view: _View
+    kit: _Kit
+    outcome: Outcome
+
+    @property
+    def pods(self) -> int:
+        return sum(each.count for place in self.outcome.places for each in place.nodes)
+
+
 class _Taker:
     def __init__(
         self,
@@ -132,13 +155,18 @@ class _Taker:
         now_seconds: float,
         budget: SolverBudget,
         mask_of: Callable[[Shape], Mask],
+        shares_if: SharesIf,
     ) -> None:
+        self._flavored = quotas_name_flavors(entitled.book, policy)
+        if self._flavored:
+            snapshot = replace(snapshot, running=where_they_stand(snapshot.running, snapshot.nodes))
         self._snapshot = snapshot
         self._book = replace(entitled.book, use=entitled.book.use.copy(), firm=entitled.book.firm.copy())
         self._policy = policy
         self._now = now_seconds
         self._budget = budget
         self._mask_of = mask_of
+        self._shares_if = shares_if
         self._charged: Charged = charged(self._book, snapshot.resources)
         self._roster = Roster.of(snapshot, self._book)
         self._kit: _Kit | None = None
@@ -149,45 +177,76 @@ class _Taker:
             self._discharge(pod)
 
     def take(self, waiting: Waiting, found: Took) -> Part[None]:
-        """One more decision, where room can be made for it."""
-        gang = waiting.gang
-        if self._is_gone(gang):
-            return
-        barred = self._barred(waiting)
+        """One more decision, where room can be made for it; of single pods as many as it can be made for."""
+        rest: Waiting | None = waiting
+        while rest is not None and not self._is_gone(rest.gang):
+            views = self._views(rest)
+            ways: list[_Way] = []
+            for view in views:
+                way = yield from self._sought(view, found)
+                ways += [way] if way is not None else []
+            if not ways:
+                facts = tuple(dict.fromkeys(fact for view in views for fact in view.facts))
+                if facts:
+                    found.refusals.update(dict.fromkeys((each.key for each in rest.singles or (rest.gang,)), facts))
+                return
+            best = ways[0] if len(ways) == 1 else min(ways, key=self._rank)
+            found.decisions += self._decisions(best)
+            best.kit.budgets = None
+            if len(views) > 1 or not best.outcome.cleared:
+                self._kit = None
+            rest = rest_of(rest, best.pods) if len(views) > 1 else None
+
+    def _views(self, waiting: Waiting) -> list[_View]:
+        """The same work in each flavor that it could be in, with the ledger that it is entitled by there."""
+        gangs = in_each_flavor(waiting.gang, self._snapshot.nodes, self._mask_of) if self._flavored else (waiting.gang,)
+        views = [_View(replace(waiting, gang=gang), self._book, number) for number, gang in enumerate(gangs)]
+        for view in views[1:] if self._policy.taking.rule == "default" else ():  # in the ledger it counts in the first
+            members = view.waiting.gang.members
+            asking = [msgspec.structs.replace(each, members=members) for each in waiting.singles]
+            view.book = replace(self._book, fair=self._shares_if(asking or (view.waiting.gang,)))
+        if len(views) > 1:  # what they cost is to be compared, so it is counted among the same gangs
+            for view in views:
+                view.rights = self._rights(view)
+            among = np.logical_or.reduce([view.rights.lane >= 0 for view in views if view.rights is not None])
+            for view in views:
+                view.among = among
+        return views
+
+    def _rights(self, view: _View) -> Rights:
+        gang = view.waiting.gang
+        guards, taken = self._snapshot.guards, self._taken(view.waiting)
+        return rights_of(gang, self._asked(gang), view.book, self._roster, guards, self._policy, self._now, taken)
+
+    def _sought(self, view: _View, found: Took) -> Part[_Way | None]:
+        """A way to make room, if there is one; else ``facts`` of the view say why not."""
+        gang = view.waiting.gang
+        barred = self._barred(view)
         if barred is not None:
-            self._refuse(waiting, (barred,), found)
-            return
-        kit = self._kit_for(waiting)
+            view.facts = (barred,)
+            return None
+        kit = self._kit_for(view)
         found.changes_seconds = min(found.changes_seconds, kit.rights.changes_seconds)
         if not kit.in_play.any() and not self._roster.leaving.any():
             own = may_not_yet(gang, kit.rights) if self._roster.gangs else ()
-            self._refuse(waiting, own or self._short_budgets(kit), found)
-            return
+            view.facts = own or self._short_budgets(kit)
+            return None
         outcome: Outcome | None = None
         out_of_reach: Refusal | None = None
         if is_plain(self._snapshot, gang):
             out_of_reach = self._out_of_reach(gang, kit)
-            outcome = None if out_of_reach else self._cleared(waiting, kit)
+            outcome = None if out_of_reach else self._cleared(view, kit)
         if out_of_reach is None and (outcome is None or not outcome.proven):
-            outcome = (yield from self._modelled(waiting, kit, outcome, found)) or outcome
-        if outcome is None:
-            facts = (
-                (out_of_reach,)
-                if out_of_reach is not None
-                else why_not(
-                    gang, self._asked(gang), kit.rights, kit.may_move, self._book, self._roster, self._snapshot.guards
-                )
-            )
-            self._refuse(waiting, facts + self._short_budgets(kit), found)
-            return
-        found.decisions += self._decisions(waiting, outcome, kit)
-        kit.budgets = None
-        if not outcome.cleared:
-            self._kit = None
-
-    def _refuse(self, waiting: Waiting, facts: tuple[Refusal, ...], found: Took) -> None:
-        if facts:
-            found.refusals.update(dict.fromkeys((each.key for each in waiting.singles or (waiting.gang,)), facts))
+            outcome = (yield from self._modelled(view, kit, outcome, found)) or outcome
+        if outcome is not None:
+            return _Way(view, kit, outcome)
+        if out_of_reach is not None:
+            view.facts = (out_of_reach,)
+        else:
+            ask, guards = self._asked(gang), self._snapshot.guards
+            view.facts = why_not(gang, ask, kit.rights, kit.may_move, view.book, self._roster, guards)
+        view.facts += self._short_budgets(kit)
+        return None
 
     def _short_budgets(self, kit: _Kit) -> tuple[Refusal, ...]:
         if self._policy.taking.break_guards:
@@ -196,10 +255,34 @@ class _Taker:
             kit.budgets = short_budgets(kit.rights, self._roster, self._snapshot.guards)
         return kit.budgets
 
-    def _barred(self, waiting: Waiting) -> Refusal | None:
+    def _rank(self, way: _Way) -> tuple[int, ...]:
+        """Of two flavors the better one is smaller: the one that places more, then as the policy's list says."""
+        costs = {score.tier: -score.value for score in way.outcome.costs}
+        by: dict[str, tuple[int, ...]] = {
+            "preference": (way.view.number,),
+            "evictions": (int(way.outcome.gives.evicted.any()),),
+            "borrowing": (int(self._borrows(way)),),
+            "costs": tuple(costs.get(tier.name, 0) for tier in way.kit.tiers if tier.name != NEWEST_FIRST),
+        }
+        order = (*self._policy.taking.flavor_order, "preference")
+        return (-way.pods, *(number for name in order for number in by[name]))
+
+    def _borrows(self, way: _Way) -> bool:
+        """Whether its queue is above what it is guaranteed then, in anything that it asks for."""
+        gang, book, roster = way.view.waiting.gang, way.view.book, self._roster
+        if gang.queue not in book.names:
+            return False
+        row = book.row(gang.queue)
+        charges = {member.name: self._charge(member) for member in gang.members}
+        pods = {place.member: sum(each.count for each in place.nodes) for place in way.outcome.places}
+        after = book.use[row] + sum(charges[member] * count for member, count in pods.items())
+        after = after - roster.charge[way.outcome.gives.evicted & (roster.queue[roster.gang] == row)].sum(axis=0)
+        return bool(((after > book.guaranteed[row]) & (self._asked(gang) > 0)).any())
+
+    def _barred(self, view: _View) -> Refusal | None:
         """What keeps one pod of each member from everything, seen without looking at who runs: no lower work in its own
         queue, nothing that its queue is entitled to take, and a limit above it that moves cannot widen."""
-        gang, book, taking = waiting.gang, self._book, self._policy.taking
+        gang, book, taking = view.waiting.gang, view.book, self._policy.taking
         if gang.queue not in book.names or taking.rule != "default":
             return None
         by = book.row(gang.queue)
@@ -230,11 +313,11 @@ class _Taker:
             and bool(self._roster.leaving[pods].all())
         )
 
-    def _kit_for(self, waiting: Waiting) -> _Kit:
+    def _kit_for(self, view: _View) -> _Kit:
         """What is the same for all gangs of one queue and priority, as long as only their room is made."""
-        gang = waiting.gang
+        gang, book = view.waiting.gang, view.book
         ask = self._asked(gang)
-        taken = self._taken(waiting)
+        taken = self._taken(view.waiting)
         key = (
             gang.queue,
             gang.priority,
@@ -242,21 +325,24 @@ class _Taker:
             gang.preemptible,
             tuple((ask if not gang.preemptible else ask > 0).tolist()),
             gang.key if gang.held else "",
-            gang.arrived_seconds if age_matters(gang, self._book) else 0.0,
-            *((each.tobytes() for each in (*taken, self._book.use)) if shares_matter(self._policy) else ()),
+            gang.arrived_seconds if age_matters(gang, book) else 0.0,
+            *((each.tobytes() for each in (*taken, book.use)) if shares_matter(self._policy) else ()),
         )
-        if self._kit is not None and self._kit.key == key:
+        if self._kit is not None and self._kit.key == key and view.among is None:
             return self._kit
         roster, policy = self._roster, self._policy
-        rights = rights_of(gang, ask, self._book, roster, self._snapshot.guards, policy, self._now, taken)
+        rights = view.rights or self._rights(view)
+        if view.among is not None:
+            rights.rank = rank_of_branches(book, book.row(gang.queue), roster, view.among)
+        among = rights.lane >= 0 if view.among is None else view.among
         may_move = self._may_move(gang, rights)
         in_play, sound = in_play_of(roster, rights, may_move)
-        tiers, weights = costs_of(roster, rights, self._snapshot.resources, self._book, policy, self._now)
-        by = self._book.row(gang.queue) if gang.queue in self._book.names else -1
+        tiers, weights = costs_of(roster, rights, self._snapshot.resources, book, policy, self._now, among)
+        by = book.row(gang.queue) if gang.queue in book.names else -1
         ready = prepared(
             self._snapshot,
             roster,
-            self._book,
+            book,
             by,
             rights,
             may_move,
@@ -314,9 +400,10 @@ class _Taker:
 
     # --- without a model ------------------------------------------------------------------------------------------
 
-    def _cleared(self, waiting: Waiting, kit: _Kit) -> Outcome | None:
+    def _cleared(self, view: _View, kit: _Kit) -> Outcome | None:
         """Room by moves alone, else by the cheapest class of victims that can make it; of single pods each may have
         another."""
+        waiting = view.waiting
         gang, ready, ground = waiting.gang, kit.ready, kit.ready.ground
         taker = taker_of(
             gang,
@@ -394,9 +481,9 @@ class _Taker:
 
     # --- with a model ---------------------------------------------------------------------------------------------
 
-    def _modelled(self, waiting: Waiting, kit: _Kit, known: Outcome | None, found: Took) -> Part[Outcome | None]:
+    def _modelled(self, view: _View, kit: _Kit, known: Outcome | None, found: Took) -> Part[Outcome | None]:
         """The best that a solver finds; None where it finds nothing better than what is known, or is not asked."""
-        gang, roster = waiting.gang, self._roster
+        gang, roster = view.waiting.gang, self._roster
         seats = int(kit.in_play.sum())
         spread = len(self._snapshot.nodes) if kit.may_move.any() else 1
         if self._solves_left <= 0 or seats * spread > self._policy.limits.model_variables:
@@ -405,7 +492,7 @@ class _Taker:
             self._snapshot,
             roster,
             self._use_by,
-            self._book,
+            view.book,
             gang,
             kit.rights,
             kit.may_move,
@@ -462,15 +549,18 @@ class _Taker:
         return found
 
     def _charge(self, member: Member) -> Matrix:
-        """What one pod is charged in the columns of the ledger, in the only flavor that it accepts."""
+        """What one pod is charged in the columns of the ledger, in the only flavor that it may be in."""
         kinds = tuple(dict.fromkeys(self._snapshot.nodes.device_kinds()))
         row = vector(tuple(requests_of(member.shape, kinds).items()), self._snapshot.resources)
-        flavor = member.shape.flavors[0] if len(member.shape.flavors) == 1 else ""
+        flavor = member.shape.only_flavor
+        if flavor is None:
+            flavor = member.shape.flavors[0] if len(member.shape.flavors) == 1 else ""
         return self._charged.of(row, flavor)
 
     # --- what comes of it -----------------------------------------------------------------------------------------
 
-    def _decisions(self, waiting: Waiting, outcome: Outcome, kit: _Kit) -> list[Decision]:
+    def _decisions(self, way: _Way) -> list[Decision]:
+        waiting, outcome, kit = way.view.waiting, way.outcome, way.kit
         roster, own, gives = self._roster, outcome.places, outcome.gives
         taken = self._facts(outcome, kit.rights)
         gone = gives.evicted | gives.moved
@@ -611,14 +701,3 @@ def _least(gang: Gang) -> list[tuple[Member, int]]:
         least = max(gang.members[0].minimum, gang.branches[0].minimum, 1)
         return [(gang.members[0], min(least, gang.members[0].count))]
     return [(member, member.minimum) for member in gang.members]
-
-
-def unserved(gang: Gang, singles: Sequence[Gang], pods: int) -> Waiting | None:
-    """What is left of an ask of which ``pods`` have places; None where it is served as far as it must be."""
-    if len(singles) > 1:
-        if pods >= len(singles):
-            return None
-        rest = tuple(singles[pods:])
-        member = msgspec.structs.replace(gang.members[0], count=len(rest))
-        return Waiting(msgspec.structs.replace(gang, key=rest[0].key, members=(member,)), rest)
-    return None if pods else Waiting(gang)

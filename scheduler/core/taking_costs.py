@@ -7,6 +7,7 @@ import numpy as np
 from scheduler.core.ledger import Ledger
 from scheduler.core.rights import OWN_QUEUE, Rights
 from scheduler.core.roster import Roster
+from scheduler.model.cluster import Mask
 from scheduler.model.policy import Policy
 from scheduler.model.resources import Matrix, unit_of
 from scheduler.solver.giving import Tier
@@ -26,11 +27,13 @@ def costs_of(
     book: Ledger,
     policy: Policy,
     now_seconds: float,
+    among: Mask,
 ) -> tuple[tuple[Tier, ...], Matrix]:
-    """(tiers, [P x T] weight of each pod in each). Tiers in which nothing has a weight are left out."""
+    """(tiers, [P x T] weight of each pod in each). Tiers in which nothing has a weight are left out. ``among`` [G] are
+    those of whose priorities the highest is counted."""
     traits, gang = roster.traits, roster.gang
     of_lane = np.array([*(lane.rights[0].name == OWN_QUEUE for lane in rights.lanes), False], dtype=np.bool_)
-    priorities = np.unique(traits.priority[rights.lane >= 0])
+    priorities = np.unique(traits.priority[among])
     rank = np.where(np.isin(traits.priority, priorities), np.searchsorted(priorities, traits.priority) + 1, 0)
     value = policy.value_resource
     amount = roster.room[:, resources.index(value)] if value in resources else np.zeros(len(roster), dtype=np.int64)

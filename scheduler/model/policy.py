@@ -82,6 +82,9 @@ COSTS = (
 """What taking may cost, each a non-negative number; a policy puts those that count in order."""
 
 
+FLAVOR_ORDER = ("costs", "preference", "evictions", "borrowing")
+
+
 class Taking(msgspec.Struct, frozen=True):
     """Whether and how running work makes room.
 
@@ -114,6 +117,9 @@ class Taking(msgspec.Struct, frozen=True):
         "moved-seconds",
         "pods-moved",
     )
+    flavor_order: tuple[str, ...] = ("costs", "preference")
+    """What decides between flavors in which a gang could take back, the first that differs: what it ``costs``; its own
+    ``preference``; whether there are ``evictions`` at all; whether its queue is ``borrowing`` then."""
     enforce_limits: bool = False
     """Whether running work above a limit that was lowered is evicted, as far as that does not take more than that."""
     stuck_seconds: float = 300.0

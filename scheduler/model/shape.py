@@ -119,3 +119,5 @@ class Shape(msgspec.Struct, frozen=True):
     preferred: tuple[tuple[int, NodeTerm], ...] = ()
     """Preferred node affinity: (weight, term)."""
     volumes: VolumeAsk | None = None
+    only_flavor: str | None = None
+    """Inside a decision: it is looked at on nodes of this flavor alone (empty: on those of none)."""

@@ -125,6 +125,7 @@ class Play:
         leaving = {pod.uid for pod in pods_of(self.world) if pod.leaving}
         for decision in decisions:
             fresh = {victim.uid for victim in decision.victims} - leaving
+            leaving |= fresh  # others may wait for the same room
             self._evicted.update(gang_of_pod(uid) for uid in fresh)
             for victim in {gang_of_pod(uid) for uid in fresh}:
                 pair = (victim, name_of(self.world, decision.gang))

@@ -36,6 +36,7 @@ TAKING_SWITCHES = {
     "reclaim_rule": "rule",
     "fair_rules": "fair_rules",
     "cost_order": "costs",
+    "flavor_order": "flavor_order",
     "moves": "moves",
     "preempts": "preempt",
     "reclaims": "reclaim",

@@ -36,6 +36,7 @@ class PolicyForm(Form):
     reclaim_rule: Literal["default", "kueue-classic", "kueue-fair"] | None = None
     fair_rules: tuple[Literal["FinalShare", "InitialShare"], ...] | None = None
     cost_order: tuple[str, ...] | None = None
+    flavor_order: tuple[Literal["costs", "preference", "evictions", "borrowing"], ...] | None = None
     moves: bool | None = None
     preempts: bool | None = None
     reclaims: bool | None = None

@@ -18,10 +18,14 @@ NAME = "one-flavor"
 
 def refuse(shape: Shape, fleet: Fleet) -> Mask:
     """[nodes] refused: flavors are asked for, and the node counts as none of them."""
-    if not shape.flavors or fleet.nodes.flavor_codes is None:
-        return np.full(len(fleet.nodes), bool(shape.flavors), dtype=np.bool_)
-    accepted = np.array([*(name in shape.flavors for name in fleet.nodes.flavors), False], dtype=np.bool_)
-    return np.asarray(~accepted[fleet.nodes.flavor_codes])
+    names = [*fleet.nodes.flavors, ""]
+    accepted = np.array([not shape.flavors or name in shape.flavors for name in names], dtype=np.bool_)
+    if shape.only_flavor is not None:
+        accepted &= np.array(names) == shape.only_flavor
+    codes = fleet.nodes.flavor_codes
+    return (
+        np.full(len(fleet.nodes), not accepted[-1], dtype=np.bool_) if codes is None else np.asarray(~accepted[codes])
+    )
 
 
 def post(model: Posting) -> None:
