@@ -34,13 +34,15 @@ _CONTROLLERS = (
 # Without kube-controller-manager nobody makes service accounts, and nobody would ever lift the taint of a new node.
 _PLUGINS_OF_CONTROLLER_MANAGER = ("ServiceAccount", "TaintNodesByCondition")
 
-# Bindings need the request: at Metadata level the target node is not in the record.
+# Bindings need the request: at Metadata level the target node is not in the record. So do statuses of queues, to show
+# that each write says something new.
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
     "omitStages": ["RequestReceived"],
     "rules": [
         {"level": "Request", "verbs": ["create"], "resources": [{"group": "", "resources": ["pods/binding"]}]},
+        {"level": "Request", "verbs": ["patch"], "resources": [{"group": "*", "resources": ["queues/status"]}]},
         {"level": "Metadata", "verbs": ["create"], "resources": [{"group": "", "resources": ["pods/eviction"]}]},
         {
             "level": "Metadata",

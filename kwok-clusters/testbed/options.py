@@ -16,10 +16,11 @@ DEFAULT_NAME = "default"
 class BedOptions:
     """What to run. `name` must be free; None takes a name nobody has. `fleet` is a name in `fleets/` or a file.
 
-    `throughput` switches API priority and fairness and the in-flight limits off; `audit` records bindings, evictions,
-    pod deletes and PodGroup status writes; `feature_gates` (`"GenericWorkload=true"`) go to every Kubernetes component,
-    `runtime_config` (`"scheduling.k8s.io/v1beta1=true"`) to kube-apiserver; `without_admission` are plugins of it to be
-    left out, `scheduler_configuration` further keys of kube-scheduler's KubeSchedulerConfiguration.
+    `throughput` switches API priority and fairness and the in-flight limits off; `audit` records bindings,
+    evictions, pod deletes and the status writes of PodGroups and Queues; `feature_gates` (`"GenericWorkload=true"`)
+    go to every Kubernetes component, `runtime_config` (`"scheduling.k8s.io/v1beta1=true"`) to kube-apiserver;
+    `without_admission` are plugins of it to be left out, `scheduler_configuration` further keys of kube-scheduler's
+    KubeSchedulerConfiguration.
     """
 
     name: str | None = None

@@ -563,7 +563,7 @@ class Engine:
                 self._claims.rest(effect.pod_uid, now_seconds + self.policy.patience.taking_retry_seconds)
                 self._see_single(pod)
         if isinstance(effect, ef.WriteQueueStatus):
-            self._queue_words.failed(effect.name, now_seconds)
+            self._queue_words.failed(effect.name, now_seconds, conflict=failure.status == 409)
         key = _group_of(effect)
         if key is not None:
             self._gangs.failed(key, failure, now_seconds)

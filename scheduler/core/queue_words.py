@@ -56,9 +56,11 @@ class QueueWords:
         self._said.clear()
         self._next_at_seconds, self._seen_version = 0.0, -1
 
-    def failed(self, name: str, now_seconds: float) -> None:
+    def failed(self, name: str, now_seconds: float, *, conflict: bool) -> None:
+        """A write was refused or lost. After a conflict the queue has a newer version, which the watch shows."""
         self.forget(name)
-        self._next_at_seconds = now_seconds + RETRY_SECONDS
+        if not conflict:
+            self._next_at_seconds = now_seconds + RETRY_SECONDS
 
     def due(self, waiting: Iterable[Gang], now_seconds: float) -> list[Effect]:
         """The writes that are due now."""

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A request by verb, object and user, with the moment when it came."""
+    """A request by verb, object and user, with the moment when it came; ``body`` where the bed records it."""
 
     verb: str
     resource: str
@@ -18,6 +19,7 @@ class Answered:
     uid: str
     user: str
     at_seconds: float
+    body: dict[str, Any]
 
 
 def answered(log: Path) -> Iterator[Answered]:
@@ -38,4 +40,5 @@ def answered(log: Path) -> Iterator[Answered]:
                 about.get("uid", ""),
                 entry["user"]["username"],
                 datetime.fromisoformat(entry["requestReceivedTimestamp"]).timestamp(),
+                entry.get("requestObject") or {},
             )

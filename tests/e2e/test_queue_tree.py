@@ -1,12 +1,16 @@
 """A tree of queues edited while work waits and runs in it, on a real control plane."""
 
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from http import HTTPStatus
+from itertools import pairwise
+from operator import eq
 from typing import Any
 
 import pytest
 
+from tests.e2e.audit_log import Answered, answered
 from tests.e2e.cluster import QUEUES, Cluster, condition
 from tests.e2e.policy import policy_arguments
 from tests.e2e.scheduler_process import SchedulerProcess
@@ -39,6 +43,32 @@ def ready(cluster: Cluster, name: str) -> Document:
 
 def limited(name: str, gpus: int, **spec: Any) -> Document:
     return queue(name, resources=[{"name": GPU, "limit": gpus}], **spec)
+
+
+def guaranteed(name: str, gpus: int, **spec: Any) -> Document:
+    return queue(name, resources=[{"name": GPU, "guaranteed": gpus}], **spec)
+
+
+def queue_status(cluster: Cluster, name: str, fields: tuple[str, ...]) -> tuple[int, ...]:
+    found = cluster.get(f"{QUEUES}/{name}")
+    assert found is not None
+    status = found.get("status") or {}
+    return tuple(int(status.get(field, -1)) for field in fields)
+
+
+def gpu_line(cluster: Cluster, name: str) -> Document:
+    """What the status of a queue says about GPUs, average use left out."""
+    found = cluster.get(f"{QUEUES}/{name}")
+    assert found is not None
+    lines = (found.get("status") or {}).get("resources", ())
+    line: Document = next((each for each in lines if each["name"] == GPU), {})
+    return {key: value for key, value in line.items() if key not in ("name", "flavor", "historicUse")}
+
+
+def status_writes(cluster: Cluster, name: str) -> list[Answered]:
+    assert cluster.bed.audit_log is not None
+    requests = answered(cluster.bed.audit_log)
+    return [each for each in requests if (each.resource, each.subresource, each.name) == ("queues", "status", name)]
 
 
 def test_a_queue_that_moves_obeys_its_new_parent_and_its_work_runs_on(cluster: Cluster) -> None:
@@ -82,3 +112,52 @@ def test_a_queue_deleted_with_work_in_it_takes_nothing_from_what_runs(cluster: C
     cluster.create(queue("gone"))
     cluster.until_running("new")
     assert len(cluster.nodes_of("old")) == 2
+
+
+def test_a_limit_lowered_below_use_takes_nothing_and_admits_nothing(cluster: Cluster) -> None:
+    cluster.create(limited("wide", 24))
+    cluster.create(*gang("old", 2, gpus=8, queue="wide"))
+    cluster.until_running("old")
+    edit(cluster, "wide", resources=[{"name": GPU, "limit": 8}])
+    cluster.create(*gang("new", 1, queue="wide"))
+    cluster.until_verdict("new", "needs 1 GPUs; queue wide may take 0 more within its limit")
+    assert len(cluster.nodes_of("old")) == 2
+    edit(cluster, "wide", resources=[{"name": GPU, "limit": 17}])
+    cluster.until_running("new")
+
+
+def test_the_status_of_queues_adds_up(cluster: Cluster) -> None:
+    """The team shares 32 GPUs by halves. Vision has borrowed 8 of what speech is guaranteed, and asks for 8 more."""
+    cluster.create(queue("team"), guaranteed("vision", 16, parent="team"), guaranteed("speech", 16, parent="team"))
+    cluster.create(*(each for number in range(3) for each in gang(f"v{number}", 1, 8, queue="vision")))
+    cluster.create(*gang("s", 1, 8, queue="speech", preemptible=False))
+    cluster.until_running("v0", "v1", "v2", "s")
+    cluster.create(*gang("v3", 2, 4, queue="vision"))
+    vision = {"used": "24", "nonPreemptibleUsed": "0", "fairShare": "24", "borrowed": "8", "lent": "0"}
+    speech = {"used": "8", "nonPreemptibleUsed": "8", "fairShare": "8", "borrowed": "0", "lent": "8"}
+    team = {"used": "32", "nonPreemptibleUsed": "8", "fairShare": "32", "borrowed": "0", "lent": "0"}
+    for name, line in (("vision", vision), ("speech", speech), ("team", team)):
+        cluster.until(partial(gpu_line, cluster, name), partial(eq, line))
+    counts = ("pendingGangs", "pendingPods", "runningGangs", "runningPods", "dominantSharePermille")
+    # Vision is 8 above its guarantee, of 32 that its team could lend.
+    for name, values in (("vision", (1, 2, 3, 3, 250)), ("speech", (0, 0, 1, 1, 0)), ("team", (1, 2, 4, 4, 0))):
+        cluster.until(partial(queue_status, cluster, name, counts), partial(eq, values))
+
+
+def test_the_status_of_queues_is_written_once_a_second_and_only_to_say_something_new(cluster: Cluster) -> None:
+    cluster.create(queue("busy"), queue("idle"))
+    for number in range(30):
+        cluster.create(*gang(f"g{number}", 1, queue="busy"))
+        time.sleep(0.1)
+    cluster.until_running(*(f"g{number}" for number in range(30)))
+    cluster.until(partial(queue_status, cluster, "busy", ("runningGangs",)), lambda found: found == (30,))
+    said = len(status_writes(cluster, "busy"))
+    time.sleep(2.5)
+    writes = status_writes(cluster, "busy")
+    assert len(writes) == said, "nothing has changed since"
+    assert len(status_writes(cluster, "idle")) == 1
+    moments = [each.at_seconds for each in writes]
+    assert 2 <= len(moments) <= moments[-1] - moments[0] + 2
+    assert [round(later - moment, 2) for moment, later in pairwise(moments) if later - moment < 0.9] == []
+    said_before = [each.body["status"] | {"conditions": []} for each in writes]
+    assert [now for before, now in pairwise(said_before) if before == now] == []

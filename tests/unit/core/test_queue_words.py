@@ -73,17 +73,18 @@ def test_what_stands_on_the_server_is_not_written_again_by_a_successor() -> None
     assert second.performed(ef.WriteQueueStatus) == []
 
 
-def test_a_write_that_failed_is_tried_again() -> None:
+@pytest.mark.parametrize(("status", "pause_seconds"), [(409, 1.0), (403, 10.0)])
+def test_a_write_that_failed_is_tried_again(status: int, pause_seconds: float) -> None:
     bench = tree()
     bench.lose.append(ef.WriteQueueStatus)
     bench.tick()
     lost = bench.held[0]
     assert isinstance(lost, ef.WriteQueueStatus)
     bench.lose.clear()
-    bench.tell(ev.Failed(lost, 409, "changed"))
-    bench.tick()
+    bench.tell(ev.Failed(lost, status, "changed"))
+    bench.tick(pause_seconds / 2)
     assert lost.name not in written(bench)
-    bench.tick(10.0)
+    bench.tick(pause_seconds / 2)
     assert lost.name in written(bench)
 
 
