@@ -439,7 +439,8 @@ class Engine:
             if verdict.cause is Cause.PLACED:
                 continue
             if key in self._gangs.pending:
-                if not self._gangs.pending[key].held:
+                # A gang that runs and could only grow needs no verdict; one that holds nothing but finished pods does.
+                if not self._gangs.pending[key].held or self.store.book(key).record is None:
                     self._voice.note(key, verdict, now_seconds)
                     self._gangs.touch(key)
             elif key.removeprefix("pod/") in self._singles:
@@ -488,12 +489,14 @@ class Engine:
         return any(each is not None and (each.affinity is not None or bool(each.spread)) for each in asks)
 
     def _take_for_single(self, uid: str, gang: Gang, decision: Decision, now_seconds: float) -> list[Effect]:
-        del self._singles[uid]
-        self._voice.drop(gang.key)
         assert self._plan is not None
         pod, made_from = self.store.pods[uid], self._plan.made_from
-        self._accepted += 1
-        return self._gangs.accept_single(pod, gang, decision, made_from, now_seconds, self._epoch)
+        effects = self._gangs.accept_single(pod, gang, decision, made_from, now_seconds, self._epoch)
+        if effects:
+            del self._singles[uid]
+            self._voice.drop(gang.key)
+            self._accepted += 1
+        return effects
 
     def _bind_single(self, uid: str, gang: Gang, decision: Decision, now_seconds: float) -> list[Effect]:
         del self._singles[uid]

@@ -281,7 +281,11 @@ class Gangs:
             return self._let_go(key, state, group)
         effects = self._prepare_and_bind(key, state, group, pods, queue, now_seconds) if record is not None else []
         if record is not None and not effects and state.flight is None:
-            effects = self._readmit(key, state, group, queue) or self._shrink(key, state, group, now_seconds)
+            effects = (
+                self._readmit(key, state, group, queue)
+                or self._strike(key, state, group, queue)
+                or self._shrink(key, state, group, now_seconds)
+            )
         if group.for_pod and state.flight is None:
             effects += self._drop_made(state, group)
         if not effects or state.flight is None:
@@ -580,6 +584,17 @@ class Gangs:
         victims = tuple(each for each in record.victims if each.uid in state.departing)
         return self._commit(key, state, group, msgspec.structs.replace(record, places=places, victims=victims), queue)
 
+    def _strike(self, key: GangKey, state: GangState, group: PodGroup, queue: str) -> list[Effect]:
+        """Take places out of the record whose pods succeeded and were deleted: their room may be somebody else's, and a
+        successor could not tell them from places that wait for a pod."""
+        if state.record is None or state.committing is not None:
+            return []
+        promised = spots(state.record.places)
+        left = promised - self._store.spent_of(key, state.record)
+        if not left or left == promised:
+            return []
+        return self._commit(key, state, group, msgspec.structs.replace(state.record, places=places_of(left)), queue)
+
     def _shrink(self, key: GangKey, state: GangState, group: PodGroup, now_seconds: float) -> list[Effect]:
         """Give back places that nobody takes: an elastic gang was scaled down, or replacements never came."""
         assert state.resolved is not None
@@ -661,7 +676,7 @@ class Gangs:
         """Commit a verified decision: the overlay holds its room from now on, the record is on its way."""
         state = self._states[gang.key]
         group = self._store.groups[gang.key]
-        if state.flight is not None:
+        if state.flight is not None or self._awaits_unwritten(gang.key, decision):
             self.stirred = True
             return []
         standing = state.record
@@ -690,6 +705,9 @@ class Gangs:
         state = self._state(key)
         if state.flight is not None or key in self._store.groups:
             return []
+        if self._awaits_unwritten(key, decision):
+            self.stirred = True
+            return []
         state.taken, state.made = decision.taken, True
         state.committing = Assignment(
             epoch, str(made_from), float(int(now_seconds)), decision.places, decision.victims, decision.moves
@@ -699,6 +717,15 @@ class Gangs:
         self._count_givers()
         made = MakeGroup(pod.namespace, name, pod.name, pod.uid, gang.queue, pod.preemptible, pod.topology)
         return self._send(state, made)
+
+    def _awaits_unwritten(self, key: GangKey, decision: Decision) -> bool:
+        """Whether a decision counts on somebody who leaves by a record that is still on its way. Were it written first
+        and the other one never, he would leave for who has no right to take him."""
+        for victim in decision.victims:
+            naming = [self._states.get(by) for by in self._store.notices.by(victim.uid, besides=key)]
+            if naming and all(state is not None and state.committing is not None for state in naming):
+                return True
+        return False
 
     def _commit_made(self, state: GangState, group: PodGroup | None) -> list[Effect]:
         """The PodGroup that we make for a single pod is there: the decision that it was made for is written into it."""

@@ -15,11 +15,11 @@ import msgspec
 
 from scheduler.core.evictor import Evictor
 from scheduler.core.explain import Reason
-from scheduler.core.store import Spot, Store, places_of, spots
+from scheduler.core.store import Spot, Store, places_of, spots, taken_by
 from scheduler.model.effects import Effect
 from scheduler.model.plan import Refusal
 from scheduler.model.policy import Policy
-from scheduler.model.work import Assignment, GangKey, Pod, Victim, group_key
+from scheduler.model.work import Assignment, GangKey, Move, Pod, Victim, group_key
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -118,7 +118,7 @@ class GivingWay:
         for uid in pods if notices else ():
             if notices.given(uid) and uid not in own and notices.by(uid, besides=key):
                 charge = self._store.charges.get(uid)
-                if charge is not None and charge.gang == key:
+                if charge is not None and charge.gang == key and charge.takes_room:  # who has ended gives nothing
                     found[uid] = charge.spot
         return found
 
@@ -133,13 +133,14 @@ class GivingWay:
         is enough, None otherwise."""
         beneficiaries = dict.fromkeys(by for uid in gives for by in self._store.notices.by(uid, besides=key))
         records = [book.record for by in beneficiaries if (book := self._store.books.get(by)) is not None]
-        moved = [move for each in records if each is not None for move in each.moves if move.gang == key]
+        moves = (move for each in records if each is not None for move in each.moves if move.gang == key)
+        moved = [new for move in moves if (new := _places_for(move, gives))]
         left = Counter(gives.values())
         if not moved and (taken - left).total() < max(1, minimum):
             return None
         wanted = spots(record.places) - left - self._store.spent_of(key, record)
-        for move in moved:
-            wanted.update(spots(move.places))
+        for new in moved:
+            wanted.update(new)
         named = {victim.uid: victim for each in records if each is not None for victim in each.leaving}
         named |= {uid: victim_of(pod) for uid in gives if (pod := self._store.pods.get(uid)) is not None}
         victims = dict.fromkeys((*self.still_leaving(record), *(named[uid] for uid in gives if uid in named)))
@@ -165,9 +166,20 @@ class GivingWay:
             for _, node, _ in self._store.open_spots(by)
         }
         for spot, count in self._store.open_spots(key).items():
-            if spot[1] in taken and bool((self._store.free_on(spot[1]) < 0).any()):
+            if spot[1] in taken and self._stays_short(spot[1]):
                 found[spot] = count
         return found
+
+    def _stays_short(self, node: str) -> bool:
+        """Whether room is short on a node even when everybody has left it whom some record names."""
+        free = self._store.free_on(node)
+        if (free >= 0).all():
+            return False
+        for uid in self._store.notices.pods:
+            charge = self._store.charges.get(uid)
+            if charge is not None and charge.node == node and charge.takes_room:
+                free = free + self._store.columns.row(taken_by(charge.shape, charge.devices))
+        return bool((free < 0).any())
 
     def overtakes(self, key: GangKey, record: Assignment, node: str) -> bool:
         """Whether room is short on a node because of an older record that will give its open places there up."""
@@ -188,6 +200,16 @@ class GivingWay:
             return {uid for uid, pod in standing.items() if pod.leaving or notices.by(uid, besides=key)}
         own = {victim.uid for victim in record.victims} & standing.keys()
         return {uid for uid in own if self._evictor.goes(standing[uid]) or notices.by(uid, besides=key)}
+
+
+def _places_for(move: Move, gives: Wanted) -> Counter[Spot]:
+    """The new places of those pods of a move that are under way now: not of those that went before, or have ended."""
+    coming = Counter(gives[pod.uid][0] for pod in move.pods if pod.uid in gives)
+    found: Counter[Spot] = Counter()
+    for spot, count in spots(move.places).items():
+        found[spot] = min(count, coming[spot[0]])
+        coming[spot[0]] -= found[spot]
+    return +found
 
 
 def gang_of_pod(pod: Pod) -> GangKey | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from scheduler.model.work import Assignment, GangKey
 
 
@@ -40,6 +42,11 @@ class Notices:
     def beneficiaries(self) -> tuple[GangKey, ...]:
         """The gangs whose records name anybody."""
         return tuple(self._by_gang)
+
+    @property
+    def pods(self) -> Collection[str]:
+        """The pods (by UID) that records name."""
+        return self._by_pod.keys()
 
     def given(self, uid: str) -> bool:
         """Whether any record names a pod."""

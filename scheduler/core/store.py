@@ -303,9 +303,11 @@ class Store:
         if charge is None or charge.gang is None:
             return
         book, spot = self.book(charge.gang), charge.spot
+        book.done[charge.member] += 1
+        if book.record is None:
+            return
         before = _residual(book, spot)
         book.spent[spot] += 1
-        book.done[charge.member] += 1
         self._add_residual(book, charge, _residual(book, spot) - before)
 
     def _count(self, uid: str, charge: Charge, sign: int) -> None:

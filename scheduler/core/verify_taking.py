@@ -24,6 +24,9 @@ def may_not_take(store: Store, gang: Gang, decision: Decision) -> Refusal | None
     if not decision.victims and not decision.moves:
         return None
     fresh = {loss.gang for loss in decision.taken.losses} if decision.taken is not None else set()
+    staying = _not_going(store, decision.victims, fresh)
+    if staying is not None:
+        return Refusal("taking", "NotLeaving", where=f"{staying.gang or staying.member} on {staying.node}")
     evicted = _staying(store, decision.victims, fresh)
     moved = _staying(store, (pod for move in decision.moves for pod in move.pods), fresh)
     firm = next((charge for charge in (*evicted, *moved) if charge.firm), None)
@@ -66,6 +69,18 @@ def _staying(store: Store, pods: Iterable[Victim], fresh: Collection[GangKey]) -
         for uid, charge in charges
         if charge is not None and charge.takes_room and not charge.leaving and (charge.gang or single_key(uid)) in fresh
     ]
+
+
+def _not_going(store: Store, pods: Iterable[Victim], fresh: Collection[GangKey]) -> Charge | None:
+    """Somebody whom a decision waits for without taking him, and who does not leave: the decision that was to take him
+    came to nothing."""
+    for pod in pods:
+        charge = store.charges.get(pod.uid)
+        if charge is None or not charge.takes_room or charge.leaving or store.notices.given(pod.uid):
+            continue
+        if (charge.gang or single_key(pod.uid)) not in fresh:
+            return charge
+    return None
 
 
 def _guarded(store: Store, decision: Decision, charges: Iterable[Charge]) -> Refusal | None:

@@ -5,13 +5,14 @@ Only what our effects do is a violation: a bind or a record that makes things wr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
 
 import msgspec
 
 from scheduler.sim.audit_evictions import EvictionAudit, named_by
-from scheduler.sim.ledger import Ledger, ended, member_of, minimum, over, spots
+from scheduler.sim.ledger import Ledger, Spots, ended, member_of, minimum, over, spots
 from scheduler.sim.objects import Change, Object
+from scheduler.sim.quotas import Quotas, is_firm
 from scheduler.sim.server import Answer, ApiServer
 from scheduler.wire import names
 from scheduler.wire.requests import Request
@@ -37,7 +38,8 @@ class Auditor:
         self.binds = 0
         self.records = 0
         self.ledger = Ledger(server.objects)
-        self.eviction = EvictionAudit(server.objects, self.ledger, self._say)
+        self.quotas = Quotas(server.objects, self.ledger)
+        self.eviction = EvictionAudit(server.objects, self.ledger, self.quotas, self._say)
         self._objects = server.objects
         self._clock = server.clock
         self._partly_since: dict[str, float] = {}
@@ -64,10 +66,15 @@ class Auditor:
                 self._say("gang-partly-bound", f"{key} has {bound} of at least {minimum(group)} pods bound")
 
     def _hear(self, change: Change) -> None:
-        checks: dict[str, Callable[[Change], None]] = {"pods": self._hear_pod, "podgroups": self._hear_group}
-        check = checks.get(change.kind.plural)
-        if check is not None and change.type != "DELETED":
-            check(change)
+        kind = change.kind.plural
+        spent = self.ledger.spent(change.object) if kind == "podgroups" else Counter()
+        self.ledger.hear(change)
+        if kind == "pods":
+            self.eviction.hear_pod(change)
+        if kind == "pods" and change.type != "DELETED":
+            self._hear_pod(change)
+        elif kind == "podgroups" and change.type != "DELETED":
+            self._hear_group(change, spent)
 
     def _hear_request(self, user: str, request: Request, answer: Answer) -> None:
         """A scheduler may be too late (404, 409) or too early (429), but what it asks for must make sense."""
@@ -87,19 +94,19 @@ class Auditor:
             self._say("double-bind", f"pod {name} was on {before} and is bound to {node}")
         self._check_node(node, f"pod {name}")
         self._check_queue(self._owner(change.object), f"pod {name}")
-        group = self._group_of(change.object)
+        group = self.ledger.group_of(change.object)
         if group is not None:
             self._check_record(group, change.object, node)
             self._check_topology(group, name)
 
-    def _hear_group(self, change: Change) -> None:
+    def _hear_group(self, change: Change, spent: Spots) -> None:
         before = None if change.before is None else (change.before.get("status") or {}).get("assignment")
         record = (change.object.get("status") or {}).get("assignment")
         if record == before or not record:
             return
         self.records += 1
         key = _key(change.object)
-        if before and change.before is not None and self._lost(change):
+        if before and change.before is not None and self._lost(change, spent):
             self._say("record-changed", f"{key}: {before['places']} became {record['places']} without a release")
         self.eviction.hear_record(change)
         for node in sorted({where for _, where in spots(change.object)}):
@@ -107,10 +114,11 @@ class Auditor:
         self._check_queue(change.object, f"the record of {key}", promised=True)
         self._check_topology(change.object, f"the record of {key}")
 
-    def _lost(self, change: Change) -> bool:
-        """Whether a record has fewer places than before, though not for pods of its own that leave."""
+    def _lost(self, change: Change, spent: Spots) -> bool:
+        """Whether a record has fewer places than before, though not for pods of its own that leave, or that had
+        succeeded and are gone."""
         before: Object = change.before or {}
-        lost = spots(before) - spots(change.object)
+        lost = spots(before) - spots(change.object) - spent
         own = {pod["metadata"]["uid"] for pod in self.ledger.pods_of(change.object)}
         present = {pod["metadata"]["uid"] for pod in self._objects.all("pods")}
         named = {uid for uid in named_by(change.object) if uid in own or uid not in present}
@@ -131,19 +139,21 @@ class Auditor:
         self._say("no-such-node", f"{what} on {name}")
 
     def _check_queue(self, owner: Object, what: str, *, promised: bool = False) -> None:
-        """``promised``: by a record alone, whose places are taken when those who leave are gone."""
-        queue = self.ledger.queue_of(owner)
-        limits = self.ledger.limits(queue)
-        if not limits:
-            return
-        use = self.ledger.queue_use(queue)
-        if promised:
-            use.subtract(self.eviction.leaving_of(queue))
-        for resource in sorted(limits):
-            if use[resource] > limits[resource]:
-                self._say(
-                    "queue-limit", f"{what}: {queue} uses {use[resource]} of {resource}, limit {limits[resource]}"
-                )
+        """Every queue on the way up: its limit, and its guarantee for what is not preemptible. ``promised``: by a
+        record alone, whose places are taken when those who leave are gone."""
+        leaving = self.eviction.leaving() if promised else frozenset()
+        for queue in self.quotas.line(self.ledger.queue_of(owner)):
+            for rule, bounds, firm in (
+                ("limit", self.quotas.limits(queue), False),
+                ("guarantee", self.quotas.guaranteed(queue), True),
+            ):
+                if not bounds or (firm and not is_firm(owner)):
+                    continue
+                use = self.quotas.use(queue, without=leaving, firm=firm)
+                for resource in sorted(bounds):
+                    if use[resource] > bounds[resource]:
+                        text = f"{queue} uses {use[resource]} of {resource}, {rule} {bounds[resource]}"
+                        self._say(f"queue-{rule}", f"{what}: {text}")
 
     def _check_record(self, group: Object, pod: Object, node: str) -> None:
         spot = (member_of(pod, group), node)
@@ -161,14 +171,8 @@ class Auditor:
         if len(domains) > 1 or None in domains:
             self._say("topology", f"{what}: {_key(group)} needs one {level} and has {sorted(map(str, domains))}")
 
-    def _group_of(self, pod: Object) -> Object | None:
-        for group in self._objects.all("podgroups", pod["metadata"]["namespace"]):
-            if any(each is pod for each in self.ledger.pods_of(group)):
-                return group
-        return None
-
     def _owner(self, pod: Object) -> Object:
-        return self._group_of(pod) or pod
+        return self.ledger.group_of(pod) or pod
 
     def _say(self, rule: str, text: str) -> None:
         self.violations.append(Violation(self._clock.now_seconds, rule, text))

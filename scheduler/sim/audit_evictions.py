@@ -6,11 +6,13 @@ It reads objects and requests as JSON and shares no code with the engine or the 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from scheduler.sim.ledger import Amounts, Ledger, ended, over
 from scheduler.sim.objects import Change, Object, Objects
+from scheduler.sim.quotas import Quotas, is_firm
 from scheduler.sim.server import Answer
 from scheduler.wire import names
 from scheduler.wire.requests import Request
@@ -20,16 +22,32 @@ Say = Callable[[str, str], None]
 _POD = re.compile(r"/api/v1/namespaces/([^/]+)/pods/([^/]+)(/eviction)?$")
 
 
+REACTION_SECONDS = 2.0
+"""Room that came free so lately may not be known yet to whoever writes a record."""
+
+
 class EvictionAudit:
     """``say`` is told (rule, text) of every violation. ``evictions`` counts those that were accepted."""
 
-    def __init__(self, objects: Objects, ledger: Ledger, say: Say) -> None:
+    def __init__(self, objects: Objects, ledger: Ledger, quotas: Quotas, say: Say) -> None:
         self.evictions = 0
         self._objects = objects
         self._ledger = ledger
+        self._quotas = quotas
         self._say = say
         self._asked: dict[str, dict[str, str]] = {}
         """Beneficiary (by UID) -> work that left for it -> the decision for which it did."""
+        self._freed: list[tuple[float, str, Amounts]] = []
+        """What came free, with the moment and the node, as far as it came lately."""
+
+    def hear_pod(self, change: Change) -> None:
+        """Room came free, where a pod ended or went."""
+        before, node = change.before, change.object["spec"].get("nodeName", "")
+        if before is None or not node or ended(before) or not (change.type == "DELETED" or ended(change.object)):
+            return
+        now = self._objects.clock.now_seconds
+        self._freed = [each for each in self._freed if now - each[0] <= REACTION_SECONDS]
+        self._freed.append((now, node, self._ledger.request(before)))
 
     def hear_request(self, user: str, request: Request, answer: Answer) -> None:
         found = _POD.fullmatch(request.path)
@@ -69,28 +87,16 @@ class EvictionAudit:
                 total.update(self._ledger.request(pod))
         return total
 
-    def leaving_of(self, queue: str) -> Amounts:
-        """What the pods of a queue take that are being deleted, or that a record names."""
-        total: Amounts = Amounts()
-        for node in self._objects.all("nodes"):
-            for pod in self._ledger.pods_on(node["metadata"]["name"]):
-                if self._leaves(pod) and self._ledger.queue_of(self._group_of(pod) or pod) == queue:
-                    total.update(self._ledger.request(pod))
-        return total
-
-    def _leaves(self, pod: Object) -> bool:
-        uid = pod["metadata"]["uid"]
-        named = any(uid in named_by(group) for group in self._objects.all("podgroups"))
-        return named or "deletionTimestamp" in pod["metadata"]
+    def leaving(self) -> frozenset[str]:
+        """The pods (by UID) that are being deleted, or that a record names."""
+        named = {uid for group in self._objects.all("podgroups") for uid in named_by(group)}
+        going = (pod["metadata"] for pod in self._objects.all("pods"))
+        return frozenset(named | {meta["uid"] for meta in going if "deletionTimestamp" in meta})
 
     def _check(self, pod: Object) -> None:
         uid, name, reason = pod["metadata"]["uid"], _key(pod), _reason(pod)
-        group = self._group_of(pod)
-        firm = (
-            pod["metadata"].get("annotations", {}).get(names.ANNOTATION_PREEMPTIBLE) == "false"
-            if group is None
-            else not group["spec"].get("preemptible", True)
-        )
+        group = self._ledger.group_of(pod)
+        firm = is_firm(group or pod)
         if firm and reason != "StaleGang":
             self._say("not-preemptible", f"pod {name} was evicted ({reason})")
         for beneficiary in self._objects.all("podgroups"):
@@ -121,7 +127,7 @@ class EvictionAudit:
         named = {pod["metadata"]["uid"] for pod in pods}
         done: set[str] = set()
         for pod in pods:
-            group = self._group_of(pod)
+            group = self._ledger.group_of(pod)
             if group is None:
                 yield [pod]
                 continue
@@ -135,6 +141,9 @@ class EvictionAudit:
                 yield standing
 
     def _could_stay(self, unit: list[Object], group: Object) -> bool:
+        """Whether there would be room and quota beside a unit, with all others gone that leave."""
+        if self._entitles(unit, group):
+            return False
         kept = {pod["metadata"]["uid"] for pod in unit}
         for node in self._objects.all("nodes"):
             name = node["metadata"]["name"]
@@ -145,18 +154,37 @@ class EvictionAudit:
             need.subtract(self.leaving_on(name))
             for pod in (*here, *self._moved_to(name, group)):
                 need.update(self._ledger.request(pod))
+            for seconds, where, amounts in self._freed:
+                if where == name and self._objects.clock.now_seconds - seconds <= REACTION_SECONDS:
+                    need.update(amounts)
             if over(need, self._ledger.capacity(node)):
                 return False
-        queue = self._ledger.queue_of(group)
-        limits = self._ledger.limits(queue)
-        if limits:
-            use = self._ledger.queue_use(queue)
-            for pod in self.pods_of(_record(group)):
-                owner = self._group_of(pod) or pod
-                if pod["metadata"]["uid"] not in kept and self._ledger.queue_of(owner) == queue:
-                    use.subtract(self._ledger.request(pod))
-            return all(use[resource] <= limits[resource] for resource in limits)
+        without = self.leaving() - kept
+        for queue in self._quotas.line(self._ledger.queue_of(group)):
+            limits = self._quotas.limits(queue)
+            if limits and over(
+                Counter({each: self._quotas.use(queue, without=without)[each] for each in limits}), limits
+            ):
+                return False
         return True
+
+    def _entitles(self, unit: list[Object], group: Object) -> bool:
+        """Whether a unit of the own queue may have to go for its queue to be entitled to take from others: with it,
+        some queue on the line would be above its guarantee."""
+        queue = self._ledger.queue_of(group)
+        if self._queue_of(unit[0]) != queue or all(
+            self._queue_of(pod) == queue for pod in self.pods_of(_record(group))
+        ):
+            return False
+        without = self.leaving() - {pod["metadata"]["uid"] for pod in unit}
+        for name in self._quotas.line(queue):
+            use, guaranteed = self._quotas.use(name, without=without), self._quotas.guaranteed(name)
+            if any(use[resource] > guaranteed[resource] for resource in guaranteed):
+                return True
+        return False
+
+    def _queue_of(self, pod: Object) -> str:
+        return self._ledger.queue_of(self._ledger.group_of(pod) or pod)
 
     def _moved_to(self, node: str, group: Object) -> Iterator[Object]:
         """Pods that the record of a gang moves to a node, which is promised there once their gangs' records say so."""
@@ -174,12 +202,6 @@ class EvictionAudit:
                 return True
             queue = queues[queue].get("parent", "")
         return False
-
-    def _group_of(self, pod: Object) -> Object | None:
-        for group in self._objects.all("podgroups", pod["metadata"]["namespace"]):
-            if any(each is pod for each in self._ledger.pods_of(group)):
-                return group
-        return None
 
 
 def named_by(group: Object) -> list[str]:

@@ -9,7 +9,7 @@ from collections import Counter
 from typing import Any
 
 from scheduler.model.resources import amount
-from scheduler.sim.objects import Object, Objects
+from scheduler.sim.objects import Change, Object, Objects
 from scheduler.sim.pods import TERMINAL
 from scheduler.wire import names
 
@@ -19,14 +19,16 @@ Spots = Counter[tuple[str, str]]
 
 
 class Ledger:
-    """Answers are computed from the objects as they are now. Kept are only what can not change (a pod's request) and,
-    for as long as nothing changes at all, which pods belong to which group."""
+    """Answers are computed from the objects as they are now. Kept are only what can not change (a pod's request), what
+    nobody could tell from the objects (places whose pods succeeded and are gone) and, for as long as nothing changes at
+    all, which pods belong to which group."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self._requests: dict[str, Amounts] = {}
         self._indexed_version = -1
         self._by_group: dict[tuple[str, str], list[Object]] = {}
+        self._spent: dict[tuple[str, str], Spots] = {}
 
     def pods_on(self, node: str) -> list[Object]:
         """Pods that hold room on a node: bound there and not ended; deleted ones until they are gone."""
@@ -71,12 +73,22 @@ class Ledger:
             return [pod for pod in self._objects.all("pods") if pod["metadata"]["uid"] == alone]
         return self._by_group.get((group["metadata"]["namespace"], group["metadata"]["name"]), [])
 
+    def group_of(self, pod: Object) -> Object | None:
+        for group in self._objects.all("podgroups", pod["metadata"]["namespace"]):
+            if any(each is pod for each in self.pods_of(group)):
+                return group
+        return None
+
     def taken(self, group: Object) -> Spots:
-        """Where the gang's pods stand; those that have succeeded keep their place in its record."""
+        """Where the gang's pods stand; those that have succeeded keep their place in its record, and those that its
+        own record names as leaving have none in it any more."""
         found: Spots = Counter()
+        record: dict[str, Any] = group.get("status", {}).get("assignment") or {}
+        leaving = {pod["uid"] for pod in record.get("victims") or ()}
         for pod in self.pods_of(group):
             node = pod["spec"].get("nodeName")
-            if node and pod["status"].get("phase") != "Failed":
+            given_up = pod["metadata"]["uid"] in leaving and not ended(pod)
+            if node and not given_up and pod["status"].get("phase") != "Failed":
                 found[(member_of(pod, group), node)] += 1
         return found
 
@@ -84,7 +96,27 @@ class Ledger:
         """Recorded places that no pod has taken yet. A deleted gang is owed nothing: none of its pods will come."""
         if "deletionTimestamp" in group["metadata"]:
             return Counter()
-        return spots(group) - self.taken(group)
+        return spots(group) - self.taken(group) - self.spent(group)
+
+    def spent(self, group: Object) -> Spots:
+        """Recorded places whose pods succeeded and were deleted: until the record is written again without them."""
+        return self._spent.get(_key(group), Counter())
+
+    def hear(self, change: Change) -> None:
+        """What is to be remembered of a change; where nobody says, nothing is known to be spent."""
+        body = change.object
+        if change.kind.plural == "podgroups":
+            before, now = spots(change.before or {}), spots(body)
+            if change.type == "DELETED" or _decision(change.before or {}) != _decision(body):
+                self._spent.pop(_key(body), None)
+            elif _key(body) in self._spent:
+                self._spent[_key(body)] = self._spent[_key(body)] - (before - now)
+        elif change.kind.plural == "pods" and change.type == "DELETED" and body["status"].get("phase") == "Succeeded":
+            name = _label(body, names.LABEL_POD_GROUP)
+            for group in self._objects.all("podgroups", body["metadata"]["namespace"]):
+                if name and group["metadata"]["name"] == name and body["spec"].get("nodeName"):
+                    found = self._spent.setdefault(_key(group), Counter())
+                    found[(member_of(body, group), body["spec"]["nodeName"])] += 1
 
     def member_request(self, group: Object, member: str) -> Amounts:
         """From the member's template, else from one of its pods."""
@@ -102,32 +134,6 @@ class Ledger:
             return str(pod_or_group["spec"].get("queue") or "default")
         return _label(pod_or_group, names.LABEL_QUEUE) or "default"
 
-    def queue_use(self, queue: str) -> Amounts:
-        """Observed and promised, of one queue's own work."""
-        total: Amounts = Counter()
-        groups = {
-            (each["metadata"]["namespace"], each["metadata"]["name"]): each for each in self._objects.all("podgroups")
-        }
-        for pod in self._objects.all("pods"):
-            if pod["spec"].get("schedulerName") != names.SCHEDULER or not pod["spec"].get("nodeName") or ended(pod):
-                continue
-            group = groups.get((pod["metadata"]["namespace"], _label(pod, names.LABEL_POD_GROUP)))
-            if self.queue_of(pod if group is None else group) == queue:
-                total.update(self.request(pod))
-        for group in groups.values():
-            if self.queue_of(group) == queue:
-                for (member, _), count in self.owed(group).items():
-                    for resource, value in self.member_request(group, member).items():
-                        total[resource] += value * count
-        return total
-
-    def limits(self, queue: str) -> Amounts:
-        for each in self._objects.all("queues"):
-            if each["metadata"]["name"] == queue:
-                quotas = each["spec"].get("resources", [])
-                return Counter({q["name"]: amount(q["name"], q["limit"]) for q in quotas if "limit" in q})
-        return Counter()
-
     def domain(self, node: str, level: str) -> str | None:
         """The domain of a node at a level of the only topology, as the path of its labels; None without one."""
         labels = self.labels(node)
@@ -143,6 +149,16 @@ class Ledger:
             if each["metadata"]["name"] == node:
                 return dict(each["metadata"].get("labels", {}))
         return {}
+
+
+def _key(group: Object) -> tuple[str, str]:
+    return group["metadata"]["namespace"], group["metadata"]["name"]
+
+
+def _decision(group: Object) -> tuple[Any, ...]:
+    """What tells the decisions about a gang apart; a record that is only written again has the same."""
+    record: dict[str, Any] = group.get("status", {}).get("assignment") or {}
+    return record.get("epoch"), record.get("madeFrom"), record.get("decidedAt")
 
 
 def ended(pod: Object) -> bool:

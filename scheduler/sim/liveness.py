@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from scheduler.sim.ledger import Amounts, Ledger, ended, minimum, over
 from scheduler.sim.objects import Object, Objects
+from scheduler.sim.quotas import Quotas, is_firm
 from scheduler.wire import names
 
 WAITS_FOR_OTHERS = ("Invalid", "Incomplete", "QueueHeld", "Backoff")
@@ -60,11 +63,16 @@ def _of_single(pod: Object, objects: Objects, ledger: Ledger) -> list[str]:
 
 
 def _fits(owner: Object, request: Amounts, count: int, objects: Objects, ledger: Ledger) -> bool:
-    """Whether so many equal pods fit on what is free, in one domain when one is required, within the queue's limit."""
-    queue = ledger.queue_of(owner)
-    limits, use = ledger.limits(queue), ledger.queue_use(queue)
-    if any(use[resource] + request[resource] * count > limits[resource] for resource in limits):
-        return False
+    """Whether so many equal pods fit on what is free, in one domain when one is required, within the limits of
+    its queues, and within their guarantees where it is not preemptible."""
+    quotas = Quotas(objects, ledger)
+    for queue in quotas.line(ledger.queue_of(owner)):
+        bounds = [(quotas.limits(queue), False)]
+        bounds += [(quotas.guaranteed(queue), True)] if is_firm(owner) else []
+        for bound, firm in bounds:
+            use = quotas.use(queue, firm=firm) if bound else Counter()
+            if any(use[resource] + request[resource] * count > bound[resource] for resource in bound):
+                return False
     level = owner["spec"].get("topology", {}).get("required", "")
     room: dict[str | None, int] = {}
     for node in objects.all("nodes"):

@@ -32,11 +32,18 @@ def topology(name: str = "fleet") -> Object:
 
 
 def queue(
-    name: str, gpu_limit: int | None = None, *, guaranteed: int | None = None, parent: str = "", state: str = "Open"
+    name: str,
+    gpu_limit: int | None = None,
+    *,
+    guaranteed: int | None = None,
+    parent: str = "",
+    state: str = "Open",
+    **more: Any,
 ) -> Object:
+    """``more`` are fields of the specification as they are: weight, priority, preemption."""
     quota = {"guaranteed": guaranteed, "limit": gpu_limit}
     line = {key: str(value) for key, value in quota.items() if value is not None}
-    spec: dict[str, Any] = {"resources": [{"name": GPU, **line}] if line else [], "state": state}
+    spec: dict[str, Any] = {"resources": [{"name": GPU, **line}] if line else [], "state": state, **more}
     if parent:
         spec["parent"] = parent
     return {"apiVersion": MUSTER, "kind": "Queue", "metadata": {"name": name}, "spec": spec}

@@ -396,8 +396,29 @@ class Clearing:
             for pod in unit:
                 node = int(ground.node[pod])
                 need[node] = need.get(node, 0) + ground.room[pod]
-            if all((self._free[node] >= amounts).all() for node, amounts in need.items()):
+            fits = all((self._free[node] >= amounts).all() for node, amounts in need.items())
+            if fits and (unit[0] not in trial.evicted or self._may_stay(unit, trial)):
                 self._return(unit, trial)
+
+    def _may_stay(self, unit: list[int], trial: _Trial) -> bool:
+        """Whether quota, too, is left for evicted pods of one gang by now: the taker may stand in what they gave their
+        queues, and may be entitled to the others because they went."""
+        ground = self._ground
+        gang = int(ground.gang[unit[0]])
+        more = ground.charge[unit].sum(axis=0)
+        for row in ground.rows[gang]:
+            after = self._use[row] + more
+            if ((after > ground.limit[row]) & (after > ground.use[row]) & (more > 0)).any():
+                return False
+        others = {int(ground.lane[ground.gang[pod]]) for pod in trial.evicted if ground.gang[pod] != gang}
+        rights = [right for lane in others if (right := self._chosen.get(lane)) is not None]
+        return all(
+            room.row not in ground.rows[gang] or self._use[room.row, column] + int(more[column]) <= most
+            for right in rights
+            for room in right.rooms
+            for column, most in enumerate(room.most)
+            if right.asked[column]
+        )
 
     def _return(self, unit: list[int], trial: _Trial) -> None:
         ground = self._ground
@@ -430,6 +451,8 @@ class Clearing:
     def _keep_somewhere(self, gang: int, pods: list[int], trial: _Trial) -> None:
         """All evicted pods of a gang elsewhere, or none of them."""
         free, known = self._free.copy(), len(trial.moved)
+        if not self._may_stay(pods, trial):
+            return
         if all(self._put_elsewhere(pod, trial) for pod in pods):
             kept = set(pods)
             trial.evicted = [pod for pod in trial.evicted if pod not in kept]

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from scheduler.sim.chance import Odds
 from scheduler.sim.liveness import complaints
@@ -17,19 +16,6 @@ from scheduler.sim.workload import Size, populate
 from tests.sim.worlds import installed_schemas
 
 SEEDS = range(int(os.environ.get("MUSTER_SIM_FIRST_SEED", "0")), int(os.environ.get("MUSTER_SIM_SEEDS", "12")))
-OPEN_ENDS = {
-    "9-smooth": "a record is written beside one that owes the same GPUs of a node to a gang that gives way",
-    "10-claims": "victims are named on a node to which volumes tie the gang, and the audit sees room beside them",
-}
-"""Worlds in which the audit finds something that is not mended yet."""
-
-
-def drawn(seed: int, name: str, *values: object) -> ParameterSet:
-    reason = OPEN_ENDS.get(f"{seed}-{name}")
-    marks = [pytest.mark.xfail(reason=reason)] if reason else []
-    return pytest.param(seed, *values, id=f"{seed}-{name}", marks=marks)
-
-
 REST_SECONDS = 180.0
 """Longer than any run time, any patience and any retry of a world without faults."""
 
@@ -59,7 +45,11 @@ def finished_world(seed: int, odds: Odds, size: Size = Size()) -> Simulation:  #
 
 @pytest.mark.parametrize(
     ("seed", "odds"),
-    [drawn(seed, name, odds) for seed in SEEDS for name, odds in (("smooth", Odds()), ("rough", ROUGH))],
+    [
+        pytest.param(seed, odds, id=f"{seed}-{name}")
+        for seed in SEEDS
+        for name, odds in (("smooth", Odds()), ("rough", ROUGH))
+    ],
 )
 def test_nothing_bad_happens_and_in_the_end_everything_that_fits_runs(seed: int, odds: Odds) -> None:
     world = finished_world(seed, odds)
@@ -68,7 +58,7 @@ def test_nothing_bad_happens_and_in_the_end_everything_that_fits_runs(seed: int,
     assert world.auditor.binds > 3, "a world in which nothing happens proves nothing"
 
 
-@pytest.mark.parametrize("seed", [drawn(seed, "claims") for seed in SEEDS])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_gangs_with_claims_live_through_the_same(seed: int) -> None:
     """A volume ties a pod to the node where it was made, so work may wait for that node beside a free one."""
     world = finished_world(seed, ROUGH, Size(claims=0.6))

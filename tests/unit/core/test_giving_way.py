@@ -13,7 +13,7 @@ from scheduler.model.policy import Taking
 from scheduler.model.relations import LabelSet
 from scheduler.model.running import Guard
 from scheduler.model.selector import Requirement
-from scheduler.model.work import GangKey, Move, NodeCount, Place, Pod, PodGroup, Victim, group_key
+from scheduler.model.work import GangKey, Move, NodeCount, Place, Pod, PodGroup, Victim, group_key, single_key
 from tests.unit.core.world import TALKATIVE, Bench, group, node, pod
 
 LOW, HIGH = group_key("team", "low"), group_key("team", "high")
@@ -292,7 +292,7 @@ def test_the_pod_its_gang_and_its_queue_are_told() -> None:
     bench = full(minimum=2)
     take(bench, {"n1": 2}, "low-2", "low-3")
     told = {(each.kind, each.name): (each.reason, each.message) for each in bench.performed(ef.Tell)}
-    why = "gives its place to team/high of queue default"
+    why = "gives its place to team/high, by priority in their queue default (a cheaper choice may exist)"
     assert told["Pod", "low-2"] == ("Preempted", why)
     assert told["PodGroup", "low"] == ("Preempted", f"2 pods: {why}")
     assert told["Queue", "default"] == ("Preempted", f"2 pods of team/low: {why}")
@@ -321,3 +321,89 @@ def test_a_withdrawn_decision_leaves_its_victims_where_they_are() -> None:
     assert record is not None
     assert sum(each.count for place in record.places for each in place.nodes) == 4
     assert free_gpus(bench) == 0
+
+
+def test_a_moved_pod_that_ends_meanwhile_gets_no_new_place_and_its_record_comes_to_rest() -> None:
+    bench = Bench(node("n1", 4), node("n2", 2))
+    bench.see(*gang("low", 2, minimum=1), pod("fill", gpus=2))
+    bench.see(*gang("high", 4))
+    record = bench.groups["low"].assignment
+    assert record is not None
+    (place,) = record.places
+    ended = msgspec.structs.replace(bench.pods["uid-low-0"], finished=True, succeeded=True, version="90001")
+    bench.lose = [ef.Commit]
+    move = Move(LOW, (Place(place.member, (NodeCount("n1", 2),)),), victims("low-0", "low-1"))
+    take(bench, {"n1": 2, "n2": 2}, "fill", moves=(move,))
+    bench.lose = []
+    (commit,) = [each for each in bench.held if isinstance(each, ef.Commit)]
+    bench.tell(*bench._perform(commit), ev.PodSeen(ended))
+    written = len(bench.performed(ef.Commit))
+    for _ in range(5):
+        bench.tick()
+    assert len(bench.performed(ef.Commit)) == written
+    assert free_gpus(bench) >= -2, "no more is promised than one new place too many"
+
+
+def test_who_waits_for_a_record_that_is_not_written_yet_is_decided_on_again() -> None:
+    """Were its own record written first, and the other one never, it would evict whom it has no right to take."""
+    bench = full()
+    bench.see(*gang("more", 2))
+    member = member_of(bench, "high")
+    third = group_key("team", "more")
+    everybody = victims("low-0", "low-1", "low-2", "low-3")
+    bench.chosen[third] = Decision(third, (Place(member, (NodeCount("n1", 2),)),), everybody, taken=Taken(()))
+    bench.lose = [ef.Commit]
+    take(bench, {"n1": 2}, "low-0", "low-1", "low-2", "low-3")
+    assert [each.name for each in bench.held if isinstance(each, ef.Commit)] == ["high"]
+    bench.lose = []
+    held, bench.held = bench.held, []
+    bench.tell(*(answer for each in held for answer in bench._perform(each)))
+    bench.tick()
+    assert [each.name for each in bench.performed(ef.Commit)][-2:] == ["high", "more"]
+
+
+def test_who_waits_for_pods_that_nobody_takes_is_refused() -> None:
+    bench = full()
+    take(bench, {"n1": 2}, "low-0", "low-1", "low-2", "low-3", taken=Taken(()))
+    assert not [each for each in bench.performed(ef.Commit) if each.name == "high"]
+    assert not bench.evicted()
+
+
+def test_a_place_whose_pod_succeeded_and_was_deleted_leaves_the_record() -> None:
+    bench = full(minimum=1)
+    record = bench.groups["low"].assignment
+    assert record is not None
+    bench.see(msgspec.structs.replace(bench.pods["uid-low-0"], finished=True, succeeded=True, version="90001"))
+    assert bench.groups["low"].assignment == record, "a pod that has succeeded keeps its place"
+    bench.go("low-0")
+    after = bench.groups["low"].assignment
+    assert after is not None
+    assert sum(each.count for place in after.places for each in place.nodes) == 3
+
+
+def test_room_that_is_short_because_others_still_leave_takes_nobodys_place() -> None:
+    """`low` is moved to n2; `next` gets n2 as well, by a newer record whose own victim is gone first."""
+    bench = Bench(node("n2", 7))
+    bench.see(pod("wide", gpus=4), pod("thin", gpus=3))
+    bench.tell(ev.NodeSeen(node("n1", 3)))
+    bench.see(*gang("low", 3))
+    assert bench.nodes_of("low-0", "wide", "thin") == ["n1", "n2", "n2"]
+    bench.see(*gang("high", 3))
+    record = bench.groups["low"].assignment
+    assert record is not None
+    (place,) = record.places
+    move = Move(LOW, (Place(place.member, (NodeCount("n2", 3),)),), victims("low-0", "low-1", "low-2"))
+    take(bench, {"n1": 3}, "wide", moves=(move,))
+    key = group_key("team", "next")
+    bench.see(*gang("next", 3))
+    pods = victims("thin")
+    right = Taken((Loss(single_key("uid-thin"), "default", "OwnQueue", 1, True),))
+    bench.chosen[key] = Decision(key, (Place(place.member, (NodeCount("n2", 3),)),), pods, taken=right)
+    bench.tell(ev.NamespaceSeen("team", "", (("seen", "again"),)))
+    bench.tick()
+    assert "thin" in bench.evicted()
+    bench.go("thin")
+    bench.tick()
+    after = bench.groups["low"].assignment
+    assert after is not None
+    assert [(each.node, each.count) for place in after.places for each in place.nodes] == [("n2", 3)]

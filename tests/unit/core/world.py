@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -15,13 +16,13 @@ from scheduler.model import events as ev
 from scheduler.model.cluster import Node
 from scheduler.model.effects import Effect
 from scheduler.model.events import Event
-from scheduler.model.plan import Cause, Decision, Plan, Verdict
+from scheduler.model.plan import Cause, Decision, Loss, Plan, Taken, Verdict
 from scheduler.model.policy import Policy, VerdictPace
 from scheduler.model.queue import Queue
 from scheduler.model.resources import GPU, from_quantities
 from scheduler.model.shape import Shape
 from scheduler.model.topology import Level, Topology, TopologyAsk
-from scheduler.model.work import GangKey, Pod, PodGroup
+from scheduler.model.work import GangKey, Pod, PodGroup, group_key, single_key
 
 E = TypeVar("E")
 
@@ -164,9 +165,21 @@ class Bench:
         plan = run(decide(snapshot, policy, self.now, policy.budget), greedy_only)
         placed = {decision.gang for decision in plan.decisions}
         waiting = [gang.key for gang in snapshot.gangs if gang.key in self.chosen and gang.key not in placed]
-        taking = tuple(self.chosen[key] for key in waiting)
+        taking = tuple(self._founded(self.chosen[key]) for key in waiting)
         verdicts = {**plan.verdicts, **dict.fromkeys(waiting, Verdict(Cause.PLACED))}
         return msgspec.structs.replace(plan, decisions=(*plan.decisions, *taking), verdicts=verdicts)
+
+    def _founded(self, decision: Decision) -> Decision:
+        """A decision made by hand that does not say by what right: whom it names it takes, inside the queue."""
+        if decision.taken is not None:
+            return decision
+        pods = [pod for each in decision.victims if (pod := self.pods.get(each.uid)) is not None]
+        owners = [group_key(pod.namespace, pod.group) if pod.group else single_key(pod.uid) for pod in pods]
+        size = Counter(group_key(pod.namespace, pod.group) for pod in self.pods.values() if pod.group)
+        losses = tuple(
+            Loss(key, "default", "OwnQueue", pods, whole=pods >= size[key]) for key, pods in Counter(owners).items()
+        )
+        return msgspec.structs.replace(decision, taken=Taken(losses)) if losses else decision
 
     def _on_eviction(self, effect: ef.Evict, version: str) -> list[Event]:
         if effect.uid in self.guarded:

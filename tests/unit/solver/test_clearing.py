@@ -93,3 +93,24 @@ def test_classes_go_from_cheap_to_dear() -> None:
     tiers = (Tier("highest-priority", "highest"),)
     world = ground([[1, 1, 1]], [2, 1, 2], tiers=tiers)
     assert [each.tolist() for each in classes_of(world)] == [[False, True, False], [True, True, True]]
+
+
+def test_an_evicted_pod_is_kept_elsewhere_only_within_the_limits_of_its_queues() -> None:
+    """Victim and taker share a queue with limit 4 above them: what the victim gave, the taker uses."""
+    lane = Lane((Right("OwnQueue"),))
+    fields: dict[str, Any] = {
+        "free": np.array([[0], [4]]),
+        "movable": np.ones(1, dtype=np.bool_),
+        "rows": ((0, 2),),
+        "lanes": (lane,),
+        "use": np.array([[4], [0], [4]]),
+        "limit": np.array([[BOUNDLESS], [BOUNDLESS], [4]]),
+        "targets": lambda _: np.array([False, True]),
+    }
+    world = ground([[4], []], [1], **fields)
+    one = np.array([4])
+    asks = Taker((Want(one, one, 1, 0, np.array([True, False])),), 0, (1, 2))
+    for use, evicted in ((4, None), (0, [])):
+        world.use[2] = use
+        found = Clearing(world).serve(asks, np.ones(1, dtype=np.bool_))
+        assert (None if found is None else found.evicted) == evicted
