@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +26,37 @@ Worth = NDArray[np.float64]
 
 def share_prices(demand: Mapping[int, float]) -> dict[int, float]:
     """Share size in thousandths (1 to 1000) -> the part of a device that one share costs, where shares come in
-    proportion to ``demand`` (positive).
+    proportion to ``demand`` (positive)."""
+    return Cut.of(demand).prices
 
-    The simplex method on the covering program, one column at a time: the basis starts with devices cut for one size
-    alone, and the knapsack at the current prices names the pattern to take in.
-    """
-    sizes = np.array(sorted(demand), dtype=np.int64)
-    wanted = np.array([demand[size] for size in sizes.tolist()])
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """The fewest devices, as fractions: ``patterns`` [S x K] count the shares of each of ``sizes`` [S] on one device,
+    ``devices`` [K] how often each pattern is cut, and at ``prices`` no pattern pays more than one device."""
+
+    sizes: tuple[int, ...]
+    patterns: NDArray[np.float64]
+    devices: NDArray[np.float64]
+    prices: dict[int, float]
+
+    @classmethod
+    def of(cls, demand: Mapping[int, float]) -> Cut:
+        """For so many shares of each size, in thousandths (1 to 1000; numbers positive).
+
+        The simplex method on the covering program, one column at a time: the basis starts with devices cut for one size
+        alone, and the knapsack at the current prices names the pattern to take in.
+        """
+        sizes = np.array(sorted(demand), dtype=np.int64)
+        wanted = np.array([demand[size] for size in sizes.tolist()], dtype=np.float64)
+        basis, prices = _simplex(sizes, wanted)
+        devices = np.maximum(np.linalg.solve(basis, wanted), 0)
+        listed = tuple(sizes.tolist())
+        return cls(listed, basis, devices, dict(zip(listed, prices.tolist(), strict=True)))
+
+
+def _simplex(sizes: NDArray[np.int64], wanted: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The basis of patterns [S x S] that covers what is wanted with fewest devices, and the price of each size [S]."""
     basis = np.diag(DEVICE_MILLI // sizes).astype(np.float64)
     prices = _dual(basis)
     for _ in range(_ROUNDS):
@@ -43,7 +68,7 @@ def share_prices(demand: Mapping[int, float]) -> dict[int, float]:
         ratio = np.where(entering > _TOLERANCE, level / np.maximum(entering, _TOLERANCE), np.inf)
         basis[:, int(ratio.argmin())] = pattern
         prices = _dual(basis)
-    return dict(zip(sizes.tolist(), prices.tolist(), strict=True))
+    return basis, prices
 
 
 def worth_of_free(prices: Mapping[int, float]) -> Worth:

@@ -30,6 +30,9 @@ from scheduler.solver.repack import repacked
 _SHARE_OF_ONE_GOAL = 0.7
 """Of the budget that is left, while other goals come after it."""
 
+_SHARE_OF_REPACKING = 0.5
+"""Of the wall time, for putting shares closer together before the model is built."""
+
 _ONE_MODEL_VARIABLES = 4000
 """Beyond it one model of everything rarely beats greedy in a second or two, and regions do."""
 
@@ -53,7 +56,9 @@ def solve(
     incumbent of the last result is None when nothing better than the start was found and no bound was proven.
     """
     budget = Budget(request, clock)
-    closer = None if stop() else repacked(request.problem, request.start)
+    closer = repacked(
+        request.problem, request.start, stop=lambda: stop() or budget.share_left < 1 - _SHARE_OF_REPACKING
+    )
     if closer is None:
         yield from _modelled(request, budget, stop)
         return

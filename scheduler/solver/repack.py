@@ -7,7 +7,7 @@ fits. Nothing of it is bound yet, so all of it moves for free.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -15,23 +15,31 @@ import numpy as np
 from scheduler.solver.check import better, broken, scores
 from scheduler.solver.device_worth import PRICE, mix_of, priced
 from scheduler.solver.devices import Held
+from scheduler.solver.making_room import make_room
 from scheduler.solver.problem import BranchAsk, GangAsk, Incumbent, MemberAsk, Problem, Put
 from scheduler.solver.repacking import Repacking, Spot
 from scheduler.solver.rooms import Rooms
 from scheduler.solver.tree import minima_below
 
-_SEARCHES_MAX = 200
-"""Searches for room that find none, before it ends: each looks at all nodes."""
+LOOKS_MAX = 4_000_000
+"""Nodes and devices that are looked at, unless said otherwise, before it ends: some seconds."""
 
 _Key = tuple[int, int, int]
 """(gang, member, class)."""
 
 
-def repacked(problem: Problem, start: Incumbent) -> Incumbent | None:
+def _never() -> bool:
+    return False
+
+
+def repacked(
+    problem: Problem, start: Incumbent, *, looks_max: int = LOOKS_MAX, stop: Callable[[], bool] = _never
+) -> Incumbent | None:
     """A better placement by the goals, with all that the start serves and more; None where none was found, or where
     the problem holds what repacking does not know: memory or MIG slices, pods that look at one another, running work.
 
-    Deterministic, without a clock: work is bounded by `_SEARCHES_MAX`.
+    It ends when it has looked at ``looks_max`` nodes and devices, or soon after ``stop`` becomes true; what was found
+    until then counts.
     """
     if problem.devices is None or problem.relations or problem.giving is not None or problem.flavors:
         return None
@@ -44,7 +52,9 @@ def repacked(problem: Problem, start: Incumbent) -> Incumbent | None:
         return None
     repack = _Repack(known, start)
     for index in lacking:
-        repack.place(index)
+        if repack.looks >= looks_max or stop():
+            break
+        repack.place(index, looks_max)
     puts = repack.puts()
     challenger = Incumbent(puts, scores(problem, puts))
     if not better(challenger.scores, scores(problem, start.puts)) or broken(problem, puts):
@@ -67,11 +77,18 @@ class _Repack:
         self._movable: list[int] = []
         self._placed: dict[tuple[int, int], int] = {}
         self._hopeless: set[int] = set()
-        self._failures = 0
+        self._looks_max = 0
         self._adopt(start)
 
-    def place(self, index: int) -> None:
-        """The minima of a gang, all of them or none; of a bundle as many pods as can be had."""
+    @property
+    def looks(self) -> int:
+        """Nodes and devices looked at so far."""
+        return self._packing.looks
+
+    def place(self, index: int, looks_max: int) -> None:
+        """The minima of a gang, all of them or none; of a bundle as many pods as can be had. Beyond so many looks only
+        what fits as it is."""
+        self._looks_max = looks_max
         gang = self._problem.gangs[index]
         if gang.bundle:
             while self._placed.get((index, 0), 0) < gang.members[0].count and self._place_all(index, {0: 1}):
@@ -152,9 +169,8 @@ class _Repack:
         pod = self._number(index, member)
         movable = self._movable[:-1]
         if not self._packing.put(pod, shape) and (
-            self._failures >= _SEARCHES_MAX or self._packing.fit_in(pod, shape, movable) is None
+            self.looks >= self._looks_max or make_room(self._packing, pod, shape, movable) is None
         ):
-            self._failures += 1
             self._hopeless.add(shape)
             self._movable.pop()
             self._placed[index, member] -= 1

@@ -55,10 +55,12 @@ class Repacking:
         self._devices: ClassDevices = problem.devices
         self._asks = asks
         self._classes = classes
-        self._free = problem.class_free[classes].T.astype(np.int64)
+        self.free = problem.class_free[classes].T.astype(np.int64)
         self._states = problem.devices.states[classes].T.copy()
-        self._gpu = gpu_column(problem)
+        self.gpu = gpu_column(problem)
+        self.requests = np.array([ask.request for ask in asks], dtype=np.int64)
         self._milli = [round(gpu_milli(ask, problem)) for ask in asks]
+        self.milli_of = np.array(self._milli, dtype=np.int64)
         self._eligible = [problem.eligible(ask)[classes] for ask in asks]
         self._prices = Prices(problem)
         self._device_score = device_score(problem)
@@ -68,6 +70,9 @@ class Repacking:
         self._changed: list[int] = []
         self._appraised = 0
         self.spots: dict[int, Spot] = {}
+        """Where each pod is."""
+        self.looks = 0
+        """Nodes and devices looked at so far: what bounds the work where no clock may."""
 
     def reprice(self) -> None:
         """Takes the prices anew from what is free now."""
@@ -82,6 +87,66 @@ class Repacking:
         """What a pod that is placed takes of devices."""
         return self._milli[self.spots[pod].shape]
 
+    def size_of(self, shape: int) -> int:
+        """The thousandths of the one device that a pod of a shape takes; 0 where it takes none or several."""
+        ask = self._asks[shape]
+        count = ask.devices.count if ask.devices is not None else ask.request[self.gpu] // DEVICE_MILLI
+        return self._milli[shape] if count == 1 else 0
+
+    def is_share(self, shape: int) -> bool:
+        """Whether it asks for parts of devices."""
+        return self._asks[shape].devices is not None
+
+    @property
+    def changes(self) -> int:
+        """How often something was put or lifted; where it says the same nothing has changed."""
+        return len(self._changed)
+
+    def room(self, nodes: Nodes) -> NDArray[np.float64]:
+        """[n] the part of the scarcest resource besides GPUs that is free on each node, of the largest that is free."""
+        plenty = [column for column in range(len(self.free)) if column != self.gpu]
+        most = np.maximum(1, self.free[plenty].max(axis=1, initial=1))[:, None]
+        return np.asarray((self.free[plenty][:, nodes] / most).min(axis=0, initial=1.0))
+
+    def has_devices_for(self, shape: int) -> NDArray[np.bool_]:
+        """[N] the nodes that a pod of a shape may go to and whose devices would hold it, whatever else is free."""
+        ask = self._asks[shape]
+        self.looks += self._states.size
+        if ask.devices is None:
+            return np.asarray(self._eligible[shape] & (self.free[self.gpu] >= ask.request[self.gpu]))
+        found = fits(self._states, self._classes, self._devices.need(ask.devices)) > 0
+        return np.asarray(self._eligible[shape] & found)
+
+    def alike(self, shape: int) -> NDArray[np.bool_]:
+        """[S] the shapes that take the same of devices."""
+        kind = (self._asks[shape].devices, self._asks[shape].request[self.gpu])
+        return np.array([(ask.devices, ask.request[self.gpu]) == kind for ask in self._asks], dtype=np.bool_)
+
+    def eligible(self, shape: int) -> NDArray[np.bool_]:
+        """[N] the nodes that a shape may go to."""
+        return self._eligible[shape]
+
+    def accepts(self, shape: int, node: int, room: NDArray[np.int64]) -> bool:
+        """Whether a node takes a pod of a shape, if so much were free there [R], devices aside."""
+        enough = room >= self.requests[shape]
+        enough[self.gpu] = True
+        return bool(self._eligible[shape][node] and enough.all())
+
+    def holds_only(self, place: tuple[int, int], pods: Sequence[int]) -> bool:
+        """Whether nothing but these pods is on a device (node, position)."""
+        node, position = place
+        return int(self._states[position, node]) + sum(map(self.milli, pods)) == DEVICE_MILLI
+
+    def put_at(self, pod: int, spot: Spot) -> bool:
+        """Exactly there, if it fits."""
+        self.looks += 1
+        each = self._milli[spot.shape] // max(1, len(spot.held))
+        fits_there = bool((self._states[list(spot.held), spot.node] >= each).all())
+        if not fits_there or not self.accepts(spot.shape, spot.node, self.free[:, spot.node]):
+            return False
+        self.restore(pod, spot)
+        return True
+
     def cost(self, shape: int) -> Costs:
         """[N] what one more pod of a shape takes off the worth of each node; infinite where it does not fit."""
         seen = self._seen[shape]
@@ -89,6 +154,7 @@ class Repacking:
         self._seen[shape] = len(self._changed)
         stale = np.arange(len(row)) if seen < 0 else np.unique(np.array(self._changed[seen:], dtype=np.int64))
         if len(stale):
+            self.looks += len(stale)
             self._appraise()
             row[stale] = np.inf
             nodes = stale[self._holds(shape, stale)]
@@ -111,7 +177,7 @@ class Repacking:
         before = self._states[:, node].copy()
         ask = self._asks[shape]
         if ask.devices is None:
-            after = take_idle(before, ask.request[self._gpu] // DEVICE_MILLI) if ask.request[self._gpu] else before
+            after = take_idle(before, ask.request[self.gpu] // DEVICE_MILLI) if ask.request[self.gpu] else before
         else:
             need = self._devices.need(ask.devices)
             after = choose(before[:, None], self._classes[[node]], need, self._devices, self._device_score).after[:, 0]
@@ -165,7 +231,7 @@ class Repacking:
         loads = self._loads(movable)
         for node, devices in self._candidates(shape, loads, most_milli):
             lifted = [(other, self.lift(other)) for device in devices for other in loads.pods.get((device, node), ())]
-            if self._fits_on(shape, node):
+            if self.holds_on(shape, node):
                 self.put_on(pod, shape, node)
                 if self._put_all(lifted):
                     return sum(self._milli[spot.shape] for _, spot in lifted)
@@ -185,7 +251,7 @@ class Repacking:
         if spot.held:
             states[list(spot.held)] += self._milli[spot.shape] // len(spot.held)
         free = now.free + np.array(ask.request, dtype=np.int64)[:, None]
-        free[self._gpu] = (states == DEVICE_MILLI).sum(axis=0) * DEVICE_MILLI
+        free[self.gpu] = (states == DEVICE_MILLI).sum(axis=0) * DEVICE_MILLI
         without = Rest(free, states, now.classes)
         again = self._after(spot.shape, without)
         assert again.devices is not None
@@ -209,7 +275,7 @@ class Repacking:
         return True
 
     def _loads(self, movable: Iterable[int]) -> _Loads:
-        loads = _Loads(self._states.shape, self._free.shape[0])
+        loads = _Loads(self._states.shape, self.free.shape[0])
         for pod in movable:
             spot = self.spots.get(pod)
             if spot is not None and len(spot.held) == 1 and self._asks[spot.shape].devices is not None:
@@ -220,9 +286,10 @@ class Repacking:
     def _candidates(self, shape: int, loads: _Loads, most_milli: int) -> Iterable[tuple[int, tuple[int, ...]]]:
         """(node, devices to empty of movable shares), the least to move first."""
         ask = self._asks[shape]
+        self.looks += self._states.size
         if not self._milli[shape]:
             return []
-        need = ask.devices.count if ask.devices is not None else ask.request[self._gpu] // DEVICE_MILLI
+        need = ask.devices.count if ask.devices is not None else ask.request[self.gpu] // DEVICE_MILLI
         each = self._milli[shape] // need
         fills = self._states >= each
         opens = ~fills & (self._states + loads.milli >= each) & (loads.milli > 0)
@@ -237,13 +304,14 @@ class Repacking:
         total = cost[sets, nodes].sum(axis=1)  # [sets x nodes]
         enough = self._eligible[shape] & (total > 0) & (total < _NEVER) & (total <= most_milli)
         for column, asked in enumerate(ask.request):
-            if column != self._gpu:
-                enough &= self._free[column] + loads.amounts[column][sets, nodes].sum(axis=1) >= asked
+            if column != self.gpu:
+                enough &= self.free[column] + loads.amounts[column][sets, nodes].sum(axis=1) >= asked
         number, node = np.nonzero(enough)
         first = np.argsort(total[number, node], kind="stable")[:_TRIES]
         return [(int(node[each]), tuple(sets[number[each], :, node[each]].tolist())) for each in first]
 
-    def _fits_on(self, shape: int, node: int) -> bool:
+    def holds_on(self, shape: int, node: int) -> bool:
+        """Whether a node holds one more pod of a shape."""
         return bool(self._holds(shape, np.array([node]))[0])
 
     def _holds(self, shape: int, nodes: Nodes) -> NDArray[np.bool_]:
@@ -251,13 +319,13 @@ class Repacking:
         holds = self._eligible[shape][nodes].copy()
         for column, amount in enumerate(ask.request):
             if amount > 0:
-                holds &= self._free[column, nodes] >= amount
+                holds &= self.free[column, nodes] >= amount
         if ask.devices is not None:
             holds &= fits(self._states[:, nodes], self._classes[nodes], self._devices.need(ask.devices)) > 0
         return holds
 
     def _rest(self, nodes: Nodes) -> Rest:
-        return Rest(self._free[:, nodes], self._states[:, nodes], self._classes[nodes])
+        return Rest(self.free[:, nodes], self._states[:, nodes], self._classes[nodes])
 
     def _after(self, shape: int, before: Rest) -> Rest:
         """What is left on nodes that hold one pod of a shape, each with one more."""
@@ -266,18 +334,18 @@ class Repacking:
         free = before.free - np.array(ask.request, dtype=np.int64)[:, None]
         if ask.devices is None:
             idle = before.devices == DEVICE_MILLI
-            taken = idle & (np.cumsum(idle, axis=0) > free[self._gpu] // DEVICE_MILLI)
+            taken = idle & (np.cumsum(idle, axis=0) > free[self.gpu] // DEVICE_MILLI)
             return Rest(free, np.where(taken, 0, before.devices), before.classes)
         need = self._devices.need(ask.devices)
         after = choose(before.devices, before.classes, need, self._devices, self._device_score).after
-        free[self._gpu] = (after == DEVICE_MILLI).sum(axis=0) * DEVICE_MILLI
+        free[self.gpu] = (after == DEVICE_MILLI).sum(axis=0) * DEVICE_MILLI
         return Rest(free, after, before.classes)
 
     def _set(self, node: int, states: NDArray[np.int64], sign: int, ask: MemberAsk) -> None:
         self._states[:, node] = states
-        self._free[:, node] += sign * np.array(ask.request, dtype=np.int64)
-        self._free[self._gpu, node] = int((states == DEVICE_MILLI).sum()) * DEVICE_MILLI
-        assert self._free[:, node].min() >= 0, "a node was over-committed"
+        self.free[:, node] += sign * np.array(ask.request, dtype=np.int64)
+        self.free[self.gpu, node] = int((states == DEVICE_MILLI).sum()) * DEVICE_MILLI
+        assert self.free[:, node].min() >= 0, "a node was over-committed"
         self._changed.append(node)
 
     def _appraise(self) -> None:

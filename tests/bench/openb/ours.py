@@ -16,6 +16,7 @@ from scheduler.model.devices import DEVICE_MILLI as DEVICE
 from scheduler.model.devices import DeviceAsk
 from scheduler.model.resources import CPU, GPU, MEMORY
 from scheduler.solver.devices import ClassDevices
+from scheduler.solver.making_room import make_room
 from scheduler.solver.node_scores import node_score
 from scheduler.solver.problem import MemberAsk, Problem
 from scheduler.solver.repacking import Repacking
@@ -27,7 +28,8 @@ _REPRICED_PER_PERCENT = 5
 """Prices are taken anew whenever so much more of the fleet's GPUs is placed."""
 _ROUNDS = 3
 _MOVED_PART_MAX = 0.05
-_MOVED_PER_PLACED_MAX = 4
+_MOVED_PER_PLACED_MAX = 24
+"""A pod of G thousandths may move so many times G; one without GPUs may move other such pods only."""
 _MOVE_GAIN = 50.0
 """What a move of a running share has to gain in worth, in GPU thousandths."""
 
@@ -164,6 +166,7 @@ class OursInWindows:
         self._moves = moves
         self._waiting: list[tuple[int, int]] = []
         self._shares: list[int] = []
+        self._running: list[int] = []
         self._placed_milli = 0
         self._step_milli = nodes.gpu_milli * _REPRICED_PER_PERCENT // 100
         self._repriced_at_milli = 0
@@ -182,19 +185,28 @@ class OursInWindows:
                 break
         if self._moves and missing:
             self.moved_gpu_milli += packing.settle(self._shares, least_gain=_MOVE_GAIN, most_milli=self._budget())
+        hopeless: set[int] = set()
         for pod, shape in missing:
-            if not packing.put(pod, shape) and packing.fit_in(pod, shape, numbers) is None and self._moves:
-                self._move_for(pod, shape)
+            if not packing.put(pod, shape) and shape not in hopeless and not self._make_room(pod, shape, numbers):
+                hopeless.add(shape)
         placed = [pod for pod in numbers if pod in packing.spots]
         self._placed_milli += sum(packing.milli(pod) for pod in placed)
+        self._running += placed
         self._shares += [pod for pod in placed if self._shapes[packing.spots[pod].shape].is_share]
         if self._retries:
             self._waiting = [(pod, shape) for pod, shape in window if pod not in packing.spots]
         return placed
 
-    def _move_for(self, pod: int, shape: int) -> None:
+    def _make_room(self, pod: int, shape: int, window: Sequence[int]) -> bool:
+        """Among the pods of the window, which move for free, or else of all."""
+        if make_room(self._packing, pod, shape, window) is not None:
+            return True
+        if not self._moves:
+            return False
         most = min(self._budget(), _MOVED_PER_PLACED_MAX * self._shapes[shape].total_gpu_milli)
-        self.moved_gpu_milli += self._packing.fit_in(pod, shape, self._shares, most) or 0
+        moved = make_room(self._packing, pod, shape, self._running, most)
+        self.moved_gpu_milli += moved or 0
+        return moved is not None
 
     def _budget(self) -> int:
         return int(_MOVED_PART_MAX * self._placed_milli) - self.moved_gpu_milli

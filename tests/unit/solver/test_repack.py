@@ -59,6 +59,12 @@ def test_it_is_the_first_answer_of_a_solve() -> None:
     assert results[-1].end == "optimal"
 
 
+def test_beyond_its_work_limit_it_looks_no_further() -> None:
+    world = shares(500, 300, 700, 500)
+    assert repacked(world, place(world), looks_max=0) is None
+    assert repacked(world, place(world), stop=lambda: True) is None
+
+
 def test_where_all_are_served_there_is_nothing_to_do() -> None:
     world = shares(500, 300)
     assert repacked(world, place(world)) is None

@@ -1,0 +1,152 @@
+"""Room for one more pod by moving others: what each way finds, and that a failed search leaves no trace."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scheduler.model.devices import DeviceAsk
+from scheduler.model.resources import CPU, GPU
+from scheduler.solver.devices import ClassDevices
+from scheduler.solver.making_room import make_room
+from scheduler.solver.problem import MemberAsk, Problem
+from scheduler.solver.rejoining import rejoin
+from scheduler.solver.repacking import Repacking, Spot
+from scheduler.solver.swapping import Movable, swap_in
+
+CPU_MILLI = 10_000
+EVERYWHERE = np.packbits([True]).tobytes()
+WHOLE, BIG, SMALL, HEAVY, LIGHT, NO_GPU = range(6)
+ASKS = (
+    MemberAsk((1000, 1000), 2, 0, 0, EVERYWHERE),
+    MemberAsk((0, 1000), 2, 0, 0, EVERYWHERE, DeviceAsk(milli=470)),
+    MemberAsk((0, 1000), 2, 0, 0, EVERYWHERE, DeviceAsk(milli=230)),
+    MemberAsk((1000, 9000), 1, 0, 0, EVERYWHERE),
+    MemberAsk((1000, 2000), 1, 0, 0, EVERYWHERE),
+    MemberAsk((0, 9000), 1, 0, 0, EVERYWHERE),
+)
+MILLI = (1000, 470, 230, 1000, 1000, 0)
+
+
+def repacking(nodes: int, devices: int) -> Repacking:
+    problem = Problem(
+        resources=(GPU, CPU),
+        class_nodes=np.array([nodes], dtype=np.int32),
+        class_free=np.array([[devices * 1000, CPU_MILLI]], dtype=np.int64),
+        class_domain=np.zeros((1, 0), dtype=np.int32),
+        level_names=(),
+        domain_names=(),
+        gangs=(),
+        queues=(),
+        goals=(),
+        rules=(),
+        node_score="price",
+        device_score="price",
+        devices=ClassDevices(
+            np.full((1, devices), 1000, dtype=np.int64), np.zeros(1, dtype=np.int32), np.full(1, -1, dtype=np.int32)
+        ),
+        mix=ASKS,
+    )
+    return Repacking(problem, ASKS)
+
+
+def check(packing: Repacking) -> None:
+    """Adds up, per node and device, what the spots say, by plain counting."""
+    used: dict[tuple[int, int], int] = {}
+    cpu: dict[int, int] = {}
+    for spot in packing.spots.values():
+        for device in spot.held:
+            used[spot.node, device] = used.get((spot.node, device), 0) + MILLI[spot.shape]
+        cpu[spot.node] = cpu.get(spot.node, 0) + ASKS[spot.shape].request[1]
+        assert len(spot.held) == (MILLI[spot.shape] > 0)
+    assert all(milli <= 1000 for milli in used.values())
+    assert all(taken <= CPU_MILLI for taken in cpu.values())
+    for node in cpu:
+        assert packing.free[1, node] == CPU_MILLI - cpu[node]
+
+
+def four_begun_devices() -> Repacking:
+    """On each of four nodes one device, with 470 and 230 on it."""
+    packing = repacking(nodes=4, devices=1)
+    for node in range(4):
+        packing.restore(10 + node, Spot(BIG, node, (0,)))
+        packing.restore(20 + node, Spot(SMALL, node, (0,)))
+    return packing
+
+
+def test_four_devices_are_cut_anew_and_are_three() -> None:
+    packing = four_begun_devices()
+    movable = sorted(packing.spots)
+    assert not packing.put(1, WHOLE)
+    assert packing.fit_in(1, WHOLE, movable) is None, "no hole holds 470"
+    before = dict(packing.spots)
+    assert rejoin(packing, 1, WHOLE, movable, most_milli=1629) is None, "the budget is kept"
+    assert packing.spots == before
+    # The pod takes one device (700 move); of the others two give up 230 for 470, and one 470 for 230.
+    assert rejoin(packing, 1, WHOLE, movable) == 700 + 230 + 230 + 470
+    assert len(packing.spots) == 9
+    check(packing)
+
+
+def test_what_may_not_move_stays() -> None:
+    packing = four_begun_devices()
+    before = dict(packing.spots)
+    assert rejoin(packing, 1, WHOLE, [pod for pod in before if pod != 20]) is None
+    assert packing.spots == before
+
+
+def test_work_without_gpus_makes_way() -> None:
+    """Beside a free device all but 1 CPU is taken by such work, which the node without a device holds as well."""
+    packing = repacking(nodes=2, devices=1)
+    packing.put_on(10, NO_GPU, 0)
+    packing.put_on(11, WHOLE, 1)
+    assert not packing.put(1, LIGHT)
+    assert swap_in(packing, 1, LIGHT, Movable.of(packing, [11])) is None, "only who may move does"
+    assert swap_in(packing, 1, LIGHT, Movable.of(packing, [10, 11]), most_milli=0) == 0
+    assert packing.spots[10].node == 1
+    check(packing)
+
+
+def test_pods_that_take_the_same_change_places() -> None:
+    """9 CPUs stand beside a free device; on the other node no device is left, but CPU: somebody with 2 CPUs comes."""
+    packing = repacking(nodes=2, devices=2)
+    packing.put_on(10, HEAVY, 0)
+    packing.put_on(11, LIGHT, 1)
+    packing.put_on(12, WHOLE, 1)
+    assert not packing.put(1, LIGHT)
+    movable = Movable.of(packing, sorted(packing.spots))
+    before = dict(packing.spots)
+    assert swap_in(packing, 1, LIGHT, movable, most_milli=1999) is None, "two pods move"
+    assert packing.spots == before
+    assert swap_in(packing, 1, LIGHT, movable) == 2000
+    assert packing.spots[10].node == 1
+    assert packing.spots[11].node == packing.spots[1].node == 0
+    check(packing)
+
+
+SHAPES = st.lists(st.integers(0, len(ASKS) - 1), max_size=40)
+
+
+@settings(max_examples=60, deadline=None)
+@given(shapes=SHAPES, again=SHAPES, fixed=st.sets(st.integers(0, 39)))
+def test_nobody_is_lost_and_a_failed_search_leaves_no_trace(
+    shapes: list[int], again: list[int], fixed: set[int]
+) -> None:
+    packing = repacking(nodes=5, devices=2)
+    for pod, shape in enumerate(shapes):
+        packing.put(pod, shape)
+    for pod, shape in enumerate(again, start=100):
+        before = dict(packing.spots)
+        if packing.put(pod, shape):
+            continue
+        movable = sorted(packing.spots.keys() - fixed)
+        moved = make_room(packing, pod, shape, movable, most_milli=4000)
+        check(packing)
+        changed = {other for other, spot in before.items() if packing.spots[other] != spot}
+        assert changed <= set(movable)
+        if moved is None:
+            assert packing.spots == before
+        else:
+            assert packing.spots.keys() == before.keys() | {pod}
+            assert sum(MILLI[before[other].shape] for other in changed) <= moved <= 4000
