@@ -25,7 +25,7 @@ from scheduler.solver.nearness import fewest_touched, nearer
 from scheduler.solver.pooled import pooled
 from scheduler.solver.problem import Incumbent, Problem, Put, SolveRequest, SolveResult
 from scheduler.solver.realise import hint, realise
-from scheduler.solver.regions import Region, region
+from scheduler.solver.regions import Region, everything, region
 from scheduler.solver.scarcity import by_scarcity
 from scheduler.solver.terms import preferred_topology, served_value
 from scheduler.solver.trades import Trades
@@ -48,12 +48,16 @@ _UNDERSTOOD_FIELDS = {
 }
 
 _SHARE_OF_VALUE = 0.7
-"""Of the budget, before what is left goes to nearness."""
+"""Of the budget, before what is left goes to nearness; more of it where the served value is far from its bound."""
+_SHARE_OF_POOR_VALUE = 0.9
 
-_SHARE_OF_STEP = 0.05
+_FAIR = 0.008
+"""From here on a gap of the served value is not far from its bound any more."""
+
+_SHARE_OF_STEP = 0.04
 """Of the budget, for one step of the trades."""
 
-_SHARE_UNREAD = 0.1
+_SHARE_UNREAD = 0.25
 """Of the budget, between one reading of the whole plan and the next."""
 
 _CLOSE = 0.002
@@ -187,12 +191,12 @@ class Decomposition:
 
         def limits(whole: bool) -> Limits | None:
             reached = (offset + own for offset, own in zip(offsets, trades.reached, strict=True))
-            gaps = (self._gap(_tier_name(tier), value) for tier, value in zip(self._tiers, reached, strict=True))
-            return None if all(gap <= _CLOSE for gap in gaps) else self._step_limits(whole)
+            gap = max(self._gap(_tier_name(tier), value) for tier, value in zip(self._tiers, reached, strict=True))
+            return None if gap <= _CLOSE else self._step_limits(whole, gap)
 
         settled, unread, onto_nodes = trades.values, self._budget.share_left, _SHARE_UNREAD
         for _ in trades.run(limits, self._large_pods_weigh, stop, self._budget.spend):
-            over = stop() or self._step_limits(False) is None
+            over = stop() or limits(False) is None
             if trades.values is not settled and (over or self._budget.share_left <= unread - onto_nodes):
                 if self._enter_all(inside, trades):
                     settled = trades.values
@@ -208,6 +212,8 @@ class Decomposition:
 
     def _everything(self) -> Region:
         """The whole fleet as a region: only what is not understood keeps its place."""
+        if not self._unplain:
+            return everything(self._problem, self._draft.puts)
         placed = {put.gang for put in self._draft.puts}
         waiting = [
             index
@@ -218,20 +224,24 @@ class Decomposition:
         return region(self._problem, self._draft.puts, everywhere, waiting, self._unplain)
 
     def _trades(self, inside: Region) -> Trades:
-        model = pooled(inside.problem, kinds(inside.problem))
+        model = self._model
+        if inside.problem is not self._problem:
+            model = pooled(inside.problem, kinds(inside.problem))
         of_class = np.array([node_class for node_class, _ in inside.nodes], dtype=np.int64)
         first = np.unique(model.pools.of_class, return_index=True)[1]
         return Trades(
             model, hint(model, inside.start), self._groups[of_class[first]], self._tiers, self._budget.workers
         )
 
-    def _step_limits(self, whole: bool) -> Limits | None:
-        """The limits of one step, out of what is meant for served value; the whole of it for a step of everything."""
-        left = self._budget.share_left - (1 - _SHARE_OF_VALUE)
+    def _step_limits(self, whole: bool, gap: float) -> Limits | None:
+        """The limits of one step, out of what is meant for served value where it has such a gap; the whole of that for
+        a step of everything."""
+        share_of_value = _SHARE_OF_VALUE if gap <= _FAIR else _SHARE_OF_POOR_VALUE
+        left = self._budget.share_left - (1 - share_of_value)
         if left <= 0:
             return None
         share = left if whole else min(left, _SHARE_OF_STEP)
-        return replace(self._budget.limits(share / self._budget.share_left), gap=_CLOSE / 4)
+        return replace(self._budget.limits(share / self._budget.share_left), gap=_CLOSE / 4, cuts=False)
 
     def _large_pods_weigh(self) -> bool:
         return self._budget.share_left > 1 - _SHARE_OF_VALUE / 2

@@ -40,6 +40,8 @@ class Pooled:
     spread: Sequence[Spread | None]
     pods: Mapping[Item, Numbers]
     levels: Numbers
+    room_rows: Numbers
+    """[P x K] the row that holds each pool to its room of each kind of piece."""
     is_single_pool: Sequence[bool]
     """Per level, the last one for "anywhere": whether no domain of it is more than one pool."""
 
@@ -93,6 +95,7 @@ class _Building:
             spread=spread,
             pods=self._pods,
             levels=self._levels,
+            room_rows=self._capacity,
             is_single_pool=self._is_single_pool,
         )
 

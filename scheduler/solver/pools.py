@@ -26,11 +26,12 @@ _SIZES_MAX = 8
 @dataclass(frozen=True, eq=False)
 class Pools:
     """``of_class`` [C] the pool of each class, ``domain`` [P x L] its domain codes, ``room`` [P x K] the pieces it
-    offers; ``pieces`` [K] and ``fits`` [P] are what one pod of an item takes, and how many pods of it stand there at
-    most."""
+    offers: of each of ``columns`` [K], (resource, size of a piece). ``pieces`` [K] and ``fits`` [P] are what one pod of
+    an item takes, and how many pods of it stand there at most."""
 
     of_class: Numbers
     domain: Counts
+    columns: Sequence[tuple[int, int]]
     room: Numbers
     pieces: Mapping[Item, Numbers]
     fits: Mapping[Item, Numbers]
@@ -63,7 +64,7 @@ def pools(problem: Problem, items: Sequence[Item]) -> Pools:
     pieces = {
         item: np.array([item.request[resource] // size for resource, size in columns], dtype=np.int64) for item in items
     }
-    return Pools(of_class, problem.class_domain[first], room, pieces, fits)
+    return Pools(of_class, problem.class_domain[first], columns, room, pieces, fits)
 
 
 def _flags(problem: Problem, eligible: bytes) -> NDArray[np.bool_]:

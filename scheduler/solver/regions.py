@@ -74,6 +74,12 @@ def region(
     return Region(own, gangs, nodes, _joined(start), rest)
 
 
+def everything(problem: Problem, puts: Sequence[Put]) -> Region:
+    """The whole fleet with all gangs as a region: its problem is the problem itself."""
+    nodes = tuple((node_class, tuple(range(size))) for node_class, size in enumerate(problem.class_nodes.tolist()))
+    return Region(problem, tuple(range(len(problem.gangs))), nodes, tuple(puts), ())
+
+
 def _joined(puts: Iterable[Put]) -> tuple[Put, ...]:
     """One put per gang, member and class."""
     spots: dict[tuple[int, int, int], list[tuple[int, int]]] = {}

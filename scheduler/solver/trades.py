@@ -1,8 +1,10 @@
 """Serving more by trades: some domains at a time give up their gangs and choose again, together with what waits.
 
 A large-neighbourhood search over the pooled model. No nodes are touched here, so a step costs little more than its
-search; where two threads may be used, two steps are taken at once. On the way, work in large pods counts a little more
-than it is worth: whoever is hard to place is better placed while there is room, and small pods fill what is left.
+search; where two threads may be used, two steps are taken at once. Each step is led by a group of domains with much
+room left, for that is where more can be served; others, in turn, trade with it. On the way, work in large pods counts a
+little more than it is worth: whoever is hard to place is better placed while there is room, and small pods fill what is
+left.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from scheduler.solver.facade import Cp, Ended, Limits
+from scheduler.solver.leads import Leads
 from scheduler.solver.linear import Numbers
 from scheduler.solver.neighbourhoods import Neighbourhood, Ownership, neighbourhoods
 from scheduler.solver.pooled import Pooled
@@ -25,8 +28,12 @@ _STEPS_AT_ONCE = 2
 _LARGE_PODS_WEIGH = 0.02
 """By how much of its worth a gang counts more for each doubling of its pods' size."""
 
-_SIZE_FIRST = 2
-"""Groups at a time in the first round."""
+_SIZE_LEAST = 2
+"""Groups at a time at least, where there are so many: a trade takes two."""
+
+_UNITS_OF_A_POD = 16
+"""Into so many units the worth of the cheapest pod is cut while searching: finer differences cost a search more than
+they are worth."""
 
 _FINISHED_STEPS = 3
 """After so many steps in a row that came to their end a step takes one group more, after one that did not one less."""
@@ -45,7 +52,10 @@ class Trades:
         self._ownership = Ownership(model, group_of_pool)
         self._group_of_pool = group_of_pool
         self._objectives = [model.value(tier) for tier in tiers]
-        self._weighted = [_weighted(model, objective) for objective in self._objectives]
+        unit = _unit(model)
+        self._plain = [objective // unit for objective in self._objectives]
+        self._weighted = [_weighted(model, objective) // unit for objective in self._objectives]
+        self._leads = Leads(model, group_of_pool)
         self._current = self.values = np.array(values, dtype=np.int64)
         self._steps = 0
 
@@ -68,31 +78,30 @@ class Trades:
         """Pauses after each step. ``limits`` says what a step may take, told whether it is one of everything (None:
         nothing more), ``weighs`` whether large pods still count more. Ends after a step of everything."""
         groups = np.unique(self._group_of_pool)
-        sizing, waiting = _Sizing(len(groups)), groups[:0]
+        sizing = _Sizing(len(groups))
         while True:
             size = sizing.now
             whole = size == len(groups)
             step = limits(whole)
             if step is None or stop():
                 return
-            if len(waiting) < size:
-                waiting = _shuffled(groups, self._steps)
-            batches = _batches(waiting, size, self._at_once)
-            waiting = waiting[sum(len(batch) for batch in batches) :]
-            weighted, before = weighs() and not whole, self._current
-            ended = self._step(batches, step, self._weighted if weighted else self._objectives, stop)
+            if whole:
+                ended = self._step([groups], replace(step, cuts=True), self._objectives, stop)
+                self.bound = self._proven(ended)
+            else:
+                batches = self._leads.batches(self._current, size, self._at_once)
+                before = self._current
+                ended = self._step(batches, step, self._weighted if weighs() else self._plain, stop)
+                sizing.learn(
+                    groups=sum(len(batch) for batch in batches),
+                    finished=all(each.end == "optimal" for each in ended),
+                    gained=_reached(self._plain, self._current) != _reached(self._plain, before),
+                )
             for each in ended:
                 spend(each)
-            if whole:
-                self.bound = self._proven(ended)
             yield
             if whole:
                 return
-            sizing.learn(
-                groups=sum(len(batch) for batch in batches),
-                finished=all(each.end == "optimal" for each in ended),
-                gained=_reached(self._objectives, self._current) != _reached(self._objectives, before),
-            )
 
     def _proven(self, ended: Sequence[Ended]) -> int | None:
         """What a step of everything says of the first tier: all of it is reached, or what its search proved."""
@@ -118,7 +127,9 @@ class Trades:
         with ThreadPoolExecutor(len(parts)) as threads:
             found = list(threads.map(solve, parts))
         values = start.copy()
-        for part, (own, _) in zip(parts, found, strict=True):
+        for batch, part, (own, _) in zip(batches, parts, found, strict=True):
+            gained = _reached(objectives, own, part.columns) > _reached(objectives, start[part.columns], part.columns)
+            self._leads.learn(batch, gained)
             values[part.columns] = own
         if _reached(objectives, values) >= _reached(objectives, start):
             self._current = values
@@ -132,9 +143,8 @@ class _Sizing:
     gain anything."""
 
     def __init__(self, count: int) -> None:
-        self.now = min(_SIZE_FIRST, count)
+        self.now = self._least = min(_SIZE_LEAST, count)
         self._count = count
-        self._least = 1
         self._finished = 0
         self._in_vain = 0
 
@@ -178,8 +188,16 @@ def _best_of(
     return values, ended
 
 
-def _reached(objectives: Sequence[Numbers], values: Numbers) -> list[int]:
-    return [int(objective @ values) for objective in objectives]
+def _reached(objectives: Sequence[Numbers], values: Numbers, columns: Numbers | None = None) -> list[int]:
+    """What values are worth, per objective; given ``columns``, they are values of these alone."""
+    return [int((objective if columns is None else objective[columns]) @ values) for objective in objectives]
+
+
+def _unit(model: Pooled) -> int:
+    """In what the worth of gangs is counted while searching."""
+    pods = [(worth, sum(pods for _, pods in kind.needs)) for kind in model.kinds for worth in kind.worths[-1:]]
+    cheapest = min((worth // max(1, number) for worth, number in pods if worth > 0), default=1)
+    return max(1, cheapest // _UNITS_OF_A_POD)
 
 
 def _weighted(model: Pooled, objective: Numbers) -> Numbers:
@@ -191,16 +209,3 @@ def _weighted(model: Pooled, objective: Numbers) -> Numbers:
     for taken, size in zip(model.taken, sizes, strict=True):
         weight[taken] = 1 + _LARGE_PODS_WEIGH * np.log2(max(size, smallest) / smallest)
     return np.round(objective * weight).astype(np.int64)
-
-
-def _shuffled(groups: Numbers, turn: int) -> Numbers:
-    """All groups, in another order every ``turn``."""
-    count = len(groups)
-    strides = [stride for stride in range(1, count + 1) if np.gcd(stride, count) == 1]
-    return groups[(np.arange(count) * strides[turn % len(strides)] + turn) % count]
-
-
-def _batches(groups: Numbers, size: int, at_once: int) -> list[Numbers]:
-    """The first groups, ``size`` to a batch, as many whole batches as are wanted and there are."""
-    count = min(at_once, len(groups) // size)
-    return [groups[number * size : (number + 1) * size] for number in range(count)]
