@@ -26,6 +26,7 @@ from scheduler.core.reasons import Reasons
 from scheduler.core.shares import QueueTree, admission_trouble, namespace_trouble, parents_in, shares, tree_troubles
 from scheduler.core.store import taken_by
 from scheduler.core.taking import Took, taking
+from scheduler.core.taking_rules import held_with
 from scheduler.core.taking_waiting import unserved, with_more
 from scheduler.core.volume_pieces import Counted, counted
 from scheduler.core.volume_words import of_the_cluster, volume_troubles
@@ -361,7 +362,7 @@ def _build(
     if volumes is not None:
         rooms, names = volumes.rooms(rooms, names)
     resources = snapshot.resources if volumes is None else (*snapshot.resources, *volumes.names)
-    rules = queue_rules(snapshot, asks, names, resources, entitled)
+    rules = queue_rules(snapshot, gangs, names, resources, entitled)
     worth = worth_of(asks, snapshot.nodes, policy)
     return build(
         snapshot.nodes,
@@ -414,5 +415,8 @@ def _standing(snapshot: Snapshot, volumes: Counted | None, draft: Draft) -> tupl
                     kind = snapshot.nodes.device_kinds()[index]
                     devices[index] = after_uses(devices[index], each.devices * each.count, whole, slots_of(kind))
     neighbours = snapshot.neighbours.joined(pods, len(snapshot.nodes))
-    standing = replace(snapshot, free=free, use=use, use_by=use_by, neighbours=neighbours, devices=devices)
+    held = held_with(snapshot, draft.handed)
+    standing = replace(
+        snapshot, free=free, use=use, use_by=use_by, neighbours=neighbours, devices=devices, held_by=held
+    )
     return standing, None if volumes is None else volumes.without(pieces)

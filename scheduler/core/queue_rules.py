@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from scheduler.core.divide import BOUNDLESS
 from scheduler.core.entitled import Entitled
 from scheduler.core.ledger import Ledger
-from scheduler.core.window import Ask
 from scheduler.model.cluster import Snapshot
 from scheduler.model.queue import Counts, Queue
 from scheduler.model.resources import PODS, Matrix
@@ -22,7 +21,7 @@ STRICT = "StrictFIFO"
 
 def queue_rules(
     snapshot: Snapshot,
-    asks: Sequence[Ask],
+    gangs: Sequence[Gang],
     names: Sequence[str],
     resources: tuple[str, ...],
     entitled: Callable[[], Entitled],
@@ -31,17 +30,12 @@ def queue_rules(
     only where somebody lends less than its guarantee."""
     queues = snapshot.queues
     known = [queues[name] for name in names if name in queues]
-    lends = any(
-        quota.lendable is not None and quota.lendable < (quota.guaranteed or 0)
-        for queue in queues.values()
-        for quota in queue.quotas
-    )
-    users = _users(asks, known)
+    users = _users(gangs, known)
     return QueueRules(
-        fronts=_fronts(asks, queues) if any(queue.order == STRICT for queue in known) else {},
-        lending=tuple(_lending(snapshot, names, entitled().book)) if lends else (),
-        counts=tuple(_counts(snapshot, asks, names, users, resources)),
-        users={ask.gang.key: users[ask.gang.user] for ask in asks if ask.gang.user in users} if users else {},
+        fronts=_fronts(gangs, queues) if any(queue.order == STRICT for queue in known) else {},
+        lending=tuple(_lending(snapshot, names, entitled().book)) if keeps_to_itself(queues.values()) else (),
+        counts=tuple(_counts(snapshot, gangs, names, users, resources)),
+        users={gang.key: users[gang.user] for gang in gangs if gang.user in users} if users else {},
     )
 
 
@@ -51,18 +45,18 @@ def serves_strictly(queues: Mapping[str, Queue]) -> frozenset[str]:
 
 
 def counts_users(queues: Mapping[str, Queue]) -> bool:
-    return any(_counts_users(queue) for queue in queues.values())
+    return any(counts_of_users(queue) for queue in queues.values())
 
 
 # --- order ------------------------------------------------------------------------------------------------------------
 
 
-def _fronts(asks: Sequence[Ask], queues: Mapping[str, Queue]) -> dict[GangKey, GangKey]:
+def _fronts(gangs: Sequence[Gang], queues: Mapping[str, Queue]) -> dict[GangKey, GangKey]:
     """Each gang of a strict queue with the one right before it. What needs no pods (it has its minima) waits for
     nobody, and nobody waits for it."""
     last: dict[str, GangKey] = {}
     found: dict[GangKey, GangKey] = {}
-    ordered = sorted((ask.gang for ask in asks), key=lambda gang: (-gang.priority, gang.arrived_seconds, gang.key))
+    ordered = sorted(gangs, key=lambda gang: (-gang.priority, gang.arrived_seconds, gang.key))
     for gang in ordered:
         if queues[gang.queue].order != STRICT or _needs_nothing(gang):
             continue
@@ -82,12 +76,12 @@ def _needs_nothing(gang: Gang) -> bool:
 def _lending(snapshot: Snapshot, names: Sequence[str], book: Ledger) -> Iterator[Lending]:
     """Per column in which somebody keeps a part of its guarantee to itself. What it keeps counts above it as if it were
     used, whether it is or not."""
-    kept = np.maximum(book.guaranteed - np.minimum(book.lendable, book.guaranteed), 0)
+    kept = kept_of(book)
     for column in np.flatnonzero(kept.any(axis=0)).tolist():
         resource, flavor = book.columns[column]
         if resource not in snapshot.resources or (flavor and flavor not in snapshot.nodes.flavors):
             continue
-        counted = _counted(book, kept[:, column], column)
+        counted = counted_above(book, kept[:, column], book.use[:, column])
         at = [book.tree.rows.get(name, -1) for name in names]
         above = np.maximum(counted, kept[:, column])
         top = sum(int(above[row]) for row in book.children(-1))
@@ -103,13 +97,27 @@ def _lending(snapshot: Snapshot, names: Sequence[str], book: Ledger) -> Iterator
         )
 
 
-def _counted(book: Ledger, kept: Matrix, column: int) -> Matrix:
-    """[queues] what counts at each queue: its own use, and of its children what they use or keep."""
+def keeps_to_itself(queues: Iterable[Queue]) -> bool:
+    """Whether somebody lends less than it is guaranteed."""
+    return any(
+        quota.lendable is not None and quota.lendable < (quota.guaranteed or 0)
+        for queue in queues
+        for quota in queue.quotas
+    )
+
+
+def kept_of(book: Ledger) -> Matrix:
+    """[queues x columns] what each keeps of its guarantee to itself."""
+    return np.asarray(np.maximum(book.guaranteed - np.minimum(book.lendable, book.guaranteed), 0))
+
+
+def counted_above(book: Ledger, kept: Matrix, use: Matrix) -> Matrix:
+    """[queues] what counts at each queue of one column: its own use, and of its children what they use or keep."""
     below: Matrix = np.zeros(len(book.names), dtype=np.int64)
-    own = book.use[:, column].copy()
+    own = use.copy()
     for row, parent in enumerate(book.parents):
         if parent >= 0:
-            own[parent] -= book.use[row, column]
+            own[parent] -= use[row]
     for row in reversed(range(len(book.names))):  # children stand behind their parents
         below[row] += own[row]
         if book.parents[row] >= 0:
@@ -120,20 +128,24 @@ def _counted(book: Ledger, kept: Matrix, column: int) -> Matrix:
 # --- counts -----------------------------------------------------------------------------------------------------------
 
 
-def _users(asks: Sequence[Ask], known: Sequence[Queue]) -> dict[str, int]:
-    if not any(_counts_users(queue) for queue in known):
+def _users(gangs: Sequence[Gang], known: Sequence[Queue]) -> dict[str, int]:
+    if not any(counts_of_users(queue) for queue in known):
         return {}
-    return {user: number for number, user in enumerate(sorted({ask.gang.user for ask in asks}))}
+    return {user: number for number, user in enumerate(sorted({gang.user for gang in gangs}))}
 
 
-def _counts_users(queue: Queue) -> bool:
+def has_counts(queue: Queue) -> bool:
+    return queue.counts != Counts()
+
+
+def counts_of_users(queue: Queue) -> bool:
     counts = queue.counts
     return counts.user_gangs is not None or counts.user_pods is not None or bool(counts.user_resources)
 
 
 def _counts(
     snapshot: Snapshot,
-    asks: Sequence[Ask],
+    gangs: Sequence[Gang],
     names: Sequence[str],
     users: Mapping[str, int],
     resources: tuple[str, ...],
@@ -142,13 +154,13 @@ def _counts(
         queue = snapshot.queues.get(name)
         if queue is None:
             continue
-        below = {ask.gang.queue for ask in asks if name in _line(snapshot.queues, ask.gang.queue)}
+        below = {gang.queue for gang in gangs if name in line_of(snapshot.queues, gang.queue)}
         counts = queue.counts
         if below and (counts.gangs is not None or counts.pods is not None):
             yield _room(snapshot, resources, name, number, Counts(counts.gangs, counts.pods))
-        if below and _counts_users(queue):
+        if below and counts_of_users(queue):
             of_user = Counts(counts.user_gangs, counts.user_pods, user_resources=counts.user_resources)
-            for user in sorted({ask.gang.user for ask in asks if ask.gang.queue in below}):
+            for user in sorted({gang.user for gang in gangs if gang.queue in below}):
                 yield _room(snapshot, resources, name, number, of_user, user, users[user])
 
 
@@ -165,7 +177,7 @@ def _room(
     gangs = pods = 0
     held: dict[str, int] = {}
     for (leaf, owner), holding in snapshot.held_by.items():
-        if user in ("", owner) and queue in _line(snapshot.queues, leaf):
+        if user in ("", owner) and queue in line_of(snapshot.queues, leaf):
             gangs += holding.gangs
             pods += holding.pods
             for resource, amount in holding.amounts:
@@ -181,7 +193,7 @@ def _room(
     )
 
 
-def _line(queues: Mapping[str, Queue], name: str) -> list[str]:
+def line_of(queues: Mapping[str, Queue], name: str) -> list[str]:
     """A queue and its ancestors; those who are admitted have no cycle above them."""
     line = []
     while name in queues and name not in line:

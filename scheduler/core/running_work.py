@@ -95,6 +95,7 @@ class RunningWork:
             preemptible=pod.preemptible if charge is None else not charge.firm,
             movable=False,  # whoever comes back for it has another name and nothing in common with it that we know
             single=True,
+            user=pod.user or pod.namespace,
         )
 
     def gang(
@@ -133,6 +134,7 @@ class RunningWork:
             movable=group.movable,
             flavors=group.flavors,
             waits=waits,
+            user=gang.user,
         )
 
     def pod(self, pod: Pod, member: str, now_seconds: float) -> RunningPod:

@@ -39,13 +39,14 @@ from scheduler.core.taking_plan import (
 )
 from scheduler.core.taking_problem import in_play_of, taking_problem
 from scheduler.core.taking_reasons import may_not_yet, short_budgets, why_not
+from scheduler.core.taking_rules import Holds, too_much
 from scheduler.core.taking_split import Split
 from scheduler.core.taking_waiting import Waiting, rest_of
 from scheduler.model.cluster import Mask, Snapshot, UseKey
 from scheduler.model.devices import slots_of
 from scheduler.model.plan import Decision, Loss, Refusal, SolveEnd, Taken, TierScore
 from scheduler.model.policy import Policy, SolverBudget
-from scheduler.model.resources import GPU, Matrix, vector
+from scheduler.model.resources import GPU, Matrix, Resources, resources, vector
 from scheduler.model.shape import Shape
 from scheduler.model.work import Gang, GangKey, Member, NodeCount, Place
 from scheduler.solver.check import broken as broken_rules
@@ -170,6 +171,7 @@ class _Taker:
         self._charged: Charged = charged(self._book, snapshot.resources)
         self._roster = Roster.of(snapshot, self._book)
         self._kit: _Kit | None = None
+        self._holds = Holds.of(snapshot)
         self._solves_left = _SOLVES
         self._share = msgspec.structs.replace(budget, wall_seconds=budget.wall_seconds / _SOLVES)
         self._use_by: dict[UseKey, Matrix] = {key: total.copy() for key, total in snapshot.use_by.items()}
@@ -236,6 +238,8 @@ class _Taker:
         if is_plain(self._snapshot, gang):
             out_of_reach = self._out_of_reach(gang, kit)
             outcome = None if out_of_reach else self._cleared(view, kit)
+            if outcome is not None and self._holds.binds and self._too_much(view, outcome):
+                outcome, self._kit = None, None
         if out_of_reach is None and (outcome is None or not outcome.proven):
             outcome = (yield from self._modelled(view, kit, outcome, found)) or outcome
         if outcome is not None:
@@ -254,6 +258,30 @@ class _Taker:
         if kit.budgets is None:
             kit.budgets = short_budgets(kit.rights, self._roster, self._snapshot.guards)
         return kit.budgets
+
+    def _too_much(self, view: _View, outcome: Outcome) -> bool:
+        """Whether it would break what queues ask besides limits: those who clear the ground do not look at that."""
+        return too_much(
+            self._snapshot,
+            self._holds,
+            view.book,
+            self._roster,
+            view.waiting.gang,
+            self._get(view.waiting.gang, outcome.places),
+            outcome.gives.evicted,
+        )
+
+    def _get(self, gang: Gang, places: Places) -> tuple[int, Resources, Matrix]:
+        """(pods, what they hold, what that is in the columns of the ledger)."""
+        members = {member.name: member for member in gang.members}
+        amounts: dict[str, int] = {}
+        charge: Matrix = np.zeros(len(self._book.columns), dtype=np.int64)
+        for place in places:
+            for each in place.nodes:
+                for resource, amount in taken_by(members[place.member].shape, each.devices):
+                    amounts[resource] = amounts.get(resource, 0) + amount * each.count
+                charge += self._charge(members[place.member]) * each.count
+        return sum(each.count for place in places for each in place.nodes), resources(amounts), charge
 
     def _rank(self, way: _Way) -> tuple[int, ...]:
         """Of two flavors the better one is smaller: the one that places more, then as the policy's list says."""
@@ -501,6 +529,7 @@ class _Taker:
             self._charge,
             kit.tiers,
             kit.weights,
+            self._holds,
         )
         if problem is None or broken_rules(problem.built.problem, problem.stay):
             return None
@@ -645,6 +674,8 @@ class _Taker:
             self._use(int(roster.queue[roster.gang[pod]]), -roster.charge[pod])
         roster.leaving |= gives.evicted | gives.moved
         roster.claimed |= gives.evicted | gives.moved
+        pods, amounts_held, _ = self._get(gang, own)
+        self._holds.add(gang, pods, amounts_held)
         shapes = {member.name: member for member in gang.members}
         for place in own:
             for each in place.nodes:

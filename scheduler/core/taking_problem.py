@@ -18,6 +18,7 @@ from scheduler.core.permission import branches
 from scheduler.core.rights import Rights
 from scheduler.core.roster import Indices, Roster, summed_by
 from scheduler.core.shares import QueueTree, shares
+from scheduler.core.taking_rules import Holds, rules_of
 from scheduler.model.cluster import Mask, Snapshot, UseKey
 from scheduler.model.devices import DEVICE_MILLI, slots_of
 from scheduler.model.policy import Policy
@@ -79,6 +80,7 @@ def taking_problem(
     charge_of: Callable[[Member], Matrix],
     tiers: tuple[Tier, ...],
     weights: Matrix,
+    holds: Holds,
 ) -> TakingProblem | None:
     """None where the problem cannot be put: what runs breaks rules of its own as it stands.
 
@@ -107,6 +109,7 @@ def taking_problem(
         queue_of_gang={each.key: order[each.queue] for each in everything if each.queue in order},
         neighbours=snapshot.neighbours,
         devices=devices_without(snapshot, roster, in_play | roster.leaving),
+        queue_rules=rules_of(snapshot, holds, book, roster, in_play, gang, asks, tuple(order)),
         standing=tuple(each for each in snapshot.standing if each.gang not in staying),
         alike=~np.isin(np.arange(len(snapshot.nodes)), roster.node[in_play]),
     )
@@ -133,6 +136,7 @@ def _seats(roster: Roster, in_play: Mask, weights: Matrix, rights: Rights, may_m
                 id(running.members[0].shape),
                 roster.pods[pod].devices,
                 running.queue,
+                running.user,
                 running.priority,
                 int(rights.lane[gang]),
                 bool(rights.whole[gang]),
@@ -197,6 +201,7 @@ def _gang(running: Running, members: tuple[Member, ...], tree: tuple[Branch, ...
         preemptible=running.preemptible,
         single=single,
         flavors=(),
+        user=running.user,
     )
 
 

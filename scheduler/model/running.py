@@ -54,6 +54,7 @@ class Running(msgspec.Struct, frozen=True):
     single: bool = False
     flavors: tuple[FlavorChoice, ...] = ()
     waits: bool = False
+    user: str = ""
 
 
 class Guard(msgspec.Struct, frozen=True):

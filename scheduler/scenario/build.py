@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
 
 from scheduler.core.devices import DeviceBook
 from scheduler.core.store import taken_by
-from scheduler.model.cluster import NodeTable, Snapshot, UseKey
+from scheduler.model.cluster import Holding, NodeTable, Snapshot, UseKey
 from scheduler.model.devices import slots_of
 from scheduler.model.flavor import flavor_of
-from scheduler.model.resources import CPU, GPU, MEMORY, PODS, Matrix, vector
+from scheduler.model.resources import CPU, GPU, MEMORY, PODS, Matrix, resources, vector
 from scheduler.scenario import fleet
 from scheduler.scenario.scenario import Scenario
 from scheduler.scenario.state import GangState, World, world_of
@@ -63,7 +64,23 @@ def snapshot_of(world: World, version: int = 1) -> Snapshot:
         devices=_devices(table, book, states, capacity[:, names.index(GPU)], free[:, names.index(GPU)]),
         running=tuple(each for each in running if each is not None),
         guards=world.guards,
+        held_by=_held_by(states),
     )
+
+
+def _held_by(states: Iterable[GangState]) -> dict[tuple[str, str], Holding]:
+    """What each user holds in each leaf, places that are only promised included."""
+    found: dict[tuple[str, str], Holding] = {}
+    for state in states:
+        if state.pods:
+            shapes = {member.name: member.shape for member in state.plan.members}
+            owner = (state.plan.queue, state.plan.form.user)
+            before = found.get(owner, Holding(0, 0))
+            amounts = Counter(dict(before.amounts))
+            for pod in state.pods:
+                amounts.update(dict(taken_by(shapes[pod.member], pod.devices)))
+            found[owner] = Holding(before.gangs + 1, before.pods + len(state.pods), resources(amounts))
+    return found
 
 
 def _devices(

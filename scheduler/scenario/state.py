@@ -157,6 +157,7 @@ class GangState:
             movable=plan.form.movable,
             flavors=_flavors(plan),
             waits=self.waits,
+            user=plan.form.user,
         )
 
     def standing(self) -> Standing:
