@@ -40,8 +40,10 @@ class Plan:
 
 def cheapest(world: World) -> tuple[Cost, Plan] | None:
     """The least that placing the taker costs; None: there is no legal way. TooLargeError where there
-    are too many to try."""
+    are too many to try. In a world of flavors the last cost is how far down the list of its own that flavor is."""
     book = entitled(world)
+    if world.waiting.accepts and world.whole is None:
+        return _cheapest_flavor(world)
     known: dict[tuple[int, ...], bool] = {}
     sets = []
     for each in _sets(world):
@@ -58,8 +60,63 @@ def cheapest(world: World) -> tuple[Cost, Plan] | None:
     return None
 
 
+def _cheapest_flavor(world: World) -> tuple[Cost, Plan] | None:
+    found = []
+    for number, flavor in enumerate(world.waiting.accepts):
+        best = cheapest(world.within(flavor))
+        found += [] if best is None else [((*best[0], number), number, best[1])]
+    if not found:
+        return None
+    cost, number, plan = min(found, key=lambda each: each[0])
+    return cost, _in_all(world, world.waiting.accepts[number], plan)
+
+
+def _in_all(world: World, flavor: str, plan: Plan) -> Plan:
+    """A plan of one flavor, with everybody who runs in others."""
+    rows = world.rows(flavor)
+
+    def wide(spots: Spots) -> Spots:
+        at = dict(zip(rows, spots, strict=True))
+        return tuple(at.get(row, 0) for row in range(len(world.nodes)))
+
+    nobody = (0,) * len(world.nodes)
+    pairs = iter(zip(plan.evicted, plan.after, strict=True))
+    ways = [next(pairs) if any(gang.on[row] for row in rows) else None for gang in world.running]
+    return Plan(
+        tuple(nobody if way is None else wide(way[0]) for way in ways),
+        tuple(gang.on if way is None else wide(way[1]) for way, gang in zip(ways, world.running, strict=True)),
+        wide(plan.places),
+    )
+
+
+def _cost_in_flavor(world: World, plan: Plan) -> Cost:
+    flavors = {node.flavor for node, count in zip(world.nodes, plan.places, strict=True) if count}
+    assert len(flavors) == 1, "the taker is in several flavors"
+    (flavor,) = flavors
+    assert flavor in world.waiting.accepts, "the taker is in a flavor that it does not accept"
+    rows = world.rows(flavor)
+    here = [any(gang.on[row] for row in rows) for gang in world.running]
+    for gang, gone, after, is_here in zip(world.running, plan.evicted, plan.after, here, strict=True):
+        assert is_here or (not any(gone) and after == gang.on), f"{gang.name} is disturbed in another flavor"
+        assert all(count == 0 or row in rows for row, count in enumerate(after)) or not is_here, (
+            "moved to another flavor"
+        )
+
+    def narrow(spots: Spots) -> Spots:
+        return tuple(spots[row] for row in rows)
+
+    own = Plan(
+        tuple(narrow(each) for each, is_here in zip(plan.evicted, here, strict=True) if is_here),
+        tuple(narrow(each) for each, is_here in zip(plan.after, here, strict=True) if is_here),
+        narrow(plan.places),
+    )
+    return (*cost_of(world.within(flavor), own), world.waiting.accepts.index(flavor))
+
+
 def cost_of(world: World, plan: Plan) -> Cost:
     """What a given plan costs; AssertionError where it may not be."""
+    if world.waiting.accepts and world.whole is None:
+        return _cost_in_flavor(world, plan)
     book = entitled(world)
     free = [node.gpus for node in world.nodes]
     moved = [0, 0]
@@ -90,7 +147,8 @@ def eviction_cost(world: World, book: Entitled, evicted: Evicted) -> Cost:
     victims = [(gang, sum(gone)) for gang, gone in zip(world.running, evicted, strict=True) if any(gone)]
     own = [(gang, pods) for gang, pods in victims if gang.queue == world.waiting.queue]
     whole = [(gang, pods) for gang, pods in victims if pods == gang.pods]
-    shares = {_share(world, book, gang) for gang in world.running if _may_be_reclaimed(world, gang)}
+    everybody = (world.whole or world).running
+    shares = {_share(world, book, gang) for gang in everybody if _may_be_reclaimed(world, gang)}
     touched = {_share(world, book, gang) for gang, _ in victims if gang.queue != world.waiting.queue}
     return (
         sum(pods for _, pods in own),

@@ -11,6 +11,7 @@ import numpy as np
 from scheduler.core.decide import decide
 from scheduler.core.drive import run
 from scheduler.model import cluster, queue, running
+from scheduler.model.flavor import Flavor, FlavorChoice
 from scheduler.model.plan import Decision, Plan
 from scheduler.model.policy import Policy, SolverBudget, Taking
 from scheduler.model.resources import GPU, Matrix, resources, vector
@@ -109,19 +110,22 @@ def _shape(gpus: int) -> Shape:
 def _snapshot(world: World, waiting: tuple[Waiting, ...]) -> cluster.Snapshot:
     nodes = tuple(
         cluster.Node(
-            node.name, {"rack": node.rack}, resources({"cpu": 64_000, GPU: node.gpus * GPU_MILLI, "pods": 110})
+            node.name,
+            {"rack": node.rack, "pool": node.flavor},
+            resources({"cpu": 64_000, GPU: node.gpus * GPU_MILLI, "pods": 110}),
         )
         for node in world.nodes
     )
-    table = cluster.NodeTable.of(nodes)
+    flavors = tuple(Flavor(name, (("pool", name),)) for name in world.flavors)
+    table = cluster.NodeTable.of(nodes, flavors)
     capacity: Matrix = np.array([vector(node.allocatable, NAMES) for node in table.nodes], dtype=np.int64)
     free, use_by = capacity.copy(), dict[cluster.UseKey, Matrix]()
     for gang in world.running:
         each = vector(_shape(gang.gpus).requests, NAMES)
         for node, count in enumerate(gang.on):
             free[table.rows[world.nodes[node].name]] -= each * count
-        key = (gang.queue, "", not gang.preemptible)
-        use_by[key] = use_by.get(key, np.zeros(len(NAMES), dtype=np.int64)) + each * gang.pods
+            key = (gang.queue, world.nodes[node].flavor, not gang.preemptible)
+            use_by[key] = use_by.get(key, np.zeros(len(NAMES), dtype=np.int64)) + each * count
     return cluster.Snapshot(
         version=1,
         resources=NAMES,
@@ -135,7 +139,16 @@ def _snapshot(world: World, waiting: tuple[Waiting, ...]) -> cluster.Snapshot:
         topologies={FABRIC.name: FABRIC},
         running=tuple(_running(world, gang) for gang in world.running),
         guards={f"ns/{name}": allowed for name, allowed in world.guards},
+        held_by=_held_by(world),
     )
+
+
+def _held_by(world: World) -> dict[tuple[str, str], cluster.Holding]:
+    if all(each.gangs_max is None for each in world.queues):
+        return {}
+    leaves = {gang.queue for gang in world.running}
+    own = {leaf: [gang.pods for gang in world.running if gang.queue == leaf] for leaf in leaves}
+    return {(leaf, ""): cluster.Holding(len(pods), sum(pods)) for leaf, pods in own.items()}
 
 
 def _use(use_by: Mapping[cluster.UseKey, Matrix]) -> dict[str, Matrix]:
@@ -154,7 +167,16 @@ def _queues(world: World) -> dict[str, queue.Queue]:
             each.name,
             created_seconds=float(age),
             parent=each.parent,
-            quotas=(queue.Quota(GPU, guaranteed=milli(each.guaranteed), limit=milli(each.limit)),),
+            quotas=tuple(
+                queue.Quota(GPU, flavor, guaranteed=milli(guaranteed), limit=milli(limit))
+                for flavor, guaranteed, limit in each.by_flavor
+            )
+            or (
+                queue.Quota(
+                    GPU, guaranteed=milli(each.guaranteed), limit=milli(each.limit), lendable=milli(each.lendable)
+                ),
+            ),
+            counts=queue.Counts(gangs=each.gangs_max),
             weight=each.weight,
             priority=each.priority,
             preemption=queue.Preemption(within_queue=each.within_queue, reclaim=each.reclaim),
@@ -165,15 +187,17 @@ def _queues(world: World) -> dict[str, queue.Queue]:
 
 def _gang(own: Waiting) -> Gang:
     ask = TopologyAsk(required="rack") if own.one_rack else None
+    shape = msgspec.structs.replace(_shape(own.gpus), flavors=own.accepts)
     return Gang(
         _key(own.name),
         own.name,
         own.queue,
         own.priority,
         float(own.arrived_seconds),
-        (Member("m", _shape(own.gpus), own.pods, own.pods),),
+        (Member("m", shape, own.pods, own.pods),),
         (Branch("", -1, own.pods, 0, ask),),
         preemptible=own.preemptible,
+        flavors=tuple(FlavorChoice(name, -rank) for rank, name in enumerate(own.accepts)),
     )
 
 
@@ -255,7 +279,15 @@ def _after(world: World, plan: brute.Plan) -> cluster.Snapshot:
         )
     )
     evicted = tuple(
-        Waiting(gang.name, gang.queue, gang.priority, gang.gpus, gang.pods, arrived_seconds=gang.started_seconds)
+        Waiting(
+            gang.name,
+            gang.queue,
+            gang.priority,
+            gang.gpus,
+            gang.pods,
+            arrived_seconds=gang.started_seconds,
+            accepts=tuple({world.nodes[row].flavor for row, count in enumerate(gang.on) if count} - {""}),
+        )
         for gang, gone in zip(world.running, plan.evicted, strict=True)
         if sum(gone) == gang.pods
     )

@@ -28,7 +28,7 @@ def entitled(world: World) -> Entitled:
             use[name] += gang.gpus * gang.pods
     fair: dict[str, int] = {}
     _share(world, "", total, guaranteed, fair)
-    return Entitled(guaranteed, use, fair, {name: _above(world, name, guaranteed, use, total) for name in use})
+    return Entitled(guaranteed, use, fair, {name: _above(world, name) for name in use})
 
 
 def _children(world: World, parent: str) -> list[Queue]:
@@ -89,11 +89,25 @@ def _pour(bucket: list[Queue], left: int, want: dict[str, int], fair: dict[str, 
     return left
 
 
-def _above(world: World, name: str, guaranteed: dict[str, int], use: dict[str, int], total: int) -> Fraction:
-    queue = world.queue(name)
-    limit = world.queue(queue.parent).limit if queue.parent else None
-    lendable = total if limit is None else min(total, limit)
-    over = max(0, use[name] - guaranteed[name])
+def kept(world: World, queue: Queue) -> int:
+    """What a queue does not lend of what it is guaranteed."""
+    guaranteed = _guaranteed(world, queue)
+    return 0 if queue.lendable is None else max(0, guaranteed - queue.lendable)
+
+
+def _above(world: World, name: str) -> Fraction:
+    """All flavors of the world together, where it is one of several."""
+    whole = world.whole
+    parts = [world] if whole is None else [whole.within(flavor) for flavor in whole.flavors]
+    over = lendable = 0
+    for part in parts:
+        queue = part.queue(name)
+        total = sum(node.gpus for node in part.nodes) - sum(kept(part, each) for each in part.queues)
+        limit = part.queue(queue.parent).limit if queue.parent else None
+        lendable += max(0, total if limit is None else min(total, limit))
+        used = sum(gang.gpus * gang.pods for gang in part.running if name in part.line(gang.queue))
+        over += max(0, used - _guaranteed(part, queue))
     if not over or not lendable:
         return Fraction(0)
-    return Fraction(over, lendable * queue.weight) if queue.weight else Fraction(1 << 60)
+    weight = world.queue(name).weight
+    return Fraction(over, lendable * weight) if weight else Fraction(1 << 60)

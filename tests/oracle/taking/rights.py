@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 
-from tests.oracle.taking.entitled import Entitled
+from tests.oracle.taking.entitled import Entitled, kept
 from tests.oracle.taking.world import Running, World
 
 Evicted = tuple[tuple[int, ...], ...]
@@ -47,6 +47,10 @@ def permitted(world: World, book: Entitled, evicted: Evicted) -> bool:
             return False  # whoever is above a limit already gets no further above it
         if not taker.preemptible and _firm(world, name) > book.guaranteed[name]:
             return False
+        if _too_many_gangs(world, name, evicted):
+            return False
+    if _lends_too_much(world, book, after):
+        return False
     sides = {
         branches(world, gang.queue)[0]
         for gang, gone in zip(world.running, evicted, strict=True)
@@ -67,6 +71,33 @@ def _firm(world: World, name: str) -> int:
     taker = world.waiting
     own = [gang for gang in world.running if not gang.preemptible and name in world.line(gang.queue)]
     return sum(gang.gpus * gang.pods for gang in own) + taker.gpus * taker.pods
+
+
+def _too_many_gangs(world: World, name: str, evicted: Evicted) -> bool:
+    """Whether more gangs run below a queue than it counts, and more than before."""
+    most = world.queue(name).gangs_max
+    below = [(gang, gone) for gang, gone in zip(world.running, evicted, strict=True) if name in world.line(gang.queue)]
+    left = sum(sum(gone) < gang.pods for gang, gone in below)
+    return most is not None and left + 1 > max(most, len(below))
+
+
+def _lends_too_much(world: World, book: Entitled, after: dict[str, int]) -> bool:
+    """Whether at some queue, or at the top, more counts than may, and more than before: what a queue keeps to itself
+    counts above it as if it were used."""
+    was, now = _counted(world, "", book.use), _counted(world, "", after)
+    if now > max(was, sum(node.gpus for node in world.nodes)):
+        return True
+    for queue in world.queues:
+        was, now = _counted(world, queue.name, book.use), _counted(world, queue.name, after)
+        if queue.limit is not None and now > max(was, queue.limit):
+            return True
+    return False
+
+
+def _counted(world: World, name: str, use: dict[str, int]) -> int:
+    children = [queue for queue in world.queues if queue.parent == name]
+    below = sum(max(_counted(world, child.name, use), kept(world, child)) for child in children)
+    return below if children else use[name]
 
 
 def _floors(world: World, book: Entitled, after: dict[str, int], side: str) -> list[dict[str, int]]:

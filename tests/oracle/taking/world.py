@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from random import Random
 
 GPUS_MAX = 16
+FLAVORED, RULED = 0.2, 0.2
+"""How many worlds have flavors, and how many queues that keep to themselves or count."""
 NOW_SECONDS = 1000
 
 
@@ -14,11 +16,16 @@ class Node:
     name: str
     rack: str
     gpus: int
+    flavor: str = ""
 
 
 @dataclass(frozen=True)
 class Queue:
-    """``guaranteed`` None: the sum of the children's; ``limit`` None: none. Older queues come first."""
+    """``guaranteed`` None: the sum of the children's; ``limit`` None: none. Older queues come first.
+
+    ``by_flavor`` holds both for each flavor, in a world that has flavors. ``lendable`` None: all that is guaranteed;
+    ``gangs_max`` None: any number of gangs may run below it.
+    """
 
     name: str
     parent: str
@@ -28,6 +35,9 @@ class Queue:
     priority: int = 0
     within_queue: str = "LowerPriority"
     reclaim: str = "Any"
+    by_flavor: tuple[tuple[str, int | None, int | None], ...] = ()
+    lendable: int | None = None
+    gangs_max: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,8 @@ class Running:
 
 @dataclass(frozen=True)
 class Waiting:
-    """All of its pods or none; inside one rack where ``one_rack``."""
+    """All of its pods or none; inside one rack where ``one_rack``. ``accepts`` are flavors, the preferred first: it is
+    in one of them as a whole."""
 
     name: str
     queue: str
@@ -62,13 +73,14 @@ class Waiting:
     one_rack: bool = False
     preemptible: bool = True
     arrived_seconds: int = NOW_SECONDS
+    accepts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class World:
     """``guards`` say how many pods of each disruption budget may still be evicted. ``literal`` reads the right to take
     by its letter: a victim's branch alone has to be above what protects it, not the queues between, and an elastic
-    gang may go at once instead of its surplus first."""
+    gang may go at once instead of its surplus first. ``whole`` is the world that this one is one flavor of."""
 
     nodes: tuple[Node, ...]
     queues: tuple[Queue, ...]
@@ -77,6 +89,31 @@ class World:
     guards: tuple[tuple[str, int], ...] = ()
     moves: bool = True
     literal: bool = False
+    whole: World | None = None
+
+    @property
+    def flavors(self) -> list[str]:
+        return sorted({node.flavor for node in self.nodes if node.flavor})
+
+    def rows(self, flavor: str) -> list[int]:
+        """The nodes of a flavor."""
+        return [row for row, node in enumerate(self.nodes) if node.flavor == flavor]
+
+    def within(self, flavor: str) -> World:
+        """All that there is of one flavor: its nodes, its quotas, and who runs there."""
+        rows = self.rows(flavor)
+        quotas = {queue.name: {name: both for name, *both in queue.by_flavor} for queue in self.queues}
+        running = [replace(gang, on=tuple(gang.on[row] for row in rows)) for gang in self.running]
+        return replace(
+            self,
+            nodes=tuple(self.nodes[row] for row in rows),
+            queues=tuple(
+                replace(queue, guaranteed=quotas[queue.name][flavor][0], limit=quotas[queue.name][flavor][1])
+                for queue in self.queues
+            ),
+            running=tuple(gang for gang in running if gang.pods),
+            whole=self,
+        )
 
     def queue(self, name: str) -> Queue:
         return next(queue for queue in self.queues if queue.name == name)
@@ -114,7 +151,58 @@ def draw(seed: int) -> World:
         preemptible=chance.random() < 0.85,
     )
     guards = tuple((name, chance.choice([0, 1, 2])) for name in ("pdb0", "pdb1"))
-    return World(nodes, queues, running, waiting, guards, moves=chance.random() < 0.7)
+    world = World(nodes, queues, running, waiting, guards, moves=chance.random() < 0.7)
+    more = Random(f"rules of world {seed}")
+    kind = more.random()
+    if kind < FLAVORED:
+        return _flavored(world, more)
+    return _with_rules(world, more) if kind < FLAVORED + RULED else world
+
+
+def _flavored(world: World, chance: Random) -> World:
+    """Two flavors with quotas of their own; each gang runs in one of them."""
+    nodes = tuple(replace(node, flavor=f"f{number % 2}") for number, node in enumerate(world.nodes))
+    inner = {queue.parent for queue in world.queues}
+    queues = []
+    for queue in world.queues:
+        lines = []
+        for flavor in ("f0", "f1"):
+            guaranteed = chance.choice([None, None, 2]) if queue.name in inner else chance.choice([0, 0, 1, 2, 3])
+            limit = chance.choice([None] * 7 + [max(guaranteed or 0, chance.randint(1, 4))])
+            lines.append((flavor, guaranteed, limit))
+        queues.append(replace(queue, guaranteed=None, limit=None, by_flavor=tuple(lines)))
+    running = []
+    for gang in world.running:
+        halves = [sum(gang.on[flavor::2]) for flavor in (0, 1)]
+        stays = halves.index(max(halves))
+        on = tuple(count if number % 2 == stays else 0 for number, count in enumerate(gang.on))
+        running.append(replace(gang, on=on, minimum=min(gang.minimum, sum(on)), preemptible=True))
+    leaves = [queue.name for queue in queues if queue.name not in inner]
+    for row, free in enumerate(replace(world, running=tuple(running)).free()):
+        if free and chance.random() < 0.85:
+            on = tuple(free if number == row else 0 for number in range(len(nodes)))
+            priority, least, started = (
+                chance.choice([0, 0, 1, 2]),
+                chance.choice([free, 1]),
+                chance.choice([0, 500, 900]),
+            )
+            running.append(Running(f"h{row}", chance.choice(leaves), priority, 1, on, least, started))
+    accepts = chance.choice([("f0", "f1"), ("f1", "f0"), ("f0", "f1"), ("f1", "f0"), ("f0",), ("f1",)])
+    waiting = replace(world.waiting, accepts=accepts, preemptible=True)
+    return replace(world, nodes=nodes, queues=tuple(queues), running=tuple(running), waiting=waiting)
+
+
+def _with_rules(world: World, chance: Random) -> World:
+    """Some queues keep a part of what they are guaranteed, some count their gangs."""
+    queues = tuple(
+        replace(
+            queue,
+            lendable=chance.choice([None, chance.randint(0, queue.guaranteed)]) if queue.guaranteed else None,
+            gangs_max=chance.choice([None, None, 1, 2, 3]),
+        )
+        for queue in world.queues
+    )
+    return replace(world, queues=queues)
 
 
 def _within_guarantees(queues: tuple[Queue, ...], running: tuple[Running, ...]) -> tuple[Running, ...]:
