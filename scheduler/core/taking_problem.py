@@ -15,6 +15,7 @@ import numpy as np
 from scheduler.core.devices import without_uses
 from scheduler.core.ledger import Ledger
 from scheduler.core.permission import branches
+from scheduler.core.queue_rules import line_of
 from scheduler.core.rights import Rights
 from scheduler.core.roster import Indices, Roster, summed_by
 from scheduler.core.shares import QueueTree, shares
@@ -248,34 +249,41 @@ def _rooms(
     rooms = []
     for name in order:
         share = then[name]
-        there = standing.get(name)
-        room = tuple(
-            most if most < 0 or there is None else max(most, int(there[column]))
-            for column, most in enumerate(share.room)
-        )
         lines = tuple(
-            QuotaLine(line.room, flavors.index(line.flavor) if line.flavor else -1, line.firm)
+            QuotaLine(
+                line.room if line.firm else _at_least(line.room, standing.get((name, line.flavor))),
+                flavors.index(line.flavor) if line.flavor else -1,
+                line.firm,
+            )
             for line in share.lines
             if line.flavor in ("", *flavors)
         )
-        rooms.append(QueueRoom(order.get(share.parent, -1), room, lines))
+        rooms.append(QueueRoom(order.get(share.parent, -1), _at_least(share.room, standing.get((name, ""))), lines))
     assert now.keys() == then.keys()
     return tuple(rooms), order
 
 
-def _standing_by_queue(snapshot: Snapshot, roster: Roster, in_play: Mask) -> dict[str, Matrix]:
-    """What those in play use, per queue and its ancestors."""
-    found: dict[str, Matrix] = {}
+def _at_least(room: tuple[int, ...], there: Matrix | None) -> tuple[int, ...]:
+    if there is None:
+        return room
+    return tuple(most if most < 0 else max(most, int(there[column])) for column, most in enumerate(room))
+
+
+def _standing_by_queue(snapshot: Snapshot, roster: Roster, in_play: Mask) -> dict[tuple[str, str], Matrix]:
+    """What those in play use, per queue and its ancestors: by flavor, and (empty) of all flavors."""
+    found: dict[tuple[str, str], Matrix] = {}
     names = sorted({each.queue for each in roster.gangs})
     code = {name: at for at, name in enumerate(names)}
     codes = np.array([code[each.queue] for each in roster.gangs], dtype=np.int64)
-    sums = summed_by(codes[roster.gang[in_play]], roster.room[in_play], len(names))
-    for name, amounts in zip(names, sums, strict=True):
-        line: list[str] = []
-        while name in snapshot.queues and name not in line:
-            line.append(name)
-            found[name] = found.get(name, 0) + amounts
-            name = snapshot.queues[name].parent
+    flavor_codes = snapshot.nodes.flavor_codes
+    for flavor, of_flavor in (("", None), *((name, number) for number, name in enumerate(snapshot.nodes.flavors))):
+        here = in_play
+        if of_flavor is not None and flavor_codes is not None:
+            here = in_play & (flavor_codes[roster.node] == of_flavor)
+        sums = summed_by(codes[roster.gang[here]], roster.room[here], len(names))
+        for leaf, amounts in zip(names, sums, strict=True):
+            for name in line_of(snapshot.queues, leaf):
+                found[name, flavor] = found.get((name, flavor), 0) + amounts
     return found
 
 
