@@ -51,6 +51,9 @@ oracle: $(READY) ## thousands of tiny worlds against brute force: the same optim
 oracle-taking: $(READY) ## the same for victims and moves: tiny full fleets, never more than the cheapest way
 	@python -m tests.oracle.taking $(ARGS)
 
+thrash: $(READY) ## a thousand random trees under evictions that take their time: nobody twice, all comes to rest
+	@python -m tests.sim.thrash $(ARGS)
+
 parity: $(READY) ## the filters beside kube-scheduler's, on drawn worlds: make parity SEEDS=50
 	@python -m tests.parity --seeds $(SEEDS) $(ARGS)
 

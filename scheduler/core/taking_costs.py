@@ -75,4 +75,4 @@ def costs_of(
     order = np.argsort(np.argsort(-traits.arrived_seconds, kind="stable"), kind="stable")
     tiers.append(Tier(NEWEST_FIRST, "evicted"))
     found.append(order[gang])
-    return tuple(tiers), np.array(found, dtype=np.int64).reshape(-1, len(roster)).T
+    return tuple(tiers), np.array(found, dtype=np.int64).reshape(len(found), len(roster)).T

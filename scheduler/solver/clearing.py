@@ -107,6 +107,8 @@ class Clearing:
             self._pods_of.setdefault(gang, []).append(pod)
         self._evict = ground.lane >= 0
         self._chosen: dict[int, Right | None] = {}
+        self._open: dict[int, int] = {}
+        """How many pods of each want its minima still ask for."""
 
     def serve(self, taker: Taker, allowed: Mask, *, evict: bool = True) -> Cleared | None:
         """Room for one more taker, by those who are ``allowed`` [P] to give it; without ``evict`` by moves alone. None
@@ -155,12 +157,15 @@ class Clearing:
         self._chosen = {}
         order = sorted(range(len(taker.wants)), key=lambda at: (-taker.wants[at].request).tolist())
         short = taker.minimum - sum(want.minimum for want in taker.wants)
+        needed: dict[int, int] = {}
         for at in order:
             want = taker.wants[at]
-            needed = want.minimum + max(0, min(short, want.count - want.minimum))
-            short -= needed - want.minimum
-            placed = self._place(taker, at, want.count if taker.bundle else needed, domain, trial)
-            if placed < needed:
+            needed[at] = want.minimum + max(0, min(short, want.count - want.minimum))
+            short -= needed[at] - want.minimum
+        self._open = dict(needed)
+        for at in order:
+            pods = taker.wants[at].count if taker.bundle else needed[at]
+            if self._place(taker, at, pods, domain, trial) < needed[at]:
                 return None
         for at in () if taker.bundle else order:
             done = sum(count for member, _, count in trial.places if member == at)
@@ -175,17 +180,30 @@ class Clearing:
         mask = want.mask if domain is None or taker.domains is None else want.mask & (taker.domains == domain)
         left = min(count, self._room_in_queues(taker, want))
         placed = 0
-        while left > 0:
-            more = self._on_free(want, at, mask, left, trial)
+        while left > 0 and (allowed := min(left, self._room_in_rights(want, trial))) > 0:
+            more = self._on_free(want, at, mask, allowed, trial)
             if not more:
-                more = self._make_room(taker, want, mask, left, trial)
+                more = self._make_room(taker, want, mask, allowed, trial)
                 if not more:
                     break
                 continue
             self._charge(taker.rows, want.charge * more)
+            self._open[at] = max(0, self._open[at] - more)
             placed += more
             left -= more
         return placed
+
+    def _room_in_rights(self, want: Want, trial: _Trial) -> int:
+        """Pods that the rights let in under which somebody goes already: they bound what the taker's side may use."""
+        most = 2**31
+        for lane in {int(self._ground.lane[self._ground.gang[pod]]) for pod in trial.evicted}:
+            right = self._chosen.get(lane)
+            for room in () if right is None else right.rooms:
+                for column, bound in enumerate(room.most):
+                    charge = int(want.charge[column])
+                    if right is not None and right.asked[column] and charge:
+                        most = min(most, (bound - int(self._use[room.row, column])) // charge)
+        return max(0, most)
 
     def _on_free(self, want: Want, at: int, mask: Mask, count: int, trial: _Trial) -> int:
         """Pods onto what is free, the fullest nodes first."""
@@ -353,9 +371,10 @@ class Clearing:
         chosen for good."""
         if lane not in self._chosen:
             asked = sum(
-                (each.charge * (1 if taker.bundle else max(each.minimum, 1)) for each in taker.wants),
+                (each.charge * (1 if taker.bundle else self._open[at]) for at, each in enumerate(taker.wants)),
                 np.zeros_like(want.charge),
             )
+            asked = np.maximum(asked, want.charge)
             self._chosen[lane] = next(
                 (right for right in self._ground.lanes[lane].rights if self._holds(right, asked)), None
             )

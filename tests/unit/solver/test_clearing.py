@@ -114,3 +114,14 @@ def test_an_evicted_pod_is_kept_elsewhere_only_within_the_limits_of_its_queues()
         world.use[2] = use
         found = Clearing(world).serve(asks, np.ones(1, dtype=np.bool_))
         assert (None if found is None else found.evicted) == evicted
+
+
+def test_a_right_bounds_all_pods_that_come_in_the_room_that_it_makes() -> None:
+    """One victim of 4 would make room for all; the taker's queue may use 3 and uses 1."""
+    right = Right("FairShare", (Room(1, (3,)),), ((0,), (0,)), (True,))
+    one = np.array([1])
+    for minimum, count, places in ((3, 3, None), (2, 2, 2), (1, 4, 2)):
+        world = ground([[4, 4]], [1, 1], lanes=(Lane((right,)),), use=np.array([[8], [1]]))
+        asks = Taker((Want(one, one, count, 0, np.ones(1, dtype=np.bool_)),), minimum, (1,))
+        found = Clearing(world).serve(asks, np.ones(2, dtype=np.bool_))
+        assert (None if found is None else sum(pods for _, _, pods in found.places)) == places

@@ -1,0 +1,23 @@
+"""Random trees under evictions that take their time: a few of the worlds of `python -m tests.sim.thrash`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sim.thrash.play import play
+from tests.sim.thrash.world import draw
+
+WORLDS = 16
+FOUND = {
+    64: "a decision waited for pods that another, refused one was to take",
+    88: "a gang that holds nothing but a finished pod waited without a verdict",
+    96: "a moved gang lost its new place while others still left the node",
+    183: "nobody ran on a node that is still there, and nothing could be counted",
+    190: "a gang took more than its share in the room that its right made, and three gangs evicted one another in turn",
+}
+"""Later worlds that once went wrong."""
+
+
+@pytest.mark.parametrize("seed", [*range(WORLDS), *FOUND])
+def test_nobody_leaves_twice_and_it_comes_to_rest(seed: int) -> None:
+    assert play(draw(seed)).wrong == ()
