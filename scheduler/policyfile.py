@@ -52,6 +52,7 @@ class _Limits(_Strict):
 
 class _Verdicts(_Strict):
     first_seconds: float = Field(VerdictPace().first_seconds, ge=0)
+    incomplete_seconds: float = Field(VerdictPace().incomplete_seconds, ge=0)
     repeat_seconds: float = Field(VerdictPace().repeat_seconds, ge=0)
     writes_per_second: float = Field(VerdictPace().writes_per_second, gt=0)
 

@@ -26,6 +26,9 @@ class Saying:
     verdict: Verdict
     text: str
     since_seconds: float
+    """When the cause began."""
+    changed_seconds: float
+    """When the verdict, its numbers included, last changed."""
     said_cause: str = ""
     said_text: str = ""
     said_at_seconds: float = float("-inf")
@@ -66,10 +69,12 @@ class Voice:
         """A gang waits for this reason from now on (or still)."""
         saying = self._sayings.get(key)
         if saying is None:
-            saying = self._sayings[key] = Saying(verdict, self._text(verdict), now_seconds)
+            saying = self._sayings[key] = Saying(verdict, self._text(verdict), now_seconds, now_seconds)
         elif saying.verdict is not verdict:
             if saying.verdict.cause != verdict.cause:
                 saying.since_seconds = now_seconds
+            if saying.verdict != verdict:
+                saying.changed_seconds = now_seconds
             saying.verdict, saying.text = verdict, self._text(verdict)
         if (saying.said_cause, saying.said_text) != (verdict.cause.value, saying.text):
             self._unsaid[key] = None
@@ -82,7 +87,7 @@ class Voice:
     def remember(self, key: GangKey, cause: str, text: str, since_seconds: float) -> None:
         """What a predecessor has said stands on the server: it need not be said again."""
         if key not in self._sayings:
-            self._sayings[key] = Saying(Verdict(Cause.STALE), text, since_seconds, cause, text, since_seconds)
+            self._sayings[key] = Saying(Verdict(Cause.STALE), text, since_seconds, since_seconds, cause, text, since_seconds)
 
     def drop(self, key: GangKey) -> None:
         """It no longer waits, or is gone."""
@@ -126,6 +131,8 @@ class Voice:
                 wait_until = saying.said_at_seconds + self._pace.repeat_seconds
             elif saying.verdict.cause is Cause.BLOCKED and saying.verdict.proven:
                 wait_until = saying.since_seconds
+            elif saying.verdict.cause is Cause.INCOMPLETE:
+                wait_until = saying.changed_seconds + self._pace.incomplete_seconds
             else:
                 wait_until = saying.since_seconds + self._pace.first_seconds
             if now_seconds >= wait_until:

@@ -30,9 +30,14 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class VerdictPace(msgspec.Struct, frozen=True):
-    """How often verdicts are written: first after a wait, then on change, else rarely, within a rate."""
+    """How often verdicts are written: first after a wait, then on change, else rarely, within a rate.
+
+    That pods are missing is said once no pod has come for ``incomplete_seconds``: a controller may be creating them, and
+    a write per pod would only delay it.
+    """
 
     first_seconds: float = 1.0
+    incomplete_seconds: float = 3.0
     repeat_seconds: float = 30.0
     writes_per_second: float = 20.0
 

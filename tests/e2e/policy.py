@@ -6,7 +6,7 @@ import pytest
 
 QUICK_WORDS = """
 name: e2e
-verdicts: {first_seconds: 0.2, repeat_seconds: 1.0, writes_per_second: 100.0}
+verdicts: {first_seconds: 0.2, incomplete_seconds: 0.5, repeat_seconds: 1.0, writes_per_second: 100.0}
 """
 
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.cluster
 
 POLICY = """
 name: e2e
-verdicts: {first_seconds: 0.1, repeat_seconds: 1.0, writes_per_second: 100.0}
+verdicts: {first_seconds: 0.1, incomplete_seconds: 0.5, repeat_seconds: 1.0, writes_per_second: 100.0}
 patience: {incomplete_warning_seconds: 1.0}
 """
 

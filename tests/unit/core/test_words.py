@@ -163,6 +163,16 @@ def test_a_sure_no_is_said_at_once_but_not_again_with_every_number() -> None:
     assert voice.due(130.0) == [KEY]
 
 
+def test_a_gang_is_not_told_that_pods_are_missing_while_they_are_being_created() -> None:
+    voice = Voice(VerdictPace(first_seconds=1, incomplete_seconds=3, writes_per_second=10))
+    for moment in range(100, 110):
+        short = Refusal("gang-minimum", "Incomplete", needed=20, offered=moment - 100)
+        voice.note(KEY, Verdict(Cause.INCOMPLETE, (short,)), float(moment))
+        assert voice.due(moment + 0.9) == []
+    assert voice.due(111.9) == []
+    assert voice.due(112.0) == [KEY]
+
+
 def test_words_are_rationed() -> None:
     voice = Voice(VerdictPace(first_seconds=0, writes_per_second=2))
     for number in range(5):

@@ -26,7 +26,7 @@ from scheduler.model.work import GangKey, Pod, PodGroup, group_key, single_key
 
 E = TypeVar("E")
 
-TALKATIVE = Policy(verdicts=VerdictPace(first_seconds=0.0, writes_per_second=1000.0))
+TALKATIVE = Policy(verdicts=VerdictPace(first_seconds=0.0, incomplete_seconds=0.0, writes_per_second=1000.0))
 
 
 def node(name: str, gpus: int = 8, rack: str = "r1", **facts: object) -> Node:
