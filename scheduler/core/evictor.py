@@ -72,14 +72,16 @@ class Evictor:
         if self._flights.get(effect.uid) is not effect:
             return
         del self._flights[effect.uid]
+        if isinstance(effect, Evict):
+            # The watch often says that the pod leaves before the answer comes.
+            told = Tell("Pod", effect.namespace, effect.name, effect.uid, effect.reason, "Evicting", effect.message)
+            self._outbox.append(told)
         pod = self._store.pods.get(effect.uid)
         if pod is None or pod.leaving or pod.finished:
             return
         if isinstance(effect, Evict):
             self._accepted[effect.uid] = None
             self._refused.pop(effect.uid, None)
-            told = Tell("Pod", effect.namespace, effect.name, effect.uid, effect.reason, "Evicting", effect.message)
-            self._outbox.append(told)
             return
         evict = Evict(effect.namespace, effect.name, effect.uid, effect.gang, effect.reason, effect.message)
         self._outbox.append(self._send(evict))

@@ -6,10 +6,12 @@ from collections import Counter
 
 import msgspec
 
+from scheduler.core.evictor import Evictor
+from scheduler.core.explain import Reason
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
 from scheduler.model.plan import Decision, Loss, Taken, TierScore
-from scheduler.model.policy import Taking
+from scheduler.model.policy import Policy, Taking
 from scheduler.model.relations import LabelSet
 from scheduler.model.running import Guard
 from scheduler.model.selector import Requirement
@@ -296,6 +298,19 @@ def test_the_pod_its_gang_and_its_queue_are_told() -> None:
     assert told["Pod", "low-2"] == ("Preempted", why)
     assert told["PodGroup", "low"] == ("Preempted", f"2 pods: {why}")
     assert told["Queue", "default"] == ("Preempted", f"2 pods of team/low: {why}")
+
+
+def test_a_pod_that_is_gone_before_the_answer_comes_is_told_all_the_same() -> None:
+    bench = full(minimum=2)
+    evictor = Evictor(bench.engine.store, Policy().patience)
+    (mark,) = evictor.ask(bench.pods["uid-low-2"], HIGH, Reason("Preempted", "gives its place"), 100.0)
+    assert isinstance(mark, ef.MarkEvicted)
+    evictor.done(mark)
+    (evict,) = evictor.take()
+    assert isinstance(evict, ef.Evict)
+    bench.tell(ev.PodGone("uid-low-2"))
+    evictor.done(evict)
+    assert [(each.kind, each.name, each.reason) for each in evictor.take()] == [("Pod", "low-2", "Preempted")]
 
 
 def test_a_long_wait_is_said_with_the_number_of_those_who_have_to_leave() -> None:
