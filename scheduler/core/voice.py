@@ -87,7 +87,9 @@ class Voice:
     def remember(self, key: GangKey, cause: str, text: str, since_seconds: float) -> None:
         """What a predecessor has said stands on the server: it need not be said again."""
         if key not in self._sayings:
-            self._sayings[key] = Saying(Verdict(Cause.STALE), text, since_seconds, since_seconds, cause, text, since_seconds)
+            self._sayings[key] = Saying(
+                Verdict(Cause.STALE), text, since_seconds, since_seconds, cause, text, since_seconds
+            )
 
     def drop(self, key: GangKey) -> None:
         """It no longer waits, or is gone."""
