@@ -32,8 +32,8 @@ class Limits(msgspec.Struct, frozen=True):
 class VerdictPace(msgspec.Struct, frozen=True):
     """How often verdicts are written: first after a wait, then on change, else rarely, within a rate.
 
-    That pods are missing is said once no pod has come for ``incomplete_seconds``: a controller may be creating them, and
-    a write per pod would only delay it.
+    That pods are missing is said once no pod has come for ``incomplete_seconds``: a controller may be creating them,
+    and a write per pod would only delay it.
     """
 
     first_seconds: float = 1.0
