@@ -21,10 +21,10 @@ OF_QUEUES = frozenset(("queue", "queue-limit", "lendable", "counts", "queue-orde
 
 @dataclass(slots=True)
 class Saying:
-    """What is to be said about one gang, and what was said last."""
+    """What is to be said about one gang, and what was said last. Most verdicts change before they are said: they are
+    put into words when these are asked for."""
 
     verdict: Verdict
-    text: str
     since_seconds: float
     """When the cause began."""
     changed_seconds: float
@@ -32,6 +32,15 @@ class Saying:
     said_cause: str = ""
     said_text: str = ""
     said_at_seconds: float = float("-inf")
+
+    worded: tuple[Verdict, str] | None = None
+    """The verdict that was last put into words, and these."""
+
+    @property
+    def text(self) -> str:
+        if self.worded is None or self.worded[0] is not self.verdict:
+            self.worded = self.verdict, message(self.verdict)
+        return self.worded[1]
 
 
 class Voice:
@@ -42,8 +51,6 @@ class Voice:
         self._sayings: dict[GangKey, Saying] = {}
         self._unsaid: dict[GangKey, None] = {}
         self._one_of: dict[Verdict, Verdict] = {}
-        self._texts: dict[int, str] = {}
-        """By the identity of those of `_one_of`."""
         self._tokens = pace.writes_per_second
         self._filled_at_seconds = 0.0
 
@@ -52,14 +59,12 @@ class Voice:
         object stands for all that are equal, so that to compare costs next to nothing."""
         if len(self._one_of) > VERDICTS_KEPT:
             self._one_of.clear()
-            self._texts.clear()
         one_of: dict[int, Verdict] = {}
         found = []
         for key, verdict in verdicts.items():
             same = one_of.get(id(verdict))
             if same is None:
                 same = one_of[id(verdict)] = self._one_of.setdefault(verdict, verdict)
-                self._texts.setdefault(id(same), message(same))
             saying = self._sayings.get(key)
             if saying is None or saying.verdict is not same:
                 found.append((key, same))
@@ -69,26 +74,24 @@ class Voice:
         """A gang waits for this reason from now on (or still)."""
         saying = self._sayings.get(key)
         if saying is None:
-            saying = self._sayings[key] = Saying(verdict, self._text(verdict), now_seconds, now_seconds)
+            saying = self._sayings[key] = Saying(verdict, now_seconds, now_seconds)
         elif saying.verdict is not verdict:
             if saying.verdict.cause != verdict.cause:
                 saying.since_seconds = now_seconds
             if saying.verdict != verdict:
                 saying.changed_seconds = now_seconds
-            saying.verdict, saying.text = verdict, self._text(verdict)
-        if (saying.said_cause, saying.said_text) != (verdict.cause.value, saying.text):
-            self._unsaid[key] = None
-        else:
+            saying.verdict = verdict
+        if saying.said_cause == verdict.cause.value and saying.said_text == saying.text:
             self._unsaid.pop(key, None)
-
-    def _text(self, verdict: Verdict) -> str:
-        return self._texts.get(id(verdict)) or message(verdict)
+        else:
+            self._unsaid[key] = None
 
     def remember(self, key: GangKey, cause: str, text: str, since_seconds: float) -> None:
         """What a predecessor has said stands on the server: it need not be said again."""
         if key not in self._sayings:
+            stale = Verdict(Cause.STALE)
             self._sayings[key] = Saying(
-                Verdict(Cause.STALE), text, since_seconds, since_seconds, cause, text, since_seconds
+                stale, since_seconds, since_seconds, cause, text, since_seconds, worded=(stale, text)
             )
 
     def drop(self, key: GangKey) -> None:
