@@ -105,6 +105,8 @@ class Memory:
         """Of what got no place on what is free."""
 
 
+Facts = tuple[Refusal, ...]
+
 Mark = Callable[[str], None]
 """Told the name of each stage as it ends (`build`, `greedy`, `solve`, `explain`): whoever has a clock may read it."""
 
@@ -203,7 +205,7 @@ def _decide(
     if volumes is not None:
         waits = {key: of_the_cluster(verdict) for key, verdict in waits.items()}
     mark("explain")
-    waits = {key: _with(verdict, took.refusals.get(key, ())) for key, verdict in waits.items()}
+    waits = _with_facts(waits, took.refusals)
     placed = dict.fromkeys((*draft.placed, *(each.gang for each in took.decisions)), Verdict(Cause.PLACED))
     again = now_seconds + took.changes_seconds if took.changes_seconds < inf else None
     return Plan(snapshot.version, decisions, {**verdicts, **waits, **placed}, (solve,), again_at_seconds=again)
@@ -221,8 +223,20 @@ def _with_what_was_taken(decisions: Sequence[Decision], taken: Sequence[Decision
     return (*found, *more.values())
 
 
-def _with(verdict: Verdict, facts: tuple[Refusal, ...]) -> Verdict:
-    return msgspec.structs.replace(verdict, refusals=(*verdict.refusals, *facts)) if facts else verdict
+def _with_facts(verdicts: Mapping[GangKey, Verdict], facts: Mapping[GangKey, Facts]) -> dict[GangKey, Verdict]:
+    """The verdicts with what taking back had to say. Many thousands share a few verdicts and facts: so do those made of
+    them."""
+    known: dict[tuple[int, int], Verdict] = {}
+    found = {}
+    for key, verdict in verdicts.items():
+        more = facts.get(key, ())
+        pair = (id(verdict), id(more))
+        made = known.get(pair)
+        if made is None:
+            joined = (*verdict.refusals, *more)
+            made = known[pair] = msgspec.structs.replace(verdict, refusals=joined) if more else verdict
+        found[key] = made
+    return found
 
 
 def _take(
@@ -271,6 +285,8 @@ def _admit(snapshot: Snapshot, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
     troubles = tree_troubles(snapshot.queues)
     inner = parents_in(snapshot.queues)
     by_queue: dict[str, Refusal | None] = {}
+    fine: dict[int, bool] = {}
+    """By the identity of shapes, which many share: whether nothing about them keeps anybody out."""
     admitted = []
     for gang in snapshot.gangs:
         if gang.queue not in by_queue:
@@ -280,6 +296,9 @@ def _admit(snapshot: Snapshot, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
             namespace = gang.namespace
             labels = dict(snapshot.namespaces.get(namespace, ()))
             trouble = namespace_trouble(snapshot.queues[gang.queue], namespace, labels)
+        if trouble is None and all(_is_fine(member.shape, fine) for member in gang.members):
+            admitted.append(gang)
+            continue
         unmodelled = [feature for member in gang.members for feature in member.shape.unmodelled]
         claims = volume_troubles(gang)
         if unmodelled:
@@ -293,6 +312,13 @@ def _admit(snapshot: Snapshot, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
             held = trouble.code in ("QueueHold", "QueueDrain")
             verdicts[gang.key] = Verdict(Cause.HELD if held else Cause.INVALID, (trouble,))
     return admitted
+
+
+def _is_fine(shape: Shape, known: dict[int, bool]) -> bool:
+    found = known.get(id(shape))
+    if found is None:
+        found = known[id(shape)] = not shape.unmodelled and (shape.volumes is None or not shape.volumes.troubles)
+    return found
 
 
 def _as_seen(gangs: list[Gang], neighbours: Neighbours, verdicts: dict[GangKey, Verdict]) -> list[Gang]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from scheduler.core.ledger import Column
 from scheduler.model.devices import DeviceKind
+from scheduler.model.flavor import FlavorChoice
 from scheduler.model.resources import GPU, Matrix
 from scheduler.model.shape import Shape
 from scheduler.model.work import Gang
@@ -103,9 +104,20 @@ class _Rows:
             self._indices.setdefault(resource, {})[flavor] = index
         self._flavored = any(flavor for _, flavor in columns)
         self._known: dict[tuple[Shape, str], Matrix] = {}
+        self._singles: dict[tuple[int, int, tuple[FlavorChoice, ...]], tuple[Matrix, Matrix]] = {}
+        """What single pods ask for, by the identity of their shape."""
 
     def of(self, gang: Gang) -> tuple[Matrix, Matrix]:
         """(at its minima, in all)."""
+        if not gang.single:
+            return self._sums(gang)
+        alike = (id(gang.members[0].shape), gang.members[0].count, gang.flavors)
+        found = self._singles.get(alike)
+        if found is None:
+            found = self._singles[alike] = self._sums(gang)
+        return found
+
+    def _sums(self, gang: Gang) -> tuple[Matrix, Matrix]:
         flavor = self._flavor(gang) if self._flavored else ""
         least: Matrix = np.zeros(self.width, dtype=np.int64)
         whole: Matrix = np.zeros(self.width, dtype=np.int64)

@@ -46,6 +46,7 @@ class Bounds:
         self._first: dict[object, int] = {}
         self._like: dict[int, int] = {}
         self._of_queues: dict[int, list[Refusal]] = {}
+        self._of_space: dict[object, list[Refusal]] = {}
         self._known: dict[int, tuple[Refusal, ...]] = {}
 
     def of(self, gang: int) -> tuple[Refusal, ...]:
@@ -53,8 +54,7 @@ class Bounds:
         gang = self._first_like(gang)
         found = self._known.get(gang)
         if found is None:
-            found = (*self._of_its_queues(gang), *_space_bounds(self._room, gang, self._counts))
-            self._known[gang] = found
+            found = self._known[gang] = (*self._of_its_queues(gang), *self._of_nodes(gang))
         return found
 
     def refuse(self, gang: int) -> bool:
@@ -68,15 +68,27 @@ class Bounds:
             self._of_queues[gang] = found
         return found
 
+    def _of_nodes(self, gang: int) -> list[Refusal]:
+        ask, shapes = self._asked(gang)
+        alike = (msgspec.structs.replace(ask, queue=-1, firm=False, user=-1), shapes)
+        found = self._of_space.get(alike)
+        if found is None:
+            found = self._of_space[alike] = _space_bounds(self._room, gang, self._counts)
+        return found
+
     def _first_like(self, gang: int) -> int:
         """The first gang that asks for the same."""
         found = self._like.get(gang)
         if found is None:
-            ask = self._built.problem.gangs[gang]
-            shapes = tuple(member.shape for member in self._built.gangs[gang].members)
-            alike = (msgspec.structs.replace(ask, values=(), tier=0, bonus=0), shapes)
-            found = self._like[gang] = self._first.setdefault(alike, gang)
+            found = self._like[gang] = self._first.setdefault(self._asked(gang), gang)
         return found
+
+    def _asked(self, gang: int) -> tuple[GangAsk, tuple[Shape, ...]]:
+        """All of what a gang asks for that bounds look at. A bundle is there with its first pod."""
+        ask = self._built.problem.gangs[gang]
+        members = tuple(msgspec.structs.replace(each, count=1) for each in ask.members) if ask.bundle else ask.members
+        shapes = tuple(member.shape for member in self._built.gangs[gang].members)
+        return msgspec.structs.replace(ask, members=members, values=(), tier=0, bonus=0), shapes
 
 
 def exact(problem: Problem, index: int) -> bool:
