@@ -25,6 +25,8 @@ from scheduler.solver.relate import restrict
 from scheduler.solver.scarcity import by_scarcity
 from scheduler.solver.tree import children, members_below, minima_below, path_up
 
+NO_CLASSES: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+
 CountsOfShape = Mapping[Shape, tuple[tuple[str, int], ...]]
 """How many nodes each filter refused, per shape (`filters.eligible`)."""
 
@@ -162,6 +164,8 @@ def _queue_bounds(built: Built, index: int) -> list[Refusal]:
     problem, gang = built.problem, built.problem.gangs[index]
     if gang.queue < 0 or "queue-limit" not in problem.rules:
         return []
+    if problem.class_flavor is None and all(member.devices is None for member in gang.members):
+        return _exceeded(built, gang, -1, _least_charge(problem, gang, NO_CLASSES))
     usable = _usable_classes(problem, gang)
     flavors = np.full(len(usable), -1) if problem.class_flavor is None else problem.class_flavor[usable]
     reasons: dict[Refusal, None] = {}
