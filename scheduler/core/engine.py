@@ -291,9 +291,13 @@ class Engine:
         if pod.uid in self._adopted and not pod.group:
             pod = msgspec.structs.replace(pod, group=self._adopted[pod.uid])
         if pod.finished and not (pod.ours and pod.group):
+            if pod.ours and pod.uid in self.store.pods:
+                self.store.ages.observe(pod, self._now_seconds)
             # A finished pod takes no room and nothing waits for it; only a gang counts its finished pods.
             self._lose_pod(pod.uid)
             return
+        if pod.ours and (not pod.group or pod.uid in self._adopted):
+            self.store.ages.observe(pod, self._now_seconds)
         before = self.store.pods.get(pod.uid)
         if before is not None and before.ours and before.group != pod.group:
             self._leave_group(before)
@@ -376,7 +380,7 @@ class Engine:
                 del self._singles[pod.uid]
             self._voice.drop(single_key(pod.uid))
             return
-        gang = single_gang(self.store.with_volumes(pod), queue)
+        gang = single_gang(self.store.with_volumes(pod), queue, self.store.ages.since_seconds(pod))
         if known != gang:
             self._singles[pod.uid] = gang
             self._stirred = True
@@ -388,6 +392,7 @@ class Engine:
         self._gangs.running.touch(single_key(uid))
         self._binder.forget(uid)
         self._evictor.forget(uid)
+        self.store.ages.forget(uid)
         self._claims.forget(uid)
         self._gangs.touch_beneficiaries(uid)
         if uid in self.store.charges:

@@ -42,14 +42,15 @@ PART = "/"
 """Between the name of a member and the number of its part: no member's name holds it."""
 
 
-def single_gang(pod: Pod, queue: str) -> Gang:
-    """A pod without a group: a gang of one. The pod's shape says what its volumes ask for (`Store.with_volumes`)."""
+def single_gang(pod: Pod, queue: str, since_seconds: float | None = None) -> Gang:
+    """A pod without a group, which waits since then (None: since it was made): a gang of one. The pod's shape says what
+    its volumes ask for (`Store.with_volumes`)."""
     return Gang(
         key=single_key(pod.uid),
         name=f"{pod.namespace}/{pod.name}",
         queue=queue,
         priority=pod.priority,
-        arrived_seconds=pod.created_seconds,
+        arrived_seconds=pod.created_seconds if since_seconds is None else since_seconds,
         members=(Member(SINGLE_MEMBER, pod.shape, 1, 1, label_sets=(pod.label_set,)),),
         branches=(Branch("", -1, minimum=1, topology=pod.topology),),
         preemptible=pod.preemptible,

@@ -89,7 +89,7 @@ class RunningWork:
             members=members,
             branches=branches,
             pods=(self.pod(pod, SINGLE_MEMBER, now_seconds),),
-            arrived_seconds=pod.created_seconds,
+            arrived_seconds=self._store.ages.since_seconds(pod),
             started_seconds=started,
             saved_seconds=max(started, pod.saved_seconds),
             preemptible=pod.preemptible if charge is None else not charge.firm,

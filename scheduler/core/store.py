@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
+from scheduler.core.ages import Ages
 from scheduler.core.census import Census
 from scheduler.core.devices import DeviceBook, Uses
 from scheduler.core.guards import GuardBook
@@ -125,6 +126,7 @@ class Store:
         self.priority_classes: dict[str, PriorityClassSeen] = {}
         self.guards = GuardBook()
         self.notices = Notices()
+        self.ages = Ages()
         self.columns = Columns()
         self.charges: dict[str, Charge] = {}
         self.volumes = VolumeBook()

@@ -71,6 +71,8 @@ class Pod(msgspec.Struct, frozen=True):
     user: str = ""
     marked_evicted: bool = False
     """Whether the condition ``muster.dev/Evicted`` stands on it."""
+    owner: str = ""
+    """The UID of the controller that made it, and makes another in its place."""
 
 
 class NodeCount(msgspec.Struct, frozen=True):

@@ -16,24 +16,35 @@ from scheduler.scenario.state import GangState, World, gang_of_pod
 Decide = Callable[[Snapshot], Plan]
 
 
-def unsettled(world: World, plan: Plan, decide: Decide, *, moves: bool = True) -> Iterator[Difference]:
+def unsettled(
+    world: World, plan: Plan, decide: Decide, *, moves: bool = True, take_next: Collection[str] = ()
+) -> Iterator[Difference]:
     """What is decided on the result: right after the plan is committed, and once all that leaves is gone.
 
+    Those who ``take_next`` are evicted now and take from others then, not from anybody who was placed; that they do is
+    expected too.
     Where nothing may be moved, who was evicted may find a place elsewhere, at nobody's cost: that is not held against
     the plan. Otherwise it should have been a move.
     """
     result = committed(world, plan.decisions)
     victims = {gang_of_pod(victim.uid) for decision in plan.decisions for victim in decision.victims}
+    served = {name_of(world, decision.gang) for decision in plan.decisions}
     for moment, then in (("right afterwards", result), ("once all is gone", settled(result))):
+        chained = set[str]()
         for decision in decide(snapshot_of(then, version=2)).decisions:
             back = name_of(then, decision.gang)
             may_return = not moves or not then.gangs[back].plan.form.movable
             if back in victims and may_return and not decision.victims and not decision.moves:
                 continue
+            if back in victims & set(take_next) and not served & {gang_of_pod(each.uid) for each in decision.victims}:
+                chained.add(back)
+                continue
             count = sum(each.count for place in decision.places for each in place.nodes)
             going = ", ".join(victim.uid for victim in decision.victims) or "nobody"
             found = f"{count} more pods of {back}, evicting {going}"
             yield Difference("promise 6", f"nothing decided {moment}", found)
+        for name in sorted(set(take_next) - chained):
+            yield Difference(name, f"to take from others {moment}", "does not")
 
 
 def needless(world: World, plan: Plan, decide: Decide) -> Iterator[Difference]:

@@ -120,6 +120,9 @@ class ExpectForm(Form):
     spread: Spread = Field(default_factory=dict)
     evicted: Who = WhoForm()
     moved: Who = WhoForm()
+    take_next: Names = ()
+    """Evicted gangs that are placed by other evictions when the result is decided on: such a chain ends, but promise 6
+    does not hold to the letter."""
     pending: Names = ()
     verdicts: dict[str, VerdictForm] = Field(default_factory=dict)
     planned: dict[str, Seconds] = Field(default_factory=dict)

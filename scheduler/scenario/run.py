@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,7 +124,6 @@ def run(scenario: Scenario, policy: Policy, label: str = "", play_engine: PlayEn
     snapshot = snapshot_of(world)
     plan = _decide(snapshot, policy, scenario.now)
     found: list[tuple[Difference, ...]] = []
-    promised: tuple[Difference, ...] | None = None
     for expect in (scenario.expect, scenario.instead):
         if expect is None:
             found.append(())
@@ -135,13 +134,13 @@ def run(scenario: Scenario, policy: Policy, label: str = "", play_engine: PlayEn
         elif asked.unfolds:
             found.append(tuple(_play(asked, policy)))
         else:
-            promised = tuple(_promises(world, plan, policy)) if promised is None else promised
+            promised = _promises(world, plan, policy, expect.take_next)
             found.append((*check(asked, snapshot, plan, policy), *promised))
     left = scenario.engine is not None and play_engine is None
     return Outcome(scenario, snapshot, plan, label or policy.name, found[0], found[1], left)
 
 
-def _promises(world: World, plan: Plan, policy: Policy) -> Iterator[Difference]:
+def _promises(world: World, plan: Plan, policy: Policy, take_next: Collection[str]) -> Iterator[Difference]:
     """The promises that a plan breaks."""
     yield from broken(world, plan, policy.taking.break_guards)
     if plan.decisions:
@@ -149,7 +148,7 @@ def _promises(world: World, plan: Plan, policy: Policy) -> Iterator[Difference]:
         def again(then: Snapshot) -> Plan:
             return _decide(then, policy, world.now_seconds)
 
-        yield from unsettled(world, plan, again, moves=policy.taking.moves)
+        yield from unsettled(world, plan, again, moves=policy.taking.moves, take_next=take_next)
         yield from needless(world, plan, again)
 
 

@@ -219,6 +219,7 @@ class Decoder:
                 preempts=spec.preemptionPolicy != "Never",
                 user=annotations.get(names.ANNOTATION_USER, ""),
                 marked_evicted=evicted,
+                owner=next((each.uid for each in meta.ownerReferences or () if each.controller), ""),
             )
         )
 

@@ -21,6 +21,11 @@ class WatchLine(msgspec.Struct):
     object: Raw
 
 
+class Owner(msgspec.Struct):
+    uid: str
+    controller: bool | None = None
+
+
 class Meta(msgspec.Struct):
     name: str = ""
     namespace: str = ""
@@ -32,6 +37,10 @@ class Meta(msgspec.Struct):
     finalizers: list[str] | None = None
     creationTimestamp: datetime | None = None
     deletionTimestamp: datetime | None = None
+
+
+class OwnedMeta(Meta):
+    ownerReferences: list[Owner] | None = None
 
 
 class NamedObject(msgspec.Struct):
@@ -262,7 +271,7 @@ class PodStatus(msgspec.Struct):
 
 
 class PodObject(msgspec.Struct):
-    metadata: Meta
+    metadata: OwnedMeta
     spec: PodSpec
     status: PodStatus = msgspec.field(default_factory=PodStatus)
 

@@ -8,16 +8,7 @@ from typing import Any
 
 import msgspec
 
-from scheduler.wire.raw import Meta, NodeSelector, Quantity, SelectorExpression
-
-
-class Owner(msgspec.Struct):
-    uid: str
-    controller: bool = False
-
-
-class OwnedMeta(Meta):
-    ownerReferences: list[Owner] | None = None
+from scheduler.wire.raw import Meta, NodeSelector, OwnedMeta, Quantity, SelectorExpression
 
 
 class LabelSelector(msgspec.Struct):
