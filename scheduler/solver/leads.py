@@ -10,7 +10,7 @@ import numpy as np
 
 from scheduler.solver.linear import Numbers, Reals
 from scheduler.solver.pooled import Pooled
-from scheduler.solver.pools import Pools
+from scheduler.solver.pools import smallest_pieces
 
 _LED_IN_VAIN = 0.6
 """By how much less room a group counts as having after each step that it led and that gained nothing."""
@@ -23,7 +23,7 @@ class Leads:
 
     def __init__(self, model: Pooled, group_of_pool: Numbers) -> None:
         self._linear = model.linear
-        self._rows = model.room_rows[:, _smallest_pieces(model.pools)]
+        self._rows = model.room_rows[:, np.unique(smallest_pieces(model.pools))]
         self._groups, self._group_of_pool = np.unique(group_of_pool, return_inverse=True)
         self._room = np.maximum(model.linear.bounds[self._rows].sum(axis=0), 1)
         self._in_vain = np.zeros(len(self._groups))
@@ -65,11 +65,3 @@ class Leads:
         strides = [stride for stride in range(1, count + 1) if np.gcd(stride, count) == 1]
         order = (np.arange(count) * strides[self._steps % len(strides)] + self._steps) % count
         return order[np.argsort(self._last_beside[order], kind="stable")]
-
-
-def _smallest_pieces(pools: Pools) -> list[int]:
-    """Of each resource the column that counts all of it."""
-    smallest: dict[int, tuple[int, int]] = {}
-    for column, (resource, size) in enumerate(pools.columns):
-        smallest[resource] = min(smallest.get(resource, (size, column)), (size, column))
-    return [column for _, column in smallest.values()]

@@ -3,6 +3,9 @@
 A relaxation of the whole problem that is small whatever the fleet: a variable per kind and domain of its level, and one
 per item and pool for the pods of gangs that spread over several pools. As a linear program it bounds what can be served
 at all; in whole numbers, on a part of the fleet, it is nearly the truth.
+
+Gangs are whole. One that brings more small pods into a pool than small pieces are there to spare takes larger pieces,
+which a fraction of it would not; the rows say so (`_Building._lifted`).
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import numpy as np
 
 from scheduler.solver.kinds import Item, Kind
 from scheduler.solver.linear import Linear, Numbers, Rows
-from scheduler.solver.pools import Pools, pools
+from scheduler.solver.pools import Pools, pools, smallest_pieces
 from scheduler.solver.problem import Problem
 
 
@@ -41,7 +44,7 @@ class Pooled:
     pods: Mapping[Item, Numbers]
     levels: Numbers
     room_rows: Numbers
-    """[P x K] the row that holds each pool to its room of each kind of piece."""
+    """[P x K] the row that holds each pool to its room of each kind of piece, counted in smallest ones."""
     is_single_pool: Sequence[bool]
     """Per level, the last one for "anywhere": whether no domain of it is more than one pool."""
 
@@ -71,13 +74,17 @@ class _Building:
         self._pools = pools(problem, list(items))
         self._levels = np.vstack([self._pools.domain.T.astype(np.int64), np.zeros(len(self._pools), dtype=np.int64)])
         self._is_single_pool = [*(_is_single_pool(codes) for codes in self._levels[:-1]), False]
+        self._base = smallest_pieces(self._pools)
+        sizes = np.array([size for _, size in self._pools.columns], dtype=np.int64)
+        self._ratio = sizes // sizes[self._base]
         self._rows = Rows()
         self._pods: dict[Item, Numbers] = {}
         self._demand: dict[tuple[Item, int], Numbers] = {}
         self._queue_rows: dict[tuple[int, int], int] = {}
 
     def build(self) -> Pooled:
-        self._capacity = self._rows.at_most(self._pools.room.ravel()).reshape(self._pools.room.shape)
+        room = self._pools.room * self._ratio
+        self._capacity = self._rows.at_most(room.ravel()).reshape(room.shape)
         for kind in self._kinds:
             if not self._is_single_pool[kind.level]:
                 for item, _ in kind.needs:
@@ -103,7 +110,7 @@ class _Building:
         """Pods of an item per pool, wherever their gangs are."""
         if item not in self._pods:
             own = self._pods[item] = self._rows.variables(self._pools.fits[item])
-            for column, pieces in enumerate(self._pools.pieces[item].tolist()):
+            for column, pieces in enumerate((self._pools.pieces[item] * self._ratio).tolist()):
                 if pieces:
                     self._rows.add(self._capacity[:, column], own, pieces)
 
@@ -120,16 +127,31 @@ class _Building:
         if self._is_single_pool[kind.level]:
             pool_of = {domain: pool for pool, domain in enumerate(self._levels[kind.level].tolist())}
             own = np.array([pool_of[domain] for domain in domains.tolist()], dtype=np.int64)
-            pieces = sum(self._pools.pieces[item] * pods for item, pods in kind.needs)
-            for column, number in enumerate(np.atleast_1d(pieces).tolist()):
-                if number:
-                    self._rows.add(self._capacity[own, column], chosen, number)
+            taken_up = self._lifted(kind, own)
+            for column in range(taken_up.shape[1]):
+                counted = np.flatnonzero(taken_up[:, column])
+                self._rows.add(self._capacity[own[counted], column], chosen[counted], taken_up[counted, column])
             return Spread(domains, chosen)
         for item, pods in kind.needs:
             for level in self._levels_around(kind.level):
                 around = self._around(kind.level, level, domains)
                 self._rows.add(self._demand_rows(item, level)[around], chosen, pods)
         return Spread(domains, chosen)
+
+    def _lifted(self, kind: Kind, pools: Numbers) -> Numbers:
+        """[n x K] what one whole gang of a kind takes of the room of each of these pools.
+
+        Of its large pods a pool holds at most what its large pieces allow, and what small pods leave of everything:
+        large <= min(L, A - small) = L - max(0, small - (A - L)). Being convex and 0 for nothing, what is taken off
+        here for a sum of gangs is at least the sum of what is taken off for each.
+        """
+        room = self._pools.room[pools] * self._ratio
+        own = np.zeros(room.shape[1], dtype=np.int64)
+        for item, pods in kind.needs:
+            own += self._pools.pieces[item] * self._ratio * pods
+        small = own[self._base] - own
+        spare = np.maximum(room[:, self._base] - room, 0)
+        return np.asarray(own + np.where(np.arange(len(own)) == self._base, 0, np.maximum(small - spare, 0)))
 
     def _room_for_whole_gangs(self, kind: Kind) -> tuple[Numbers, Numbers]:
         """(domains where one of the kind fits alone, how many of it by itself)."""

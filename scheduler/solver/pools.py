@@ -67,6 +67,16 @@ def pools(problem: Problem, items: Sequence[Item]) -> Pools:
     return Pools(of_class, problem.class_domain[first], columns, room, pieces, fits)
 
 
+def smallest_pieces(merged: Pools) -> Numbers:
+    """[K] per column the one that counts all of its resource."""
+    smallest: dict[int, int] = {}
+    for column, (resource, size) in enumerate(merged.columns):
+        known = smallest.setdefault(resource, column)
+        if size < merged.columns[known][1]:
+            smallest[resource] = column
+    return np.array([smallest[resource] for resource, _ in merged.columns], dtype=np.int64)
+
+
 def _flags(problem: Problem, eligible: bytes) -> NDArray[np.bool_]:
     bits = np.frombuffer(eligible, dtype=np.uint8)
     return np.unpackbits(bits, count=problem.class_count).astype(np.bool_)
