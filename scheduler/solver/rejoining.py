@@ -24,7 +24,7 @@ from scheduler.solver.repacking import Repacking, Spot
 
 _POOL_MAX = 96
 """Devices that are cut anew together at most."""
-_RECUTS = 16
+_RECUTS = 8
 """Pools whose devices are cut anew for one pod before it counts as not to be placed."""
 _SWAPS = 4
 """Shares that are tried as the one who makes way for another of their size."""

@@ -167,6 +167,8 @@ class OursInWindows:
         self._waiting: list[tuple[int, int]] = []
         self._shares: list[int] = []
         self._running: list[int] = []
+        self._hopeless: set[int] = set()
+        """Shapes for which the window before found no room: they are not searched for again at once."""
         self._placed_milli = 0
         self._step_milli = nodes.gpu_milli * _REPRICED_PER_PERCENT // 100
         self._repriced_at_milli = 0
@@ -187,8 +189,10 @@ class OursInWindows:
             self.moved_gpu_milli += packing.settle(self._shares, least_gain=_MOVE_GAIN, most_milli=self._budget())
         hopeless: set[int] = set()
         for pod, shape in missing:
-            if not packing.put(pod, shape) and shape not in hopeless and not self._make_room(pod, shape, numbers):
+            known = shape in hopeless or shape in self._hopeless
+            if not packing.put(pod, shape) and not known and not self._make_room(pod, shape, numbers):
                 hopeless.add(shape)
+        self._hopeless = hopeless
         placed = [pod for pod in numbers if pod in packing.spots]
         self._placed_milli += sum(packing.milli(pod) for pod in placed)
         self._running += placed
