@@ -17,7 +17,7 @@ from scheduler.solver.swapping import Movable, swap_in
 
 CPU_MILLI = 10_000
 EVERYWHERE = np.packbits([True]).tobytes()
-WHOLE, BIG, SMALL, HEAVY, LIGHT, NO_GPU = range(6)
+WHOLE, BIG, SMALL, HEAVY, LIGHT, NO_GPU, BIG_HEAVY, SMALL_HEAVY = range(8)
 ASKS = (
     MemberAsk((1000, 1000), 2, 0, 0, EVERYWHERE),
     MemberAsk((0, 1000), 2, 0, 0, EVERYWHERE, DeviceAsk(milli=470)),
@@ -25,8 +25,10 @@ ASKS = (
     MemberAsk((1000, 9000), 1, 0, 0, EVERYWHERE),
     MemberAsk((1000, 2000), 1, 0, 0, EVERYWHERE),
     MemberAsk((0, 9000), 1, 0, 0, EVERYWHERE),
+    MemberAsk((0, 5000), 2, 0, 0, EVERYWHERE, DeviceAsk(milli=470)),
+    MemberAsk((0, 4000), 2, 0, 0, EVERYWHERE, DeviceAsk(milli=230)),
 )
-MILLI = (1000, 470, 230, 1000, 1000, 0)
+MILLI = (1000, 470, 230, 1000, 1000, 0, 470, 230)
 
 
 def repacking(nodes: int, devices: int) -> Repacking:
@@ -150,3 +152,45 @@ def test_nobody_is_lost_and_a_failed_search_leaves_no_trace(
         else:
             assert packing.spots.keys() == before.keys() | {pod}
             assert sum(MILLI[before[other].shape] for other in changed) <= moved <= 4000
+
+
+SHARES = st.lists(st.sampled_from([BIG, SMALL, BIG_HEAVY, SMALL_HEAVY]), min_size=8, max_size=24)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    shares=SHARES, nodes=st.lists(st.integers(0, 5), min_size=24, max_size=24), asked=st.sampled_from([WHOLE, LIGHT])
+)
+def test_devices_cut_anew_hold_what_they_held(shares: list[int], nodes: list[int], asked: int) -> None:
+    """Shares of one size ask for little CPU or for much, so that they have to change places."""
+    packing = repacking(nodes=6, devices=1)
+    for pod, (shape, node) in enumerate(zip(shares, nodes, strict=False)):
+        packing.put_at(pod, Spot(shape, node, (0,)))
+    if packing.put(100, asked):
+        return
+    before = dict(packing.spots)
+    moved = rejoin(packing, 100, asked, sorted(before))
+    check(packing)
+    changed = {other for other, spot in before.items() if packing.spots[other] != spot}
+    assert sum(MILLI[before[other].shape] for other in changed) == (moved or 0)
+    assert packing.spots.keys() == before.keys() | (set() if moved is None else {100})
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    wholes=st.lists(st.tuples(st.sampled_from([WHOLE, HEAVY, LIGHT, NO_GPU]), st.integers(0, 3)), max_size=12),
+    asked=st.sampled_from([WHOLE, LIGHT, HEAVY]),
+)
+def test_who_changes_places_is_counted(wholes: list[tuple[int, int]], asked: int) -> None:
+    packing = repacking(nodes=4, devices=2)
+    for pod, (shape, node) in enumerate(wholes):
+        if packing.holds_on(shape, node):
+            packing.put_on(pod, shape, node)
+    if packing.put(100, asked):
+        return
+    before = dict(packing.spots)
+    moved = swap_in(packing, 100, asked, Movable.of(packing, sorted(before)))
+    check(packing)
+    changed = [other for other, spot in before.items() if packing.spots[other].node != spot.node]
+    assert sum(MILLI[before[other].shape] for other in changed) == (moved or 0)
+    assert packing.spots.keys() == before.keys() | (set() if moved is None else {100})
