@@ -15,11 +15,13 @@ from scheduler.core.explain import Reason, loss_words, reason_to_leave
 from scheduler.core.gang_binding import GangBinding
 from scheduler.core.gang_claims import GangClaims
 from scheduler.core.gang_places import GangPlaces
-from scheduler.core.gang_state import GangState, Giving, GroupWrite, needs_time
+from scheduler.core.gang_state import GangState, needs_time
+from scheduler.core.gang_upkeep import GangUpkeep
 from scheduler.core.gang_words import GangWords
+from scheduler.core.gang_writes import GangWrites
 from scheduler.core.giving_way import NO_GANG, GivingWay, gang_of_pod, victim_of
 from scheduler.core.harm import Harm
-from scheduler.core.lifecycle import Phase, allowed
+from scheduler.core.lifecycle import Phase
 from scheduler.core.resolve import SINGLE_MEMBER, Resolved, gang_of, resolve, whole, with_shapes
 from scheduler.core.running_work import RunningWork
 from scheduler.core.store import Spot, Store, newer, places_of, spots
@@ -59,10 +61,12 @@ class Gangs:
         self._giving_way = giving_way
         self._places = GangPlaces(store, admission, giving_way)
         self._binding = GangBinding(store, binder, admission, claims, self._places, policy.patience)
+        self._upkeep = GangUpkeep(store, self._places, self._binding, giving_way, policy.patience)
         self._words = GangWords(store, voice, policy.patience)
         self.harm = Harm(store, self._places, policy.patience)
         self.running = RunningWork(store, self._giving_way, self._running)
         self._states: dict[GangKey, GangState] = {}
+        self._writes = GangWrites(store, voice, giving_way, policy.patience, self._states, self.touch)
         self._dirty: dict[GangKey, None] = {}
         self._timed: dict[GangKey, None] = {}
         self.pending: dict[GangKey, Gang] = {}
@@ -122,25 +126,8 @@ class Gangs:
             state.unproven = True
         if before is None and group.verdict is not None and group.assignment is None:
             self._voice.remember(key, group.verdict.cause, group.verdict.message, group.verdict.since_seconds)
-        self._see_record(state, group)
+        self._writes.see_record(state, group)
         self.touch(key)
-
-    def _see_record(self, state: GangState, group: PodGroup) -> None:
-        """Adopt the record on the server, unless the event is older than what we have just written."""
-        seen = group.assignment
-        if state.committing is not None:
-            if seen == state.committing:
-                state.record, state.committing = seen, None
-            elif state.refused_version not in ("", group.version):
-                # Our commit was refused because of a newer version, and here it is.
-                state.record, state.committing, state.refused_version = seen, None, ""
-            return
-        if state.withdrawn is not None:
-            if seen != state.withdrawn:
-                state.record, state.withdrawn = seen, None
-            return
-        if newer(state.version, group.version) == group.version:
-            state.record = seen
 
     def lose_group(self, key: GangKey) -> None:
         """It is gone. A namesake may follow, or be here already: nothing said or done counts for it but its pods."""
@@ -272,7 +259,7 @@ class Gangs:
         if overtaken:
             return self._fall_back(key, state, group, queue, overtaken)
         if record is not None and state.committing is None:
-            lost = self._losing(key, state, group, now_seconds)
+            lost = self._upkeep.losing(key, state, group, now_seconds)
             if lost is not None:
                 return self._release(key, state, group, lost)
             state.bumps = None
@@ -281,17 +268,17 @@ class Gangs:
             return self._let_go(key, state, group)
         effects = self._prepare_and_bind(key, state, group, pods, queue, now_seconds) if record is not None else []
         if record is not None and not effects and state.flight is None:
-            effects = (
-                self._readmit(key, state, group, queue)
-                or self._strike(key, state, group, queue)
-                or self._shrink(key, state, group, now_seconds)
-            )
+            effects = self._keep_up(key, state, group, queue, now_seconds)
         if group.for_pod and state.flight is None:
             effects += self._drop_made(state, group)
         if not effects or state.flight is None:
             self._queue_up(key, state, group, pods, queue, now_seconds)
             effects += self._say(key, state, group, now_seconds)
         return effects
+
+    def _keep_up(self, key: GangKey, state: GangState, group: PodGroup, queue: str, now_seconds: float) -> list[Effect]:
+        changed = self._upkeep.changed(key, state, now_seconds)
+        return [] if changed is None else self._commit(key, state, group, changed, queue)
 
     def _hear_notices(self) -> None:
         """Pods were named by records, or are no more: their gangs are to be looked at."""
@@ -327,33 +314,12 @@ class Gangs:
         queue = self.queue_of(key)
         self._store.reserve(
             key,
-            self._standing_record(key, state, pods),
+            self._upkeep.standing(key, state, pods),
             queue,
             state.resolved.shapes,
             state.resolved.labels,
             firm=not group.preemptible,
         )
-
-    def _standing_record(self, key: GangKey, state: GangState, pods: dict[str, Pod]) -> Assignment | None:
-        """The record that reserves room: what stands or is being written, less what others' records make it give up."""
-        record = state.record
-        if state.committing is not None or record is None:
-            state.giving = None
-            return state.committing
-        known = {} if state.giving is None else state.giving.gives
-        own = {victim.uid for victim in record.victims}
-        still = {
-            uid: spot for uid, spot in known.items() if uid not in own and self._store.notices.by(uid, besides=key)
-        }
-        gives = still | self._giving_way.noticed(key, record, pods)
-        if not gives:
-            state.giving = None
-            return record
-        if state.giving is None or state.giving.gives != gives:
-            assert state.resolved is not None
-            rest = self._giving_way.rest(key, record, gives, self._places.taken(key), state.resolved.minimum)
-            state.giving = Giving(gives, rest)
-        return state.giving.rest
 
     def _give_way(self, key: GangKey, state: GangState, group: PodGroup, queue: str) -> list[Effect]:
         """Write what others' records leave to this gang, while its leaving pods are still there to be counted by."""
@@ -436,35 +402,6 @@ class Gangs:
             self._voice.note(key, Verdict(Cause.INCOMPLETE, (missing,)), now_seconds)
         return []
 
-    def _losing(self, key: GangKey, state: GangState, group: PodGroup, now_seconds: float) -> Phase | None:
-        """The phase to go to when the record no longer stands for anything; None while it does."""
-        assert state.record is not None
-        pods = self._store.members_of.get(key, {})
-        live = [pod for pod in pods.values() if not pod.finished]
-        book = self._store.book(key)
-        bound = +book.taken
-        if pods and not live:
-            state.unproven = True
-            return Phase.DONE
-        if bound:
-            return None
-        if state.unprepared is not None:
-            return Phase.QUEUED
-        assert state.resolved is not None
-        if group.suspend or group.leaving or state.resolved.mismatches:
-            return Phase.QUEUED
-        if not self._places.still_good(key, state, state.record):
-            return Phase.QUEUED
-        patience = self._policy.patience.pods_missing_seconds
-        waited_seconds = now_seconds - max(state.record.decided_at_seconds, state.left_seconds)
-        overdue = waited_seconds > patience and not self._giving_way.awaited(state.record)
-        if (overdue and not self._binding.enough(key, state, pods)) or (
-            group.scheduled and not live and not state.record.victims
-        ):
-            state.unproven = True
-            return Phase.QUEUED
-        return None
-
     def _release(
         self, key: GangKey, state: GangState, group: PodGroup, phase: Phase, *, evicted: bool = False
     ) -> list[Effect]:
@@ -479,16 +416,16 @@ class Gangs:
         if state.bumps:
             return []
         state.bumps = None
-        self._advance(key, state, Phase.RELEASING)
+        self._writes.advance(key, state, Phase.RELEASING)
         evictions = group.evictions + 1 if evicted else None
-        return self._send(state, Release(group.namespace, group.name, state.version, phase.value, evictions))
+        return self._writes.send(state, Release(group.namespace, group.name, state.version, phase.value, evictions))
 
     def _let_go(self, key: GangKey, state: GangState, group: PodGroup) -> list[Effect]:
         bound = any(not pod.finished and pod.node for pod in self._store.members_of.get(key, {}).values())
         if not group.held or bound or state.record is not None:
             return []
         others = tuple(each for each in group.finalizers if each != FINALIZER)
-        return self._send(state, Hold(group.namespace, group.name, state.version, others))
+        return self._writes.send(state, Hold(group.namespace, group.name, state.version, others))
 
     def _prepare_and_bind(
         self,
@@ -505,18 +442,20 @@ class Gangs:
         assert state.resolved is not None
         if state.committing is not None:
             if state.record is None:
-                self._advance(key, state, Phase.ASSIGNED)
+                self._writes.advance(key, state, Phase.ASSIGNED)
             return []
         if not group.held and not group.for_pod:
-            self._advance(key, state, Phase.PREPARING)
-            return self._send(state, Hold(group.namespace, group.name, state.version, (*group.finalizers, FINALIZER)))
+            self._writes.advance(key, state, Phase.PREPARING)
+            return self._writes.send(
+                state, Hold(group.namespace, group.name, state.version, (*group.finalizers, FINALIZER))
+            )
         effects: list[Effect] = []
         open_spots = self._store.open_spots(key)
         if record.victims or record.moves:
             waits = self._make_room(key, state, group, record, now_seconds)
             if waits is not None:
                 if open_spots:
-                    self._advance(key, state, Phase.PREPARING)
+                    self._writes.advance(key, state, Phase.PREPARING)
                     return waits
                 effects += waits
         seats = self._binding.seats(key, state, pods, open_spots, now_seconds)
@@ -525,11 +464,11 @@ class Gangs:
             return [*effects, *self._release(key, state, group, Phase.QUEUED)]
         state.awaits_claims = not self._places.taken(key) and not seats.all_ready
         if state.awaits_claims:
-            self._advance(key, state, Phase.PREPARING)
+            self._writes.advance(key, state, Phase.PREPARING)
             return effects
         if state.loose and open_spots and self._binding.enough(key, state, pods):
             effects += self._binding.binds(key, state, group, pods, queue, seats)
-        self._advance(key, state, self._binding.phase(key, state, pods))
+        self._writes.advance(key, state, self._binding.phase(key, state, pods))
         return effects
 
     def _make_room(
@@ -558,7 +497,7 @@ class Gangs:
         if not taken:
             state.unprepared = refusal
             return self._release(key, state, group, Phase.QUEUED)
-        self._rest(key, state, refusal, now_seconds)
+        self._writes.rest(key, state, refusal, now_seconds)
         less = msgspec.structs.replace(record, places=places_of(taken), victims=(), moves=())
         return self._commit(key, state, group, less, self.queue_of(key))
 
@@ -570,47 +509,6 @@ class Gangs:
         return reason_to_leave(
             key, self.queue_of(key), queue, gang_of_pod(pod) or single_key(pod.uid), state.taken, moved=moved
         )
-
-    def _readmit(self, key: GangKey, state: GangState, group: PodGroup, queue: str) -> list[Effect]:
-        """Those who were to leave stay after all, because the decision that needed it was withdrawn."""
-        record = state.record
-        if record is None or not record.victims or state.committing is not None:
-            return []
-        charges = ((victim.uid, self._store.charges.get(victim.uid)) for victim in record.victims)
-        stay = [each.spot for uid, each in charges if each is not None and each.gang == key]
-        if not stay:
-            return []
-        places = places_of(spots(record.places) + Counter(stay))
-        victims = tuple(each for each in record.victims if each.uid in state.departing)
-        return self._commit(key, state, group, msgspec.structs.replace(record, places=places, victims=victims), queue)
-
-    def _strike(self, key: GangKey, state: GangState, group: PodGroup, queue: str) -> list[Effect]:
-        """Take places out of the record whose pods succeeded and were deleted: their room may be somebody else's, and a
-        successor could not tell them from places that wait for a pod."""
-        if state.record is None or state.committing is not None:
-            return []
-        promised = spots(state.record.places)
-        left = promised - self._store.spent_of(key, state.record)
-        if not left or left == promised:
-            return []
-        return self._commit(key, state, group, msgspec.structs.replace(state.record, places=places_of(left)), queue)
-
-    def _shrink(self, key: GangKey, state: GangState, group: PodGroup, now_seconds: float) -> list[Effect]:
-        """Give back places that nobody takes: an elastic gang was scaled down, or replacements never came."""
-        assert state.resolved is not None
-        waits = state.committing is not None or state.loose or state.departing
-        if waits or not self._store.open_spots(key):
-            state.short_since_seconds = 0.0
-            return []
-        state.short_since_seconds = state.short_since_seconds or now_seconds
-        taken = self._places.taken(key)
-        patient = now_seconds - state.short_since_seconds <= self._policy.patience.pods_missing_seconds
-        if patient or taken.total() < max(1, state.resolved.minimum):
-            return []
-        assert state.record is not None
-        state.unproven = True
-        record = msgspec.structs.replace(state.record, places=places_of(taken))
-        return self._commit(key, state, group, record, self.queue_of(key))
 
     def _queue_up(
         self, key: GangKey, state: GangState, group: PodGroup, pods: dict[str, Pod], queue: str, now_seconds: float
@@ -629,7 +527,7 @@ class Gangs:
         if state.rests_until_seconds > now_seconds:
             self._settle(key, state)
             if record is None:
-                self._advance(key, state, Phase.QUEUED)
+                self._writes.advance(key, state, Phase.QUEUED)
             return
         held = self._places.held(key, state, record)
         priority = self._places.priority(group, pods)
@@ -637,11 +535,11 @@ class Gangs:
         if isinstance(found, Verdict):
             self._settle(key, state)
             if record is None:
-                self._advance(key, state, Phase.INCOMPLETE if found.cause is Cause.INCOMPLETE else Phase.QUEUED)
+                self._writes.advance(key, state, Phase.INCOMPLETE if found.cause is Cause.INCOMPLETE else Phase.QUEUED)
                 self._voice.note(key, found, now_seconds)
             return
         if record is None:
-            self._advance(key, state, Phase.QUEUED)
+            self._writes.advance(key, state, Phase.QUEUED)
         stated = self._store.priority_classes.get(group.priority_class)
         if stated is not None and stated.preempts != found.preempts:
             found = msgspec.structs.replace(found, preempts=stated.preempts)
@@ -653,21 +551,21 @@ class Gangs:
         """Nothing to place and no record: its pods are finished, none exist yet, or all of them are gated."""
         present = [pod for uid, pod in pods.items() if uid not in state.departing]
         if present and all(pod.finished for pod in present):
-            self._advance(key, state, Phase.DONE)
+            self._writes.advance(key, state, Phase.DONE)
             self._voice.drop(key)
         elif not present:
             assert state.resolved is not None
-            self._advance(key, state, Phase.INCOMPLETE)
+            self._writes.advance(key, state, Phase.INCOMPLETE)
             short = Refusal("gang-minimum", "Incomplete", needed=state.resolved.minimum)
             self._voice.note(key, Verdict(Cause.INCOMPLETE, (short,)), now_seconds)
         elif (gated := sum(pod.gated for pod in pods.values())) and not self._places.taken(key):
             assert state.resolved is not None
-            self._advance(key, state, Phase.QUEUED)
+            self._writes.advance(key, state, Phase.QUEUED)
             held = Refusal("gang-minimum", "Gated", needed=state.resolved.minimum, offered=gated)
             self._voice.note(key, Verdict(Cause.HELD, (held,)), now_seconds)
         else:
             # Somebody else bound its pods: nothing is left to decide.
-            self._advance(key, state, Phase.RUNNING)
+            self._writes.advance(key, state, Phase.RUNNING)
             self._voice.drop(key)
 
     # -- decisions -------------------------------------------------------------------------------------------------
@@ -716,7 +614,7 @@ class Gangs:
         self._store.reserve(key, state.committing, gang.queue, shapes, {SINGLE_MEMBER: pod.label_set}, firm=firm)
         self._count_givers()
         made = MakeGroup(pod.namespace, name, pod.name, pod.uid, gang.queue, pod.preemptible, pod.topology)
-        return self._send(state, made)
+        return self._writes.send(state, made)
 
     def _awaits_unwritten(self, key: GangKey, decision: Decision) -> bool:
         """Whether a decision counts on somebody who leaves by a record that is still on its way. Were it written first
@@ -732,14 +630,14 @@ class Gangs:
         if group is None or state.flight is not None or state.committing is None:
             return []
         state.made = False
-        return self._send(state, Commit(group.namespace, group.name, state.version, state.committing))
+        return self._writes.send(state, Commit(group.namespace, group.name, state.version, state.committing))
 
     def _drop_made(self, state: GangState, group: PodGroup) -> list[Effect]:
         """A PodGroup that we made for a single pod goes when the pod runs, or is gone."""
         served = state.record is not None and state.phase is Phase.RUNNING and not state.departing
         if not (served or group.for_pod not in self._store.pods) or group.leaving:
             return []
-        return self._send(state, DropGroup(group.namespace, group.name, group.uid))
+        return self._writes.send(state, DropGroup(group.namespace, group.name, group.uid))
 
     def _count_givers(self) -> None:
         """Those who give way reserve no more than what is left to them, from this very moment on."""
@@ -760,17 +658,7 @@ class Gangs:
         if state.resolved.volumes:  # from now on their volumes are in use on the recorded nodes
             pods = self._store.members_of.get(key, {})
             self._claims.seat(state.resolved, pods, self._binding.unbound(state, pods), self._store.open_spots(key))
-        return self._send(state, Commit(group.namespace, group.name, state.version, record))
-
-    def _rest(self, key: GangKey, state: GangState, refusal: Refusal, now_seconds: float) -> None:
-        """Its record could not be prepared: it says so, and is not decided on for a while."""
-        patience = self._policy.patience
-        wait_seconds = (
-            patience.claims_retry_seconds if refusal.term == "volume-binding" else patience.taking_retry_seconds
-        )
-        state.unprepared = None
-        state.rests_until_seconds = now_seconds + wait_seconds
-        self._voice.note(key, Verdict(Cause.BACKOFF, (refusal,)), now_seconds)
+        return self._writes.send(state, Commit(group.namespace, group.name, state.version, record))
 
     def _settle(self, key: GangKey, state: GangState) -> None:
         """It no longer waits for a decision."""
@@ -780,102 +668,15 @@ class Gangs:
     # -- answers ---------------------------------------------------------------------------------------------------
 
     def done(self, key: GangKey, answer: Done, now_seconds: float) -> None:
-        state = self._states.get(key)
-        if state is None:
-            return
-        effect = answer.effect
-        if isinstance(effect, Bump):
-            if state.bumps is not None:
-                state.bumps.pop(effect.uid, None)
-            self.touch(key)
-            return
-        if state.flight is not effect:
-            return
-        state.flight = None
-        state.version = newer(state.version, answer.version)
-        if isinstance(effect, Commit):
-            state.record = effect.assignment
-            state.committing = None
-            state.withdrawn = None
-            group = self._store.groups.get(key)
-            if group is not None:
-                written = msgspec.structs.replace(group, assignment=effect.assignment, phase=Phase.ASSIGNED)
-                self._store.groups[key], state.written = written, None
-        elif isinstance(effect, Release):
-            state.withdrawn, state.record, state.written = state.record, None, None
-            if state.unprepared is not None:
-                self._rest(key, state, state.unprepared, now_seconds)
-            group = self._store.groups.get(key)
-            if group is not None:
-                evictions = group.evictions if effect.evictions is None else effect.evictions
-                self._store.groups[key] = msgspec.structs.replace(
-                    group, assignment=None, phase=effect.phase, evictions=evictions
-                )
-            if state.withdrawn is not None:
-                self._giving_way.withdraw(key, state.withdrawn)
-            self.stirred = True
-        if isinstance(effect, Commit | Release):
-            self._tell_beneficiaries(key)
-        group = self._store.groups.get(key)
-        if isinstance(effect, Hold) and group is not None:
-            self._store.groups[key] = msgspec.structs.replace(group, finalizers=effect.finalizers)
-        elif isinstance(effect, DropGroup) and group is not None:
-            self._store.groups[key] = msgspec.structs.replace(group, leaving=True)
-        self.touch(key)
+        self._writes.done(key, answer, now_seconds)
+        self.stirred |= isinstance(answer.effect, Release)
 
-    def _tell_beneficiaries(self, key: GangKey) -> None:
-        """A gang's record was rewritten: those for whom it gives way may go on."""
-        notices = self._store.notices
-        for uid in self._store.members_of.get(key, {}) if notices else ():
-            self.touch_beneficiaries(uid)
+    def failed(self, key: GangKey, failure: Failed, now_seconds: float) -> None:
+        self._writes.failed(key, failure, now_seconds)
 
     def touch_beneficiaries(self, uid: str) -> None:
         """Whoever waits for a pod to leave is to look again."""
-        for key in self._store.notices.by(uid):
-            if key != NO_GANG:
-                self.touch(key)
-
-    def failed(self, key: GangKey, failure: Failed, now_seconds: float) -> None:
-        state = self._states.get(key)
-        if state is None:
-            return
-        effect = failure.effect
-        if isinstance(effect, Bump):
-            if state.bumps is not None:
-                state.bumps = None if failure.status not in (404, 409) else state.bumps
-                if state.bumps is not None:
-                    state.bumps.pop(effect.uid, None)
-            state.retry_at_seconds = now_seconds + self._policy.patience.bind_retry_seconds
-            self.touch(key)
-            return
-        if state.flight is not effect:
-            return
-        state.flight = None
-        lost = failure.status == 0 or failure.status >= 500 or failure.status == 429
-        if isinstance(effect, MakeGroup) and not lost:
-            if failure.status != 409:  # else it exists: an earlier request was heard after all, and the watch shows it
-                state.committing, state.made = None, False
-            self.touch(key)
-            return
-        if isinstance(effect, WriteStatus):
-            state.written = None
-        if lost:
-            state.retry_at_seconds = now_seconds + self._policy.patience.bind_retry_seconds
-            if isinstance(effect, Commit | MakeGroup):
-                # It may have happened: send the same again, a conflict then means "look at the watch".
-                state.flight, state.resend = effect, True
-        elif failure.status == 409 and not isinstance(effect, MakeGroup | DropGroup):
-            state.blocked_version = effect.version
-            state.retry_at_seconds = now_seconds + self._policy.patience.bind_retry_seconds
-            if isinstance(effect, Commit):
-                state.refused_version = effect.version
-                group = self._store.groups.get(key)
-                if group is not None and group.version != effect.version:
-                    self._see_record(state, group)
-        else:
-            state.committing = None
-            state.retry_at_seconds = now_seconds + 10 * self._policy.patience.bind_retry_seconds
-        self.touch(key)
+        self._writes.touch_beneficiaries(uid)
 
     def tick(self, now_seconds: float) -> list[Effect]:
         """What only time brings: lost writes again, verdicts whose moment has come, records whose pods never came."""
@@ -917,7 +718,7 @@ class Gangs:
             return []
         first = state.phase is Phase.RUNNING and state.written is not None and state.written.phase != Phase.RUNNING
         state.written = status
-        effects = self._send(state, WriteStatus(group.namespace, group.name, state.version, status))
+        effects = self._writes.send(state, WriteStatus(group.namespace, group.name, state.version, status))
         return [*effects, self._words.runs(group, scheduled, state.record)] if first else effects
 
     # -- small things ----------------------------------------------------------------------------------------------
@@ -927,15 +728,6 @@ class Gangs:
         if state is None:
             state = self._states[key] = GangState()
         return state
-
-    def _send(self, state: GangState, effect: GroupWrite) -> list[Effect]:
-        state.flight = effect
-        state.blocked_version = ""
-        return [effect]
-
-    def _advance(self, key: GangKey, state: GangState, phase: Phase) -> None:
-        assert allowed(state.phase, phase), f"gang {key} cannot go from {state.phase} to {phase}"
-        state.phase = phase
 
     def _loosen(self, state: GangState, pod: Pod) -> None:
         if pod.node or pod.finished or pod.leaving or self._binder.in_flight(pod.uid):
