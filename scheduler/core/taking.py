@@ -674,8 +674,9 @@ class _Taker:
             self._use(int(roster.queue[roster.gang[pod]]), -roster.charge[pod])
         roster.leaving |= gives.evicted | gives.moved
         roster.claimed |= gives.evicted | gives.moved
-        pods, amounts_held, _ = self._get(gang, own)
-        self._holds.add(gang, pods, amounts_held)
+        if self._holds.counts:
+            pods, held, _ = self._get(gang, own)
+            self._holds.add(gang, pods, held)
         shapes = {member.name: member for member in gang.members}
         for place in own:
             for each in place.nodes:

@@ -49,10 +49,9 @@ class Holds:
 
     def add(self, gang: Gang, pods: int, amounts: Resources) -> None:
         """So many pods of a gang were placed; each single pod is a gang of its own."""
-        if self.counts:
-            more = pods if gang.single else int(not gang.held)
-            owner = (gang.queue, gang.user)
-            self.by[owner] = _plus(self.by.get(owner, Holding(0, 0)), Holding(more, pods, amounts))
+        more = pods if gang.single else int(not gang.held)
+        owner = (gang.queue, gang.user)
+        self.by[owner] = _plus(self.by.get(owner, Holding(0, 0)), Holding(more, pods, amounts))
 
 
 def held_with(snapshot: Snapshot, placed: Iterable[tuple[Ask, Sequence[Place]]]) -> Mapping[Owner, Holding]:

@@ -429,7 +429,8 @@ class Clearing:
             after = self._use[row] + more
             if ((after > ground.limit[row]) & (after > ground.use[row]) & (more > 0)).any():
                 return False
-        others = {int(ground.lane[ground.gang[pod]]) for pod in trial.evicted if ground.gang[pod] != gang}
+        gangs = ground.gang[trial.evicted]
+        others = np.unique(ground.lane[gangs[gangs != gang]]).tolist()
         rights = [right for lane in others if (right := self._chosen.get(lane)) is not None]
         return all(
             room.row not in ground.rows[gang] or self._use[room.row, column] + int(more[column]) <= most
@@ -470,9 +471,7 @@ class Clearing:
     def _keep_somewhere(self, gang: int, pods: list[int], trial: _Trial) -> None:
         """All evicted pods of a gang elsewhere, or none of them."""
         free, known = self._free.copy(), len(trial.moved)
-        if not self._may_stay(pods, trial):
-            return
-        if all(self._put_elsewhere(pod, trial) for pod in pods):
+        if all(self._put_elsewhere(pod, trial) for pod in pods) and self._may_stay(pods, trial):
             kept = set(pods)
             trial.evicted = [pod for pod in trial.evicted if pod not in kept]
             self._charge(self._ground.rows[gang], self._ground.charge[pods].sum(axis=0))
