@@ -4,7 +4,7 @@ Shapes: core/v1 Pod and Node, ``muster.dev/v1alpha1`` PodGroup, Queue and Topolo
 read in ``requests``.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct, field
 
@@ -46,8 +46,13 @@ class Requirements(Wire, frozen=True):
     requests: dict[str, Quantity] = {}
 
 
+class Port(Wire, frozen=True):
+    host_port: int = 0
+
+
 class Container(Wire, frozen=True):
     name: str = ""
+    ports: list[Port] = []
     resources: Requirements = Requirements()
     restart_policy: str | None = None
 
@@ -92,6 +97,12 @@ class NodeAffinity(Wire, frozen=True):
 
 class Affinity(Wire, frozen=True):
     node_affinity: NodeAffinity | None = None
+    pod_affinity: dict[str, Any] | None = None
+    pod_anti_affinity: dict[str, Any] | None = None
+
+
+class Volume(Wire, frozen=True):
+    persistent_volume_claim: dict[str, Any] | None = None
 
 
 class SchedulingGate(Wire, frozen=True):
@@ -109,6 +120,8 @@ class PodSpec(Wire, frozen=True):
     affinity: Affinity | None = None
     tolerations: list[Toleration] = []
     scheduling_gates: list[SchedulingGate] = []
+    topology_spread_constraints: list[dict[str, Any]] = []
+    volumes: list[Volume] = []
 
 
 class PodStatus(Wire, frozen=True):
@@ -176,6 +189,7 @@ class Queue(Wire, frozen=True):
 class TopologyAsk(Wire, frozen=True):
     name: str = ""
     required: str = ""
+    exclusive: bool = False
 
 
 class Template(Wire, frozen=True):

@@ -10,6 +10,8 @@ from auditor.requests import Resources, amounts, pod_request, smallest
 
 T = TypeVar("T")
 
+DEVICE_ANNOTATIONS = ("muster.dev/gpu-", "muster.dev/mig-")
+
 
 @dataclass(slots=True)
 class Versions(Generic[T]):
@@ -109,6 +111,16 @@ class TrackedPod:
         """Why the scheduler says that it evicted the pod; empty where it does not say so."""
         said = (c.reason for c in self.pod.status.conditions if c.type == EVICTED_CONDITION and c.status == "True")
         return next(said, "")
+
+    @property
+    def asks_more_than_room(self) -> bool:
+        """Whether who stands beside it matters, or which part of a device or which volume it gets."""
+        spec, affinity = self.pod.spec, self.pod.spec.affinity
+        near = affinity is not None and (affinity.pod_affinity or affinity.pod_anti_affinity)
+        ports = any(port.host_port for container in spec.containers for port in container.ports)
+        claims = any(volume.persistent_volume_claim for volume in spec.volumes)
+        parts = any(key.startswith(DEVICE_ANNOTATIONS) for key in self.pod.metadata.annotations)
+        return bool(near or ports or claims or parts or spec.topology_spread_constraints)
 
     @property
     def stated_preemptible(self) -> bool:

@@ -145,6 +145,11 @@ _TEMPLATES = {
     ("taking", "Protected"): "running work may not be taken: {refused}",
     ("taking", "Delay"): "it waits {needed} s longer before it may take running work",
     ("taking", "Never"): "its priority class never takes running work",
+    (
+        "taking",
+        "GivesWay",
+    ): "it gave its places to others; when all of its pods have left it may take from others itself",
+    ("taking", "NotLeaving"): "it was to wait for {where} to leave, who stays",
     ("taking", "NoRoom"): "no set of victims makes room for it where it may go",
     ("taking", "NotPreemptible"): "{where} is not preemptible",
     ("taking", "NotNeeded"): "room came free meanwhile, so that {where} need not go",

@@ -543,6 +543,8 @@ class Gangs:
         stated = self._store.priority_classes.get(group.priority_class)
         if stated is not None and stated.preempts != found.preempts:
             found = msgspec.structs.replace(found, preempts=stated.preempts)
+        if record is None and any(self._store.notices.by(uid, besides=key) for uid in state.departing):
+            found = msgspec.structs.replace(found, gives_way=True)
         if self.pending.get(key) != found:
             self.pending[key] = state.gang = found
             self.stirred = True

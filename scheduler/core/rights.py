@@ -78,7 +78,7 @@ def rights_of(
     own = book.queues[by].preemption
     delay = gang.delay_seconds if gang.delay_seconds is not None else _inherited(book, by, "delay")
     waits = max(0.0, gang.arrived_seconds + delay - now_seconds) if delay > 0 else 0.0
-    if not gang.preempts or waits > 0:
+    if not gang.preempts or gang.gives_way or waits > 0:
         return Rights((), lane, whole, rank, waits, waits or inf)
     lanes: dict[tuple[int, bool], int] = {}
     made: list[Lane] = []

@@ -350,6 +350,7 @@ class _Taker:
             gang.queue,
             gang.priority,
             gang.preempts,
+            gang.gives_way,
             gang.preemptible,
             tuple((ask if not gang.preemptible else ask > 0).tolist()),
             gang.key if gang.held else "",
@@ -564,7 +565,7 @@ class _Taker:
 
     def _may_move(self, gang: Gang, rights: Rights) -> Mask:
         """Who may be put elsewhere for it: also whoever is protected, since nothing of it is lost."""
-        if not self._policy.taking.moves or not gang.preempts or rights.waits_seconds > 0:
+        if not self._policy.taking.moves or not gang.preempts or gang.gives_way or rights.waits_seconds > 0:
             return np.zeros(len(self._roster.gangs), dtype=np.bool_)
         guards, traits = self._snapshot.guards, self._roster.traits
         found = ~traits.stays

@@ -40,6 +40,8 @@ def may_not_yet(gang: Gang, rights: Rights) -> tuple[Refusal, ...]:
     """What keeps a gang from taking anything at all, whoever runs."""
     if not gang.preempts:
         return (Refusal("taking", "Never"),)
+    if gang.gives_way:
+        return (Refusal("taking", "GivesWay"),)
     if rights.waits_seconds > 0:
         return (Refusal("taking", "Delay", needed=int(np.ceil(rights.waits_seconds))),)
     return ()

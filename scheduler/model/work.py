@@ -269,6 +269,8 @@ class Gang(msgspec.Struct, frozen=True):
     delay_seconds: float | None = None
     """How long it waits before it may cause an eviction; None: what its queue says."""
     user: str = ""
+    gives_way: bool = False
+    """Whether pods of it still leave for somebody else: until they are gone it makes nobody leave in turn."""
 
     @property
     def pods(self) -> int:

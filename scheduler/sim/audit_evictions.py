@@ -37,8 +37,8 @@ class EvictionAudit:
         self._say = say
         self._asked: dict[str, dict[str, str]] = {}
         """Beneficiary (by UID) -> work that left for it -> the decision for which it did."""
-        self._freed: list[tuple[float, str, Amounts]] = []
-        """What came free, with the moment and the node, as far as it came lately."""
+        self._freed: list[tuple[float, str, Amounts, str]] = []
+        """What came free, with the moment, the node and the queue, as far as it came lately."""
 
     def hear_pod(self, change: Change) -> None:
         """Room came free, where a pod ended or went."""
@@ -47,7 +47,8 @@ class EvictionAudit:
             return
         now = self._objects.clock.now_seconds
         self._freed = [each for each in self._freed if now - each[0] <= REACTION_SECONDS]
-        self._freed.append((now, node, self._ledger.request(before)))
+        owner = self._ledger.queue_of(self._ledger.group_of(before) or before)
+        self._freed.append((now, node, self._ledger.request(before), owner))
 
     def hear_request(self, user: str, request: Request, answer: Answer) -> None:
         found = _POD.fullmatch(request.path)
@@ -72,6 +73,7 @@ class EvictionAudit:
             if self._could_stay(unit, group):
                 shown = ", ".join(_key(pod) for pod in unit)
                 self._say("needless-victim", f"the record of {_key(group)} has room for its places beside {shown}")
+        self._check_right([pod for pod in new if not self._goes_anyway(pod, group)], group)
 
     def pods_of(self, record: Object) -> list[Object]:
         """The pods that a record names and that still take room."""
@@ -117,6 +119,61 @@ class EvictionAudit:
         if earlier != decision:
             self._say("evicted-twice", f"{stem} left for {_key(beneficiary)} by two decisions: {earlier}, {decision}")
 
+    def _check_right(self, taken: list[Object], group: Object) -> None:
+        """By what right the pods go that a record newly names for good: in the own queue those of higher or equal
+        priority stay, older ones where equals may be taken; elsewhere all but the last unit keep a queue above what it
+        is guaranteed."""
+        moved = {pod["uid"] for move in _record(group).get("moves") or () for pod in move.get("pods") or ()}
+        units = list(self._units([pod for pod in taken if pod["metadata"]["uid"] not in moved]))
+        own, leaving = self._ledger.queue_of(group), self.leaving()
+        lost: dict[str, list[tuple[list[Object], Amounts]]] = {}
+        for unit in units:
+            queue = self._queue_of(unit[0])
+            if queue == own and self._priority(unit[0]) > self._priority(group):
+                shown = f"{_key(unit[0])} of priority {self._priority(unit[0])}"
+                self._say("outranked", f"{_key(group)} of priority {self._priority(group)} takes {shown}")
+            for name in self._quotas.below_common(queue, own):
+                amounts: Amounts = Counter()
+                for pod in unit:
+                    amounts.update(self._ledger.request(pod))
+                lost.setdefault(name, []).append((unit, amounts))
+        for name, parts in lost.items():
+            guaranteed = self._quotas.guaranteed(name)
+            gone = {pod["metadata"]["uid"] for unit, _ in parts for pod in unit}
+            use = self._quotas.use(name, without=leaving - gone)
+            use.update(self._lately(name))
+            asked = [resource for resource in guaranteed if self._asks(group, resource)]
+            short = [
+                resource
+                for resource in asked
+                if sum(each[resource] for _, each in parts) - max(each[resource] for _, each in parts)
+                >= use[resource] - guaranteed[resource]
+            ]
+            if asked and len(short) == len(asked):
+                text = f"{name} uses {use[short[0]]} of {short[0]}, guaranteed {guaranteed[short[0]]}"
+                self._say("below-guarantee", f"{_key(group)} takes {len(gone)} pods while {text}")
+
+    def _lately(self, queue: str) -> Amounts:
+        """What a queue used until a moment ago, which may not be known yet."""
+        total: Amounts = Counter()
+        for seconds, _, amounts, owner in self._freed:
+            if self._objects.clock.now_seconds - seconds <= REACTION_SECONDS and queue in self._quotas.line(owner):
+                total.update(amounts)
+        return total
+
+    def _asks(self, group: Object, resource: str) -> bool:
+        return any(self._ledger.request(pod)[resource] for pod in self._ledger.pods_of(group)) or any(
+            self._ledger.member_request(group, each["name"])[resource] for each in group["spec"].get("members", [])
+        )
+
+    def _priority(self, owner: Object) -> int:
+        """By the class of its PodGroup, else by the pod itself."""
+        group = owner if owner["kind"] == "PodGroup" else self._ledger.group_of(owner)
+        wanted = "" if group is None else group["spec"].get("priorityClassName", "")
+        found = [each["value"] for each in self._objects.all("priorityclasses") if each["metadata"]["name"] == wanted]
+        pods = [owner] if group is None else self._ledger.pods_of(group)
+        return int(found[0]) if found else max((pod["spec"].get("priority", 0) for pod in pods), default=0)
+
     def _goes_anyway(self, pod: Object, group: Object) -> bool:
         uid = pod["metadata"]["uid"]
         others = (each for each in self._objects.all("podgroups") if each is not group)
@@ -154,7 +211,7 @@ class EvictionAudit:
             need.subtract(self.leaving_on(name))
             for pod in (*here, *self._moved_to(name, group)):
                 need.update(self._ledger.request(pod))
-            for seconds, where, amounts in self._freed:
+            for seconds, where, amounts, _ in self._freed:
                 if where == name and self._objects.clock.now_seconds - seconds <= REACTION_SECONDS:
                     need.update(amounts)
             if over(need, self._ledger.capacity(node)):

@@ -55,7 +55,7 @@ def test_a_minimum_that_others_raise_is_a_note() -> None:
 
 
 def test_taking_more_from_a_gang_that_others_hurt_is_a_violation() -> None:
-    story = Story().node("n0").group("g", minMember=3).pods(3, "g").record("g", {"n0": 3})
+    story = Story().node("n0", gpus=3).group("g", minMember=3).pods(3, "g").record("g", {"n0": 3})
     story.bind("n0", "g-0", "g-1", "g-2").leave("g-2").gone("g-2")
     story.group("b", minMember=1).pod("b-0", "b").record("b", {"n0": 1}, victims=("g-1",)).leave("g-1").gone("g-1")
     story.bind("n0", "b-0").wait(11)
@@ -64,8 +64,8 @@ def test_taking_more_from_a_gang_that_others_hurt_is_a_violation() -> None:
 
 def test_a_gang_that_the_scheduler_halves_is_a_violation() -> None:
     story = gang_of_two().record("g", TWO_NODES).bind("n0", "g-0").bind("n1", "g-1")
-    story.group("b", minMember=1).pod("b-0", "b").record("b", {"n1": 1}, victims=("g-1",)).leave("g-1").gone("g-1")
-    story.bind("n1", "b-0").wait(11)
+    story.group("b", minMember=1).pod("b-0", "b", gpus=8).record("b", {"n1": 1}, victims=("g-1",))
+    story.leave("g-1").gone("g-1").bind("n1", "b-0").wait(11)
     assert [v[: len("gang minimum: podgroup team/g")] for v in story.violations()] == ["gang minimum: podgroup team/g"]
 
 

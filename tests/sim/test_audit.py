@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from scheduler.sim import manifests
 from scheduler.sim.audit import PARTLY_BOUND_SECONDS
 from scheduler.sim.liveness import complaints
 from scheduler.sim.run import Simulation
+from scheduler.wire import names
+from scheduler.wire.requests import STRATEGIC, Request
 from tests.sim.worlds import racks
 
 
@@ -18,13 +21,29 @@ def bind(world: Simulation, pod: str, node: str) -> None:
     world.ask("POST", f"/api/v1/namespaces/team/pods/{pod}/binding", body)
 
 
-def record(world: Simulation, gang: str, **places: int) -> None:
-    """Write a record of ``worker`` pods by node name."""
+def record(world: Simulation, gang: str, *victims: str, made_from: str = "1", **places: int) -> None:
+    """Write a record of ``worker`` pods by node name, which makes ``victims`` leave."""
     nodes = [{"name": name, "count": count} for name, count in places.items()]
-    made = {"epoch": 1, "madeFrom": "1", "decidedAt": "2027-01-15T08:00:00Z"}
-    status: dict[str, Any] = {"assignment": {**made, "places": [{"member": "worker", "nodes": nodes}]}}
+    made = {"epoch": 1, "madeFrom": made_from, "decidedAt": "2027-01-15T08:00:00Z"}
+    pods = {each["metadata"]["name"]: each["metadata"]["uid"] for each in world.server.objects.all("pods")}
+    named = [{"uid": pods[name], "namespace": "team", "name": name} for name in victims]
+    status: dict[str, Any] = {
+        "assignment": {**made, "places": [{"member": "worker", "nodes": nodes}], "victims": named}
+    }
     path = f"/apis/muster.dev/v1alpha1/namespaces/team/podgroups/{gang}/status"
     world.ask("PATCH", path, {"status": status}, "application/merge-patch+json")
+
+
+def evict(world: Simulation, pod: str) -> None:
+    """As the scheduler does, which says why first."""
+    said = {"type": names.CONDITION_EVICTED, "status": "True", "reason": "Reclaimed", "message": ""}
+    path = f"/api/v1/namespaces/team/pods/{pod}"
+    for request in (
+        Request("PATCH", f"{path}/status", msgspec.json.encode({"status": {"conditions": [said]}}), STRATEGIC),
+        Request("POST", f"{path}/eviction", msgspec.json.encode({"metadata": {"name": pod}})),
+    ):
+        answer = world.server.handle(request, names.SCHEDULER)
+        assert answer.status < 300, answer
 
 
 def rules(world: Simulation) -> list[str]:
@@ -119,6 +138,86 @@ def test_a_node_that_is_not_there() -> None:
     world.add(manifests.pod("a"))
     bind(world, "a", "nowhere")
     assert rules(world) == ["no-such-node"]
+
+
+def test_a_queue_with_more_firm_work_than_it_is_guaranteed() -> None:
+    world = racks()
+    world.add(manifests.queue("above", guaranteed=2), manifests.queue("small", parent="above", guaranteed=4))
+    world.gang("g", 3, queue="small", preemptible=False)
+    record(world, "g", r0n0=3)
+    assert rules(world) == ["queue-guarantee"]
+
+
+def full_node(priority: str = "low") -> Simulation:
+    """Node r0n0 is full of `old` (two pods) and `other` (one); queue `a` is guaranteed 4 of the 8 GPUs that it uses."""
+    world = racks(gpus=8)
+    world.add(manifests.priority_class("high", 100), manifests.priority_class("low", 1))
+    world.add(manifests.queue("a", guaranteed=4), manifests.queue("b", guaranteed=4))
+    world.gang("old", 2, gpus=2, queue="a", priority=priority)
+    world.gang("other", 1, gpus=4, queue="a", priority="low")
+    record(world, "old", r0n0=2)
+    record(world, "other", r0n0=1)
+    for pod in ("old-0", "old-1", "other-0"):
+        bind(world, pod, "r0n0")
+    world.run(5)
+    return world
+
+
+def test_a_victim_beside_which_there_is_room() -> None:
+    world = full_node()
+    world.gang("new", 1, gpus=4, queue="b")
+    record(world, "new", "other-0", r0n0=1)
+    assert rules(world) == []
+    world = full_node()
+    world.gang("new", 1, gpus=2, queue="b")
+    record(world, "new", "other-0", "old-0", r0n0=1)
+    assert rules(world) == ["needless-victim", "needless-victim"], "either of them would do"
+
+
+@pytest.mark.parametrize(("guaranteed", "expected"), [(3, []), (4, ["below-guarantee"])])
+def test_victims_of_a_queue_that_comes_within_its_guarantee(guaranteed: int, expected: list[str]) -> None:
+    """Of two units of 4 of the 8 GPUs that it uses the last may take it below, the first may not take it there."""
+    world = full_node()
+    world.change("queues", "a", {"spec": {"resources": [{"name": manifests.GPU, "guaranteed": str(guaranteed)}]}})
+    world.gang("new", 2, gpus=4, queue="b")
+    record(world, "new", "other-0", "old-0", "old-1", r0n0=2)
+    assert rules(world) == expected
+
+
+def test_a_victim_of_higher_priority_in_the_own_queue() -> None:
+    world = full_node("high")
+    world.gang("new", 1, gpus=4, queue="a", priority="low")
+    record(world, "new", "old-0", "old-1", r0n0=1)
+    assert rules(world) == ["outranked"]
+
+
+def test_work_that_leaves_twice_for_one_beneficiary() -> None:
+    """The second time under another name, as controllers make it."""
+    world = full_node()
+    world.gang("new", 1, gpus=4, queue="b")
+    for made_from, pod in (("1", "other-0"), ("2", "other-0.1")):
+        record(world, "new", pod, made_from=made_from, r0n0=1)
+        evict(world, pod)
+        world.run(10)
+        if made_from == "1":
+            record(world, "new", made_from="3", r0n1=1)
+            bind(world, "other-0.1", "r0n0")
+            world.run(5)
+    assert "evicted-twice" in rules(world)
+
+
+def test_a_place_whose_pod_succeeded_and_is_gone_is_nobodys() -> None:
+    world = racks(gpus=8)
+    world.gang("g", 2, gpus=4, run_seconds=2.0)
+    record(world, "g", r0n0=2)
+    bind(world, "g-0", "r0n0")
+    bind(world, "g-1", "r0n0")
+    world.run(10)
+    world.remove("pods", "g-0")
+    world.add(manifests.pod("a", gpus=8))
+    bind(world, "a", "r0n0")
+    record(world, "g", r0n0=1)
+    assert rules(world) == []
 
 
 @pytest.mark.parametrize(("minimum", "expected"), [(2, ["gang-partly-bound"]), (1, [])])

@@ -20,6 +20,7 @@ from auditor.promises.history import History
 from auditor.promises.placement import Placement
 from auditor.promises.queue import QueueLimit
 from auditor.promises.topology import RequiredTopology
+from auditor.promises.victims import Victims
 from auditor.report import Finding
 from auditor.world import World
 
@@ -44,5 +45,6 @@ def promises(world: World) -> list[Promise]:
         Placement(world),
         RequiredTopology(world),
         Eviction(world),
+        Victims(world),
         QueueLimit(world),
     ]
