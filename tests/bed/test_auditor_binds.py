@@ -147,7 +147,7 @@ def test_what_a_draining_queue_runs_is_evicted_for_nobody() -> None:
 
 def test_what_is_not_preemptible_goes_only_with_the_rest_of_a_stale_gang() -> None:
     def story(reason: str) -> Story:
-        gang = Story().node("n0", gpus=2).group("g", minMember=1, preemptible=False).pod("v", "g")
+        gang = Story().node("n0", gpus=1).group("g", minMember=1, preemptible=False).pod("v", "g")
         gang = gang.record("g", {"n0": 1}).bind("n0", "v").group("b", minMember=1).pod("b-0", "b")
         return gang.record("b", {"n0": 1}, victims=("v",)).leave("v", reason=reason)
 

@@ -15,8 +15,8 @@ from scheduler.model.policy import Policy, Taking
 from scheduler.model.relations import LabelSet
 from scheduler.model.running import Guard
 from scheduler.model.selector import Requirement
-from scheduler.model.work import GangKey, Move, NodeCount, Place, Pod, PodGroup, Victim, group_key, single_key
-from tests.unit.core.world import TALKATIVE, Bench, group, node, pod
+from scheduler.model.work import GangKey, MemberSpec, Move, NodeCount, Place, Pod, PodGroup, Victim, group_key, single_key
+from tests.unit.core.world import TALKATIVE, Bench, group, node, pod, shape
 
 LOW, HIGH = group_key("team", "low"), group_key("team", "high")
 
@@ -424,3 +424,23 @@ def test_room_that_is_short_because_others_still_leave_takes_nobodys_place() -> 
     after = bench.groups["low"].assignment
     assert after is not None
     assert [(each.node, each.count) for place in after.places for each in place.nodes] == [("n2", 3)]
+
+
+def test_who_gives_way_takes_from_nobody_until_its_own_pods_have_left() -> None:
+    """At one moment deciding again changes nothing, though `middle` may take from `low` later."""
+    bench = Bench(node("n1", 2))
+    promised, *pods = gang("middle", 2, priority=5)
+    bench.see(msgspec.structs.replace(promised, members=(MemberSpec("worker", 2, shape=shape(1)),)), *pods)
+    bench.tell(ev.NodeSeen(node("n2", 2)))
+    bench.see(*gang("low", 2, priority=1))
+    assert bench.nodes_of("middle-0", "low-0") == ["n1", "n2"]
+    only = msgspec.structs.replace(shape(1), node_selector=(("kubernetes.io/hostname", "n1"),))
+    stays, *pods = gang("high", 2, priority=9, shape=only)
+    bench.see(msgspec.structs.replace(stays, movable=False), *pods)
+    for _ in range(3):
+        bench.tick()
+    assert set(bench.evicted()) == {"middle-0", "middle-1"}
+    bench.go("middle-0", "middle-1")
+    bench.see(pod("middle-2", group="middle", priority=5), pod("middle-3", group="middle", priority=5))
+    bench.tick()
+    assert set(bench.evicted()) == {"middle-0", "middle-1", "low-0", "low-1"}
