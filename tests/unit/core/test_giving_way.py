@@ -15,7 +15,18 @@ from scheduler.model.policy import Policy, Taking
 from scheduler.model.relations import LabelSet
 from scheduler.model.running import Guard
 from scheduler.model.selector import Requirement
-from scheduler.model.work import GangKey, MemberSpec, Move, NodeCount, Place, Pod, PodGroup, Victim, group_key, single_key
+from scheduler.model.work import (
+    GangKey,
+    MemberSpec,
+    Move,
+    NodeCount,
+    Place,
+    Pod,
+    PodGroup,
+    Victim,
+    group_key,
+    single_key,
+)
 from tests.unit.core.world import TALKATIVE, Bench, group, node, pod, shape
 
 LOW, HIGH = group_key("team", "low"), group_key("team", "high")
