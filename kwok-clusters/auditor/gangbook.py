@@ -62,6 +62,7 @@ class GangBook:
         gang.group = None if gone else group
         if gone:
             gang.succeeded.clear()
+            gang.requests = {gang.member_of(pod): pod.request for pod in gang.pods.values()}
         if now == before:
             return ()
         kept = gang.own.filled if gang.own and before and now and same_decision(before, now) else None

@@ -74,6 +74,15 @@ def test_succeeded_members_count_as_present() -> None:
     assert (story.gone("g-0").wait(60).violations(), story.notes()) == ([], [])
 
 
+def test_what_pods_of_a_namesake_asked_for_is_forgotten() -> None:
+    def members(gpus: int, count: int) -> list[dict[str, Any]]:
+        return [{"name": "main", "count": count, "template": {"requests": {"nvidia.com/gpu": gpus}}}]
+
+    story = Story().node("n0").group("g", members=members(8, 1)).pod("g-0", "g", 8, "main").record("g", {"n0": 1})
+    story.bind("n0", "g-0").leave("g-0").gone("g-0").group_gone("g")
+    assert story.group("g", members=members(4, 2)).record("g", {"n0": 2}).violations() == []
+
+
 MEMBERS = [{"name": "leader", "count": 1}, {"name": "worker", "count": 4, "minCount": 2}]
 
 

@@ -128,6 +128,10 @@ class Story:
             del self._objects["pods", pod]
         return self
 
+    def group_gone(self, group: str) -> Self:
+        self._emit("DELETED", "podgroups", group, self._objects.pop(("podgroups", group)))
+        return self
+
     def asked(self, verb: Any, pod: str, user: str = "muster", node: str = "", uid: str | None = None) -> Self:
         """One successful request in the audit log."""
         known = self.uid(pod) if uid is None and verb == "bind" else uid or ""
