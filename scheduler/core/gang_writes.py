@@ -95,7 +95,9 @@ class GangWrites:
             state.withdrawn = None
             group = self._store.groups.get(key)
             if group is not None:
-                written = msgspec.structs.replace(group, assignment=effect.assignment, phase=Phase.ASSIGNED)
+                written = msgspec.structs.replace(
+                    group, assignment=effect.assignment, phase=Phase.ASSIGNED, verdict=None
+                )
                 self._store.groups[key], state.written = written, None
         elif isinstance(effect, Release):
             state.withdrawn, state.record, state.written = state.record, None, None

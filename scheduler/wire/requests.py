@@ -244,7 +244,9 @@ def _victims(pods: Iterable[Victim]) -> list[dict[str, Any]]:
 
 
 def _commit(effect: ef.Commit) -> Request:
-    status = {"assignment": record_json(effect.assignment), "epoch": effect.assignment.epoch, "phase": "Assigned"}
+    record = effect.assignment
+    # Why it waited is true no longer.
+    status = {"assignment": record_json(record), "epoch": record.epoch, "phase": "Assigned", "verdict": None}
     return _group_status(effect.namespace, effect.name, {"resourceVersion": effect.version}, status)
 
 

@@ -16,7 +16,7 @@ from tests.e2e.raw_api import KINDS_PATH, RawApi, install_kinds
 from tests.e2e.work import Document
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
-SECONDS_MAX = 20.0
+SECONDS_MAX = 60.0
 POLL_SECONDS = 0.05
 
 PODS = f"/api/v1/namespaces/{work.NAMESPACE}/pods"

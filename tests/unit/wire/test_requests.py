@@ -51,6 +51,7 @@ def test_a_commit_is_guarded_by_the_version_it_was_decided_on() -> None:
     request = request_for(ef.Commit("team", "g", "42", Assignment(1, "1", 0.0)), 0.0)
     body = json.loads(request.body)
     assert (request.content_type, body["metadata"]) == ("application/merge-patch+json", {"resourceVersion": "42"})
+    assert body["status"]["verdict"] is None, "why it waited is true no longer"
 
 
 def test_an_answer_carries_the_new_version() -> None:
