@@ -285,10 +285,14 @@ def _admit(snapshot: Snapshot, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
     troubles = tree_troubles(snapshot.queues)
     inner = parents_in(snapshot.queues)
     by_queue: dict[str, Refusal | None] = {}
-    fine: dict[int, bool] = {}
-    """By the identity of shapes, which many share: whether nothing about them keeps anybody out."""
+    passed: set[tuple[str, int]] = set()
+    """The queue and the identity of the shape of single pods that were let in: the next one like them is, too."""
     admitted = []
     for gang in snapshot.gangs:
+        alike = (gang.queue, id(gang.members[0].shape))
+        if gang.single and alike in passed:
+            admitted.append(gang)
+            continue
         if gang.queue not in by_queue:
             by_queue[gang.queue] = admission_trouble(snapshot.queues, troubles, gang.queue, inner)
         trouble = by_queue[gang.queue]
@@ -296,9 +300,6 @@ def _admit(snapshot: Snapshot, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
             namespace = gang.namespace
             labels = dict(snapshot.namespaces.get(namespace, ()))
             trouble = namespace_trouble(snapshot.queues[gang.queue], namespace, labels)
-        if trouble is None and all(_is_fine(member.shape, fine) for member in gang.members):
-            admitted.append(gang)
-            continue
         unmodelled = [feature for member in gang.members for feature in member.shape.unmodelled]
         claims = volume_troubles(gang)
         if unmodelled:
@@ -308,17 +309,12 @@ def _admit(snapshot: Snapshot, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
             verdicts[gang.key] = Verdict(Cause.BLOCKED, claims, proven=True)
         elif trouble is None:
             admitted.append(gang)
+            if snapshot.queues[gang.queue].namespace_selector == ():
+                passed.add(alike)
         else:
             held = trouble.code in ("QueueHold", "QueueDrain")
             verdicts[gang.key] = Verdict(Cause.HELD if held else Cause.INVALID, (trouble,))
     return admitted
-
-
-def _is_fine(shape: Shape, known: dict[int, bool]) -> bool:
-    found = known.get(id(shape))
-    if found is None:
-        found = known[id(shape)] = not shape.unmodelled and (shape.volumes is None or not shape.volumes.troubles)
-    return found
 
 
 def _as_seen(gangs: list[Gang], neighbours: Neighbours, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
