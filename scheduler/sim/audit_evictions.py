@@ -104,7 +104,8 @@ class EvictionAudit:
         for beneficiary in self._objects.all("podgroups"):
             record = _record(beneficiary)
             if uid in _named(record) and beneficiary is not group:
-                self._check_once(pod, beneficiary, record)
+                if any(victim["uid"] == uid for victim in record.get("victims") or ()):  # a move costs no turn
+                    self._check_once(pod, beneficiary, record)
                 return
         if reason == "Drained" and self._drains(self._ledger.queue_of(group or pod)):
             return
@@ -180,7 +181,8 @@ class EvictionAudit:
         return "deletionTimestamp" in pod["metadata"] or any(uid in _named(_record(each)) for each in others)
 
     def _units(self, pods: list[Object]) -> Iterator[list[Object]]:
-        """Gangs that go as a whole, and pods one by one."""
+        """Gangs of which nothing is to stay, and pods one by one."""
+        leaving = self.leaving()
         named = {pod["metadata"]["uid"] for pod in pods}
         done: set[str] = set()
         for pod in pods:
@@ -191,11 +193,11 @@ class EvictionAudit:
             standing = [
                 each for each in self._ledger.pods_of(group) if each["spec"].get("nodeName") and not ended(each)
             ]
-            if any(each["metadata"]["uid"] not in named for each in standing):
+            if any(each["metadata"]["uid"] not in leaving for each in standing):
                 yield [pod]
             elif _key(group) not in done:
                 done.add(_key(group))
-                yield standing
+                yield [each for each in standing if each["metadata"]["uid"] in named]
 
     def _could_stay(self, unit: list[Object], group: Object) -> bool:
         """Whether there would be room and quota beside a unit, with all others gone that leave."""

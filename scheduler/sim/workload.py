@@ -28,8 +28,16 @@ class Size(msgspec.Struct, frozen=True):
     losses: int = 3
     deaths: int = 2
     server_restarts: int = 1
+    budgets: float = 0.0
+    """How likely a gang has a PodDisruptionBudget."""
+    guarantees: bool = False
+    """Whether queues are guaranteed something of the fleet, so that they take from one another, as priorities do."""
+    grace_seconds: tuple[int, int] = (5, 5)
     claims: float = 0.0
     """How likely the pods of a gang have volume claims of their own, made on the node that they go to."""
+
+
+_PRIORITIES = {"low": 1, "middle": 10, "high": 100}
 
 
 def populate(world: Simulation, seed: int, size: Size | None = None) -> None:
@@ -80,8 +88,26 @@ class _Population:
         return nodes
 
     def _queues(self) -> list[str]:
+        if self._size.guarantees:
+            return self._tree()
         self._world.add(manifests.queue("default"), manifests.queue("small", gpu_limit=self._chance.whole(2, 12)))
         return ["default", "small"]
+
+    def _tree(self) -> list[str]:
+        """Two departments of two teams each; what they are guaranteed may be more than there is."""
+        for name, value in _PRIORITIES.items():
+            self._world.add(manifests.priority_class(name, value))
+        teams = []
+        for department in ("left", "right"):
+            guaranteed = self._chance.one_of((None, 8))
+            self._world.add(manifests.queue(department, guaranteed=guaranteed, weight=self._chance.whole(1, 2)))
+            for number in range(2):
+                teams.append(f"{department}{number}")
+                limit = self._chance.one_of((None, None, 8))
+                guaranteed = self._chance.whole(0, 6)
+                self._world.add(manifests.queue(teams[-1], limit, guaranteed=guaranteed, parent=department))
+        self._world.add(manifests.queue("default"))
+        return teams
 
     def _gang(self, name: str, queues: list[str]) -> Callable[[], None]:
         pods, gpus = self._chance.whole(1, 8), self._chance.one_of((1, 1, 2, 4))
@@ -92,13 +118,27 @@ class _Population:
         run_seconds = float(self._chance.whole(*self._size.run_seconds)) if ends else None
         slow_controller = self._chance.happens(0.3)
         with_claims = self._chance.happens(self._size.claims)
+        priority = self._chance.one_of(tuple(_PRIORITIES)) if self._size.guarantees else ""
+        kept = self._chance.whole(0, pods) if self._chance.happens(self._size.budgets) else None
+        grace_seconds = self._grace_seconds()
 
         def create() -> None:
-            self._world.add(manifests.pod_group(name, pods, minimum=minimum, gpus=gpus, queue=queue, rack=rack))
+            self._world.add(
+                manifests.pod_group(name, pods, minimum=minimum, gpus=gpus, queue=queue, rack=rack, priority=priority)
+            )
+            if kept is not None:
+                self._world.add(manifests.budget(name, {LABEL_POD_GROUP: name}, max_unavailable=pods - kept))
             for index in range(pods):
                 claims = (f"data-{name}-{index}",) if with_claims else ()
                 self._world.add(*(manifests.claim(each, "made") for each in claims))
-                body = manifests.pod(f"{name}-{index}", group=name, gpus=gpus, run_seconds=run_seconds, claims=claims)
+                body = manifests.pod(
+                    f"{name}-{index}",
+                    group=name,
+                    gpus=gpus,
+                    run_seconds=run_seconds,
+                    grace_seconds=grace_seconds,
+                    claims=claims,
+                )
                 delay = index * 0.7 if slow_controller else 0.0
                 self._world.clock.after(delay, partial(self._world.add, body))
 
@@ -107,7 +147,13 @@ class _Population:
     def _single(self, name: str, queues: list[str]) -> Callable[[], None]:
         gpus, queue = self._chance.one_of((0, 1, 2, 8)), self._chance.one_of(queues)
         run_seconds = float(self._chance.whole(*self._size.run_seconds))
-        return lambda: self._world.add(manifests.pod(name, gpus=gpus, queue=queue, run_seconds=run_seconds))
+        grace_seconds = self._grace_seconds()
+        body = manifests.pod(name, gpus=gpus, queue=queue, run_seconds=run_seconds, grace_seconds=grace_seconds)
+        return lambda: self._world.add(body)
+
+    def _grace_seconds(self) -> int:
+        low, high = self._size.grace_seconds
+        return low if low == high else self._chance.whole(low, high)
 
     def _failure(self, node: str) -> Callable[[], None]:
         away_seconds = self._chance.seconds((5.0, 30.0))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from scheduler.sim.chance import Odds
@@ -66,6 +67,15 @@ def test_gangs_with_claims_live_through_the_same(seed: int) -> None:
     free_elsewhere = [each for each in complaints(world.server.objects) if "fits and waits" not in each]
     assert free_elsewhere == []
     assert any(each["spec"].get("volumeName") for each in world.server.objects.all("persistentvolumeclaims"))
+
+
+@pytest.mark.parametrize("seed", SEEDS[::2])
+def test_queues_that_take_from_one_another_live_through_the_same(seed: int) -> None:
+    """Guarantees, priorities, budgets and graces: somebody always has to leave."""
+    size = Size(guarantees=True, budgets=0.3, grace_seconds=(1, 30))
+    world = finished_world(seed, msgspec.structs.replace(ROUGH, leave_pod_seconds=(0.1, 20.0)), size)
+    world.auditor.raise_if_any()
+    assert complaints(world.server.objects) == []
 
 
 def test_a_seed_tells_the_same_story_under_every_hash_seed() -> None:

@@ -75,11 +75,12 @@ class Victims:
         return self._world.book.naming(pod)
 
     def _units(self, pods: Iterable[TrackedPod], named: set[str]) -> Iterator[list[TrackedPod]]:
-        """Gangs that go as a whole, and pods one by one."""
+        """Gangs of which nothing is to stay, and pods one by one."""
         done: set[GangName] = set()
         for pod in pods:
-            running = list(self._world.book.gang(pod.gang).active.values()) if pod.gang else [pod]
-            if any(each.uid not in named for each in running):
+            active = list(self._world.book.gang(pod.gang).active.values()) if pod.gang else [pod]
+            running = [each for each in active if each.uid in named]
+            if any(each.uid not in named and not self._naming(each) for each in active):
                 yield [pod]
             elif pod.gang not in done:
                 done.add(pod.gang or "")
