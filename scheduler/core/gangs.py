@@ -622,7 +622,10 @@ class Gangs:
         """Whether a decision counts on somebody who leaves by a record that is still on its way. Were it written first
         and the other one never, he would leave for who has no right to take him."""
         for victim in decision.victims:
-            naming = [self._states.get(by) for by in self._store.notices.by(victim.uid, besides=key)]
+            pod = self._store.pods.get(victim.uid)
+            # What is left to his own gang names him too, and follows from the other.
+            own = None if pod is None else gang_of_pod(pod)
+            naming = [self._states.get(by) for by in self._store.notices.by(victim.uid, besides=key) if by != own]
             if naming and all(state is not None and state.committing is not None for state in naming):
                 return True
         return False

@@ -14,6 +14,8 @@ FOUND = {
     96: "a moved gang lost its new place while others still left the node",
     183: "nobody ran on a node that is still there, and nothing could be counted",
     190: "a gang took more than its share in the room that its right made, and three gangs evicted one another in turn",
+    402: "the audit took a gang of which some left already for one that stays in part",
+    1003: "a decision counted on surplus that a record not yet written was to take",
 }
 """Later worlds that once went wrong."""
 

@@ -390,6 +390,19 @@ def test_who_waits_for_a_record_that_is_not_written_yet_is_decided_on_again() ->
     assert [each.name for each in bench.performed(ef.Commit)][-2:] == ["high", "more"]
 
 
+def test_what_is_left_to_a_gang_that_gives_surplus_is_no_written_record() -> None:
+    """It names those who leave too, as soon as the other decision is accepted."""
+    bench = full(minimum=1)
+    bench.see(*gang("more", 1))
+    member, third = member_of(bench, "high"), group_key("team", "more")
+    going = ("low-1", "low-2", "low-3")
+    places = (Place(member, (NodeCount("n1", 1),)),)
+    bench.chosen[third] = Decision(third, places, victims(*going), taken=Taken(()))
+    bench.lose = [ef.Commit]
+    take(bench, {"n1": 2}, *going, taken=Taken((Loss(LOW, "default", "OwnQueue", 3, True),)))
+    assert [each.name for each in bench.held if isinstance(each, ef.Commit)] == ["high"]
+
+
 def test_who_waits_for_pods_that_nobody_takes_is_refused() -> None:
     bench = full()
     take(bench, {"n1": 2}, "low-0", "low-1", "low-2", "low-3", taken=Taken(()))
