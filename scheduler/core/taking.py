@@ -13,40 +13,31 @@ from math import inf
 import msgspec
 import numpy as np
 
-from scheduler.core.demand import requests_of
-from scheduler.core.devices import after_uses
 from scheduler.core.drive import Part
 from scheduler.core.entitled import Entitled
 from scheduler.core.ledger import Ledger
-from scheduler.core.rights import OWN_QUEUE, Rights, age_matters, rank_of_branches, rights_of, shares_matter
-from scheduler.core.roster import Charged, Roster, charged
+from scheduler.core.rights import Rights, age_matters, rank_of_branches, rights_of, shares_matter
 from scheduler.core.solving import improved
-from scheduler.core.store import taken_by
 from scheduler.core.taking_costs import NEWEST_FIRST, costs_of
 from scheduler.core.taking_devices import on_devices
 from scheduler.core.taking_flavors import in_each_flavor, quotas_name_flavors, where_they_stand
 from scheduler.core.taking_ground import Prepared, is_plain, prepared, taker_of
+from scheduler.core.taking_outcome import Outcome, decisions
+from scheduler.core.taking_picture import Picture
 from scheduler.core.taking_plan import (
     Giveaway,
     Places,
-    add_need,
     all_places,
-    awaited,
     giveaway,
-    moves,
-    victim,
     with_one_more,
 )
 from scheduler.core.taking_problem import in_play_of, taking_problem
 from scheduler.core.taking_reasons import may_not_yet, short_budgets, why_not
-from scheduler.core.taking_rules import Holds, too_much
-from scheduler.core.taking_split import Split
 from scheduler.core.taking_waiting import Waiting, rest_of
-from scheduler.model.cluster import Mask, Snapshot, UseKey
-from scheduler.model.devices import slots_of
-from scheduler.model.plan import Decision, Loss, Refusal, SolveEnd, Taken, TierScore
+from scheduler.model.cluster import Mask, Snapshot
+from scheduler.model.plan import Decision, Refusal, SolveEnd, TierScore
 from scheduler.model.policy import Policy, SolverBudget
-from scheduler.model.resources import GPU, Matrix, Resources, resources, vector
+from scheduler.model.resources import Matrix
 from scheduler.model.shape import Shape
 from scheduler.model.work import Gang, GangKey, Member, NodeCount, Place
 from scheduler.solver.check import broken as broken_rules
@@ -60,7 +51,6 @@ from scheduler.solver.problem import Incumbent
 SharesIf = Callable[[Sequence[Gang]], Matrix]
 """[queues x columns] the fair shares if these gangs asked for what they do here, in the flavor that they are in."""
 
-MOVE = "Move"
 SOLVER_RETRY_SECONDS = 2.0
 
 _COSTS = "giving-way/"
@@ -94,17 +84,6 @@ def taking(
     for each in waiting:
         yield from taker.take(each, found)
     return found
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """Places of a taker and what they take from others; ``cleared`` says that the clearing has it in its picture."""
-
-    places: Places
-    gives: Giveaway
-    costs: tuple[TierScore, ...]
-    proven: bool
-    cleared: bool
 
 
 @dataclass(eq=False)
@@ -161,22 +140,15 @@ class _Taker:
         self._flavored = quotas_name_flavors(entitled.book, policy)
         if self._flavored:
             snapshot = replace(snapshot, running=where_they_stand(snapshot.running, snapshot.nodes))
-        self._snapshot = snapshot
-        self._book = replace(entitled.book, use=entitled.book.use.copy(), firm=entitled.book.firm.copy())
+        self._picture = Picture(snapshot, entitled.book)
         self._policy = policy
         self._now = now_seconds
         self._budget = budget
         self._mask_of = mask_of
         self._shares_if = shares_if
-        self._charged: Charged = charged(self._book, snapshot.resources)
-        self._roster = Roster.of(snapshot, self._book)
         self._kit: _Kit | None = None
-        self._holds = Holds.of(snapshot)
         self._solves_left = _SOLVES
         self._share = msgspec.structs.replace(budget, wall_seconds=budget.wall_seconds / _SOLVES)
-        self._use_by: dict[UseKey, Matrix] = {key: total.copy() for key, total in snapshot.use_by.items()}
-        for pod in np.flatnonzero(self._roster.leaving).tolist():
-            self._discharge(pod)
 
     def take(self, waiting: Waiting, found: Took) -> Part[None]:
         """One more decision, where room can be made for it; of single pods as many as it can be made for."""
@@ -193,7 +165,8 @@ class _Taker:
                     found.refusals.update(dict.fromkeys((each.key for each in rest.singles or (rest.gang,)), facts))
                 return
             best = ways[0] if len(ways) == 1 else min(ways, key=self._rank)
-            found.decisions += self._decisions(best)
+            found.decisions += decisions(self._picture, best.view.waiting, best.outcome, best.kit.rights)
+            self._picture.note(best.view.waiting.gang, best.outcome.places, best.outcome.gives)
             best.kit.budgets = None
             if len(views) > 1 or not best.outcome.cleared:
                 self._kit = None
@@ -201,12 +174,14 @@ class _Taker:
 
     def _views(self, waiting: Waiting) -> list[_View]:
         """The same work in each flavor that it could be in, with the ledger that it is entitled by there."""
-        gangs = in_each_flavor(waiting.gang, self._snapshot.nodes, self._mask_of) if self._flavored else (waiting.gang,)
-        views = [_View(replace(waiting, gang=gang), self._book, number) for number, gang in enumerate(gangs)]
+        gangs: tuple[Gang, ...] = (waiting.gang,)
+        if self._flavored:
+            gangs = in_each_flavor(waiting.gang, self._picture.snapshot.nodes, self._mask_of)
+        views = [_View(replace(waiting, gang=gang), self._picture.book, number) for number, gang in enumerate(gangs)]
         for view in views[1:] if self._policy.taking.rule == "default" else ():  # in the ledger it counts in the first
             members = view.waiting.gang.members
             asking = [msgspec.structs.replace(each, members=members) for each in waiting.singles]
-            view.book = replace(self._book, fair=self._shares_if(asking or (view.waiting.gang,)))
+            view.book = replace(self._picture.book, fair=self._shares_if(asking or (view.waiting.gang,)))
         if len(views) > 1:  # what they cost is to be compared, so it is counted among the same gangs
             for view in views:
                 view.rights = self._rights(view)
@@ -216,9 +191,9 @@ class _Taker:
         return views
 
     def _rights(self, view: _View) -> Rights:
-        gang = view.waiting.gang
-        guards, taken = self._snapshot.guards, self._taken(view.waiting)
-        return rights_of(gang, self._asked(gang), view.book, self._roster, guards, self._policy, self._now, taken)
+        gang, picture = view.waiting.gang, self._picture
+        ask, guards, taken = picture.asked(gang), picture.snapshot.guards, self._taken(view.waiting)
+        return rights_of(gang, ask, view.book, picture.roster, guards, self._policy, self._now, taken)
 
     def _sought(self, view: _View, found: Took) -> Part[_Way | None]:
         """A way to make room, if there is one; else ``facts`` of the view say why not."""
@@ -229,16 +204,16 @@ class _Taker:
             return None
         kit = self._kit_for(view)
         found.changes_seconds = min(found.changes_seconds, kit.rights.changes_seconds)
-        if not kit.in_play.any() and not self._roster.leaving.any():
-            own = may_not_yet(gang, kit.rights) if self._roster.gangs else ()
+        if not kit.in_play.any() and not self._picture.roster.leaving.any():
+            own = may_not_yet(gang, kit.rights) if self._picture.roster.gangs else ()
             view.facts = own or self._short_budgets(kit)
             return None
         outcome: Outcome | None = None
         out_of_reach: Refusal | None = None
-        if is_plain(self._snapshot, gang):
+        if is_plain(self._picture.snapshot, gang):
             out_of_reach = self._out_of_reach(gang, kit)
             outcome = None if out_of_reach else self._cleared(view, kit)
-            if outcome is not None and self._holds.binds and self._too_much(view, outcome):
+            if outcome is not None and self._picture.too_much(view.book, gang, outcome.places, outcome.gives.evicted):
                 outcome, self._kit = None, None
         if out_of_reach is None and (outcome is None or not outcome.proven):
             outcome = (yield from self._modelled(view, kit, outcome, found)) or outcome
@@ -247,8 +222,8 @@ class _Taker:
         if out_of_reach is not None:
             view.facts = (out_of_reach,)
         else:
-            ask, guards = self._asked(gang), self._snapshot.guards
-            view.facts = why_not(gang, ask, kit.rights, kit.may_move, view.book, self._roster, guards)
+            ask, guards = self._picture.asked(gang), self._picture.snapshot.guards
+            view.facts = why_not(gang, ask, kit.rights, kit.may_move, view.book, self._picture.roster, guards)
         view.facts += self._short_budgets(kit)
         return None
 
@@ -256,32 +231,8 @@ class _Taker:
         if self._policy.taking.break_guards:
             return ()
         if kit.budgets is None:
-            kit.budgets = short_budgets(kit.rights, self._roster, self._snapshot.guards)
+            kit.budgets = short_budgets(kit.rights, self._picture.roster, self._picture.snapshot.guards)
         return kit.budgets
-
-    def _too_much(self, view: _View, outcome: Outcome) -> bool:
-        """Whether it would break what queues ask besides limits: those who clear the ground do not look at that."""
-        return too_much(
-            self._snapshot,
-            self._holds,
-            view.book,
-            self._roster,
-            view.waiting.gang,
-            self._get(view.waiting.gang, outcome.places),
-            outcome.gives.evicted,
-        )
-
-    def _get(self, gang: Gang, places: Places) -> tuple[int, Resources, Matrix]:
-        """(pods, what they hold, what that is in the columns of the ledger)."""
-        members = {member.name: member for member in gang.members}
-        amounts: dict[str, int] = {}
-        charge: Matrix = np.zeros(len(self._book.columns), dtype=np.int64)
-        for place in places:
-            for each in place.nodes:
-                for resource, amount in taken_by(members[place.member].shape, each.devices):
-                    amounts[resource] = amounts.get(resource, 0) + amount * each.count
-                charge += self._charge(members[place.member]) * each.count
-        return sum(each.count for place in places for each in place.nodes), resources(amounts), charge
 
     def _rank(self, way: _Way) -> tuple[int, ...]:
         """Of two flavors the better one is smaller: the one that places more, then as the policy's list says."""
@@ -297,15 +248,15 @@ class _Taker:
 
     def _borrows(self, way: _Way) -> bool:
         """Whether its queue is above what it is guaranteed then, in anything that it asks for."""
-        gang, book, roster = way.view.waiting.gang, way.view.book, self._roster
+        gang, book, roster = way.view.waiting.gang, way.view.book, self._picture.roster
         if gang.queue not in book.names:
             return False
         row = book.row(gang.queue)
-        charges = {member.name: self._charge(member) for member in gang.members}
+        charges = {member.name: self._picture.charge(member) for member in gang.members}
         pods = {place.member: sum(each.count for each in place.nodes) for place in way.outcome.places}
         after = book.use[row] + sum(charges[member] * count for member, count in pods.items())
         after = after - roster.charge[way.outcome.gives.evicted & (roster.queue[roster.gang] == row)].sum(axis=0)
-        return bool(((after > book.guaranteed[row]) & (self._asked(gang) > 0)).any())
+        return bool(((after > book.guaranteed[row]) & (self._picture.asked(gang) > 0)).any())
 
     def _barred(self, view: _View) -> Refusal | None:
         """What keeps one pod of each member from everything, seen without looking at who runs: no lower work in its own
@@ -314,12 +265,12 @@ class _Taker:
         if gang.queue not in book.names or taking.rule != "default":
             return None
         by = book.row(gang.queue)
-        traits = self._roster.traits
-        own = (self._roster.queue == by) & traits.preemptible
+        traits = self._picture.roster.traits
+        own = (self._picture.roster.queue == by) & traits.preemptible
         equals = book.queues[by].preemption.within_queue == "LowerOrNewerEqualPriority"
         if bool((own & (traits.priority < gang.priority + equals)).any()):
             return None
-        ask = self._asked(gang)
+        ask = self._picture.asked(gang)
         asked = ask > 0
         entitled = np.maximum(book.guaranteed[by], book.fair[by])
         over = np.flatnonzero(asked & (book.use[by] + ask > entitled))
@@ -333,18 +284,15 @@ class _Taker:
 
     def _is_gone(self, gang: Gang) -> bool:
         """Whether it has just given way itself: what it waits for is another thing now."""
-        mine = [number for number, each in enumerate(self._roster.gangs) if each.key == gang.key] if gang.held else []
-        pods = np.isin(self._roster.gang, mine)
-        return (
-            bool(mine)
-            and bool((self._roster.leaving & self._roster.claimed)[pods].any())
-            and bool(self._roster.leaving[pods].all())
-        )
+        roster = self._picture.roster
+        mine = [number for number, each in enumerate(roster.gangs) if each.key == gang.key] if gang.held else []
+        pods = np.isin(roster.gang, mine)
+        return bool(mine) and bool((roster.leaving & roster.claimed)[pods].any()) and bool(roster.leaving[pods].all())
 
     def _kit_for(self, view: _View) -> _Kit:
         """What is the same for all gangs of one queue and priority, as long as only their room is made."""
         gang, book = view.waiting.gang, view.book
-        ask = self._asked(gang)
+        ask = self._picture.asked(gang)
         taken = self._taken(view.waiting)
         key = (
             gang.queue,
@@ -359,17 +307,17 @@ class _Taker:
         )
         if self._kit is not None and self._kit.key == key and view.among is None:
             return self._kit
-        roster, policy = self._roster, self._policy
+        roster, policy = self._picture.roster, self._policy
         rights = view.rights or self._rights(view)
         if view.among is not None:
             rights.rank = rank_of_branches(book, book.row(gang.queue), roster, view.among)
         among = rights.lane >= 0 if view.among is None else view.among
         may_move = self._may_move(gang, rights)
         in_play, sound = in_play_of(roster, rights, may_move)
-        tiers, weights = costs_of(roster, rights, self._snapshot.resources, book, policy, self._now, among)
+        tiers, weights = costs_of(roster, rights, self._picture.snapshot.resources, book, policy, self._now, among)
         by = book.row(gang.queue) if gang.queue in book.names else -1
         ready = prepared(
-            self._snapshot,
+            self._picture.snapshot,
             roster,
             book,
             by,
@@ -397,16 +345,13 @@ class _Taker:
         )
         return self._kit
 
-    def _asked(self, gang: Gang) -> Matrix:
-        return np.asarray(np.sum([self._charge(member) for member in gang.members], axis=0))
-
     def _taken(self, waiting: Waiting) -> tuple[Matrix, ...]:
         """What it may take in all: with all of its pods, or with its minima alone. Of single pods each is by itself."""
         if len(waiting.singles) > 1:
-            return (self._asked(waiting.gang),)
+            return (self._picture.asked(waiting.gang),)
         whole = [(member, member.count) for member in waiting.gang.members]
         sums = (
-            np.sum([self._charge(member) * pods for member, pods in each], axis=0)
+            np.sum([self._picture.charge(member) * pods for member, pods in each], axis=0)
             for each in (whole, _least(waiting.gang))
         )
         return tuple(np.asarray(each) for each in sums)
@@ -414,10 +359,10 @@ class _Taker:
     def _out_of_reach(self, gang: Gang, kit: _Kit) -> Refusal | None:
         """What is missing in sum, where it is more than may be taken in sum."""
         needs = _least(gang)
-        mask = np.zeros(len(self._snapshot.nodes), dtype=np.bool_)
+        mask = np.zeros(len(self._picture.snapshot.nodes), dtype=np.bool_)
         for member, _ in needs:
             mask |= self._mask_of(member.shape)
-        for column, resource in enumerate(self._snapshot.resources):
+        for column, resource in enumerate(self._picture.snapshot.resources):
             need = sum(dict(member.shape.requests).get(resource, 0) * pods for member, pods in needs)
             if not need:
                 continue
@@ -436,12 +381,12 @@ class _Taker:
         gang, ready, ground = waiting.gang, kit.ready, kit.ready.ground
         taker = taker_of(
             gang,
-            self._snapshot,
-            self._book,
+            self._picture.snapshot,
+            self._picture.book,
             ready.columns,
             ready.sound,
             self._mask_of,
-            self._charge,
+            self._picture.charge,
             bundle=len(waiting.singles) > 1,
         )
         free, there = kit.clearing.free.copy(), kit.clearing.there.copy()
@@ -483,7 +428,7 @@ class _Taker:
         return Outcome(self._named(gang, cleared.places), self._giveaway(kit, cleared), costs, proven, cleared=True)
 
     def _named(self, gang: Gang, places: Sequence[tuple[int, int, int]]) -> Places:
-        nodes = self._snapshot.nodes.nodes
+        nodes = self._picture.snapshot.nodes.nodes
         found: dict[int, dict[int, int]] = {}
         for member, node, pods in places:
             here = found.setdefault(member, {})
@@ -496,7 +441,7 @@ class _Taker:
         )
 
     def _giveaway(self, kit: _Kit, cleared: Cleared) -> Giveaway:
-        roster = self._roster
+        roster = self._picture.roster
         evicted, moved = np.zeros(len(roster), dtype=np.bool_), np.zeros(len(roster), dtype=np.bool_)
         evicted[kit.ready.pods[cleared.evicted]] = True
         moved[kit.ready.pods[list(cleared.moved)]] = True
@@ -505,32 +450,32 @@ class _Taker:
             row = int(kit.ready.pods[pod])
             gang = int(roster.gang[row])
             member = roster.gangs[gang].members[int(roster.member[row])].name
-            to[gang] = with_one_more(to.get(gang, ()), member, self._snapshot.nodes.nodes[node].name)
+            to[gang] = with_one_more(to.get(gang, ()), member, self._picture.snapshot.nodes.nodes[node].name)
         return Giveaway(evicted, moved, to)
 
     # --- with a model ---------------------------------------------------------------------------------------------
 
     def _modelled(self, view: _View, kit: _Kit, known: Outcome | None, found: Took) -> Part[Outcome | None]:
         """The best that a solver finds; None where it finds nothing better than what is known, or is not asked."""
-        gang, roster = view.waiting.gang, self._roster
+        gang, roster = view.waiting.gang, self._picture.roster
         seats = int(kit.in_play.sum())
-        spread = len(self._snapshot.nodes) if kit.may_move.any() else 1
+        spread = len(self._picture.snapshot.nodes) if kit.may_move.any() else 1
         if self._solves_left <= 0 or seats * spread > self._policy.limits.model_variables:
             return None
         problem = taking_problem(
-            self._snapshot,
+            self._picture.snapshot,
             roster,
-            self._use_by,
+            self._picture.use_by,
             view.book,
             gang,
             kit.rights,
             kit.may_move,
             self._policy,
             self._mask_of,
-            self._charge,
+            self._picture.charge,
             kit.tiers,
             kit.weights,
-            self._holds,
+            self._picture.holds,
         )
         if problem is None or broken_rules(problem.built.problem, problem.stay):
             return None
@@ -555,8 +500,10 @@ class _Taker:
         if not places[0]:
             return None
         own, gives = places[0], giveaway(problem, roster, places)
-        if self._snapshot.devices is not None:
-            physical = on_devices(self._snapshot, roster, gang, own, gives, kit.may_move, self._policy, self._mask_of)
+        if self._picture.snapshot.devices is not None:
+            physical = on_devices(
+                self._picture.snapshot, roster, gang, own, gives, kit.may_move, self._policy, self._mask_of
+            )
             if physical is None:
                 return None
             proven = proven and (physical[1].moved == gives.moved).all()
@@ -566,156 +513,17 @@ class _Taker:
     def _may_move(self, gang: Gang, rights: Rights) -> Mask:
         """Who may be put elsewhere for it: also whoever is protected, since nothing of it is lost."""
         if not self._policy.taking.moves or not gang.preempts or gang.gives_way or rights.waits_seconds > 0:
-            return np.zeros(len(self._roster.gangs), dtype=np.bool_)
-        guards, traits = self._snapshot.guards, self._roster.traits
+            return np.zeros(len(self._picture.roster.gangs), dtype=np.bool_)
+        guards, traits = self._picture.snapshot.guards, self._picture.roster.traits
         found = ~traits.stays
         for number in np.flatnonzero(found & traits.guarded).tolist():
             found[number] = all(
                 len(pod.guards) < 2 and all(guards.get(key, 0) > 0 for key in pod.guards)
-                for pod in self._roster.gangs[number].pods
+                for pod in self._picture.roster.gangs[number].pods
             )
         if gang.held:
-            found &= np.array([each.key != gang.key for each in self._roster.gangs], dtype=np.bool_)
+            found &= np.array([each.key != gang.key for each in self._picture.roster.gangs], dtype=np.bool_)
         return found
-
-    def _charge(self, member: Member) -> Matrix:
-        """What one pod is charged in the columns of the ledger, in the only flavor that it may be in."""
-        kinds = tuple(dict.fromkeys(self._snapshot.nodes.device_kinds()))
-        row = vector(tuple(requests_of(member.shape, kinds).items()), self._snapshot.resources)
-        flavor = member.shape.only_flavor
-        if flavor is None:
-            flavor = member.shape.flavors[0] if len(member.shape.flavors) == 1 else ""
-        return self._charged.of(row, flavor)
-
-    # --- what comes of it -----------------------------------------------------------------------------------------
-
-    def _decisions(self, way: _Way) -> list[Decision]:
-        waiting, outcome, kit = way.view.waiting, way.outcome, way.kit
-        roster, own, gives = self._roster, outcome.places, outcome.gives
-        taken = self._facts(outcome, kit.rights)
-        gone = gives.evicted | gives.moved
-        if len(waiting.singles) <= 1:
-            late = awaited(self._snapshot, roster, gone, [(waiting.gang, own)], gives.to)
-            pods = [*np.flatnonzero(gives.evicted).tolist(), *late.tolist()]
-            found = [
-                Decision(
-                    waiting.gang.key,
-                    own,
-                    tuple(victim(roster, pod) for pod in pods),
-                    moves(roster, gives.moved, gives.to),
-                    taken,
-                )
-            ]
-        else:
-            found = self._one_by_one(waiting, own, gives, taken)
-        self._note(waiting.gang, own, gives)
-        return found
-
-    def _one_by_one(self, waiting: Waiting, own: Places, gives: Giveaway, taken: Taken | None) -> list[Decision]:
-        """Each single pod with what it needs of those who leave its node: who leaves anyway, then who moves, then who
-        is evicted. A gang that goes, goes with the first that needs any of it; nobody is named twice."""
-        roster, snapshot = self._roster, self._snapshot
-        spots = [
-            NodeCount(each.node, 1, each.devices) for place in own for each in place.nodes for _ in range(each.count)
-        ]
-        split = Split(roster, gives)
-        found = []
-        for single, spot in zip(waiting.singles, spots, strict=False):
-            member = single.members[0]
-            request = vector(taken_by(member.shape, spot.devices), snapshot.resources)
-            victims, to = split.for_pod(snapshot.nodes.rows[spot.node], request)
-            found.append(
-                Decision(
-                    single.key,
-                    (Place(member.name, (spot,)),),
-                    tuple(victim(roster, pod) for pod in victims),
-                    moves(roster, gives.moved, to),
-                    taken if victims or to else None,
-                )
-            )
-        victims, to = split.rest()
-        if victims or to:
-            found[0] = msgspec.structs.replace(
-                found[0],
-                victims=(*found[0].victims, *(victim(roster, pod) for pod in victims)),
-                moves=(*found[0].moves, *moves(roster, gives.moved, to)),
-                taken=taken,
-            )
-        return found
-
-    def _facts(self, outcome: Outcome, rights: Rights) -> Taken | None:
-        roster, gives = self._roster, outcome.gives
-        losses = []
-        for number in np.unique(roster.gang[gives.evicted | gives.moved]).tolist():
-            running = roster.gangs[number]
-            mine = roster.gang == number
-            evicted, moved = int((mine & gives.evicted).sum()), int((mine & gives.moved).sum())
-            lane = int(rights.lane[number])
-            if evicted:
-                rightful = rights.lanes[lane].rights[0].name if lane >= 0 else OWN_QUEUE
-                whole = evicted == int((mine & ~roster.leaving).sum())
-                losses.append(Loss(running.key, running.queue, rightful, evicted, whole, running.priority))
-            if moved:
-                losses.append(Loss(running.key, running.queue, MOVE, moved, False, running.priority))
-        if not losses:
-            return None
-        return Taken(tuple(losses), outcome.costs, outcome.proven)
-
-    def _note(self, gang: Gang, own: Places, gives: Giveaway) -> None:
-        """The picture for whoever comes next: what leaves, what was placed, and who uses how much."""
-        roster = self._roster
-        need: Matrix = np.zeros_like(roster.free)
-        add_need(need, self._snapshot, {member.name: member for member in gang.members}, own)
-        for number, places in gives.to.items():
-            add_need(need, self._snapshot, {member.name: member for member in roster.gangs[number].members}, places)
-        roster.promise(need)
-        self._hold_devices(gang, own, gives)
-        for pod in np.flatnonzero(gives.evicted).tolist():
-            self._discharge(pod)
-            self._use(int(roster.queue[roster.gang[pod]]), -roster.charge[pod])
-        roster.leaving |= gives.evicted | gives.moved
-        roster.claimed |= gives.evicted | gives.moved
-        if self._holds.counts:
-            pods, held, _ = self._get(gang, own)
-            self._holds.add(gang, pods, held)
-        shapes = {member.name: member for member in gang.members}
-        for place in own:
-            for each in place.nodes:
-                row = self._snapshot.nodes.rows[each.node]
-                amounts = vector(taken_by(shapes[place.member].shape, each.devices), self._snapshot.resources)
-                flavor = self._snapshot.nodes.flavor(row)
-                key = (gang.queue, flavor, not gang.preemptible)
-                self._use_by[key] = self._use_by.get(key, np.zeros_like(amounts)) + amounts * each.count
-                if gang.queue in self._book.names:
-                    self._use(self._book.row(gang.queue), self._charged.of(amounts * each.count, flavor))
-
-    def _hold_devices(self, gang: Gang, own: Places, gives: Giveaway) -> None:
-        """Devices as they are promised: nobody else is placed on them. They go free by what leaves only."""
-        if self._snapshot.devices is None:
-            return
-        devices = self._snapshot.devices.copy()
-        kinds = self._snapshot.nodes.device_kinds()
-        asks = [(gang.members, own), *((self._roster.gangs[at].members, places) for at, places in gives.to.items())]
-        for members, places in asks:
-            shapes = {member.name: member.shape for member in members}
-            for place in places:
-                for each in place.nodes:
-                    row = self._snapshot.nodes.rows[each.node]
-                    whole = dict(shapes[place.member].requests).get(GPU, 0) * each.count
-                    uses = each.devices * each.count
-                    devices[row] = after_uses(devices[row], uses, whole, slots_of(kinds[row]))
-        self._snapshot = replace(self._snapshot, devices=devices)
-
-    def _discharge(self, pod: int) -> None:
-        roster = self._roster
-        running = roster.gangs[roster.gang[pod]]
-        key = (running.queue, self._snapshot.nodes.flavor(int(roster.node[pod])), not running.preemptible)
-        if key in self._use_by:
-            self._use_by[key] = self._use_by[key] - roster.room[pod]
-
-    def _use(self, row: int, more: Matrix) -> None:
-        for each in self._book.line(row) if row >= 0 else ():
-            self._book.use[each] += more
 
 
 def _is_cost(score: TierScore) -> bool:

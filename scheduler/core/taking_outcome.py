@@ -1,0 +1,97 @@
+"""What making room comes to: places, who leaves for them and what that costs, and the decisions that say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from scheduler.core.rights import OWN_QUEUE, Rights
+from scheduler.core.roster import Roster
+from scheduler.core.store import taken_by
+from scheduler.core.taking_picture import Picture
+from scheduler.core.taking_plan import Giveaway, Places, awaited, moves, victim
+from scheduler.core.taking_split import Split
+from scheduler.core.taking_waiting import Waiting
+from scheduler.model.plan import Decision, Loss, Taken, TierScore
+from scheduler.model.resources import vector
+from scheduler.model.work import NodeCount, Place
+
+MOVE = "Move"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Places of a taker and what they take from others; ``cleared`` says that the clearing has it in its picture."""
+
+    places: Places
+    gives: Giveaway
+    costs: tuple[TierScore, ...]
+    proven: bool
+    cleared: bool
+
+
+def decisions(picture: Picture, waiting: Waiting, outcome: Outcome, rights: Rights) -> list[Decision]:
+    """What an outcome means for each gang that waits: a decision that names those who leave for it."""
+    roster, own, gives = picture.roster, outcome.places, outcome.gives
+    taken = _facts(roster, outcome, rights)
+    gone = gives.evicted | gives.moved
+    if len(waiting.singles) > 1:
+        return _one_by_one(picture, waiting, own, gives, taken)
+    late = awaited(picture.snapshot, roster, gone, [(waiting.gang, own)], gives.to)
+    pods = [*np.flatnonzero(gives.evicted).tolist(), *late.tolist()]
+    victims = tuple(victim(roster, pod) for pod in pods)
+    return [Decision(waiting.gang.key, own, victims, moves(roster, gives.moved, gives.to), taken)]
+
+
+def _one_by_one(
+    picture: Picture, waiting: Waiting, own: Places, gives: Giveaway, taken: Taken | None
+) -> list[Decision]:
+    """Each single pod with what it needs of those who leave its node: who leaves anyway, then who moves, then who
+    is evicted. A gang that goes, goes with the first that needs any of it; nobody is named twice."""
+    roster, snapshot = picture.roster, picture.snapshot
+    spots = [NodeCount(each.node, 1, each.devices) for place in own for each in place.nodes for _ in range(each.count)]
+    split = Split(roster, gives)
+    found = []
+    for single, spot in zip(waiting.singles, spots, strict=False):
+        member = single.members[0]
+        request = vector(taken_by(member.shape, spot.devices), snapshot.resources)
+        victims, to = split.for_pod(snapshot.nodes.rows[spot.node], request)
+        found.append(
+            Decision(
+                single.key,
+                (Place(member.name, (spot,)),),
+                tuple(victim(roster, pod) for pod in victims),
+                moves(roster, gives.moved, to),
+                taken if victims or to else None,
+            )
+        )
+    victims, to = split.rest()
+    if victims or to:
+        found[0] = msgspec.structs.replace(
+            found[0],
+            victims=(*found[0].victims, *(victim(roster, pod) for pod in victims)),
+            moves=(*found[0].moves, *moves(roster, gives.moved, to)),
+            taken=taken,
+        )
+    return found
+
+
+def _facts(roster: Roster, outcome: Outcome, rights: Rights) -> Taken | None:
+    gives = outcome.gives
+    losses = []
+    for number in np.unique(roster.gang[gives.evicted | gives.moved]).tolist():
+        running = roster.gangs[number]
+        mine = roster.gang == number
+        evicted, moved = int((mine & gives.evicted).sum()), int((mine & gives.moved).sum())
+        lane = int(rights.lane[number])
+        if evicted:
+            rightful = rights.lanes[lane].rights[0].name if lane >= 0 else OWN_QUEUE
+            whole = evicted == int((mine & ~roster.leaving).sum())
+            losses.append(Loss(running.key, running.queue, rightful, evicted, whole, running.priority))
+        if moved:
+            losses.append(Loss(running.key, running.queue, MOVE, moved, False, running.priority))
+    if not losses:
+        return None
+    return Taken(tuple(losses), outcome.costs, outcome.proven)
