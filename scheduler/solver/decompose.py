@@ -49,7 +49,7 @@ _UNDERSTOOD_FIELDS = {
 
 _SHARE_OF_VALUE = 0.7
 """Of the budget, before what is left goes to nearness; more of it where the served value is far from its bound."""
-_SHARE_OF_POOR_VALUE = 0.9
+_SHARE_OF_POOR_VALUE = 0.85
 
 _FAIR = 0.008
 """From here on a gap of the served value is not far from its bound any more."""
