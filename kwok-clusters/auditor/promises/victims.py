@@ -28,8 +28,8 @@ class Victims:
         self._named: dict[GangName, set[str]] = {}
         self._whole: dict[tuple[GangName, GangName], Decision] = {}
         """(beneficiary, gang that goes as a whole) -> the decision by which it does."""
-        self._left: dict[tuple[GangName, GangName], Decision] = {}
-        """The same for those of which pods have begun to leave."""
+        self._left: dict[tuple[str, str], Decision] = {}
+        """The same, by the UIDs of the PodGroups, for those of which pods have begun to leave."""
         self._freed: list[tuple[float, str, Resources]] = []
         """Room that came free of late: moment, node, how much."""
         self._ended: set[str] = set()
@@ -138,11 +138,16 @@ class Victims:
             decision = self._whole.get(pair)
             if decision is None:
                 continue
-            earlier = self._left.setdefault(pair, decision)
+            left = (self._uid(pair[0]), self._uid(pair[1]))  # a namesake is somebody else
+            earlier = self._left.setdefault(left, decision)
             if earlier != decision:
-                self._left[pair] = decision
+                self._left[left] = decision
                 message = f"left for podgroup {beneficiary} by two decisions: {_shown(earlier)} and {_shown(decision)}"
                 yield self._world.finding("violation", PROMISE, f"podgroup {pod.gang}", message)
+
+    def _uid(self, name: GangName) -> str:
+        group = self._world.book.gang(name).group
+        return name if group is None else group.metadata.uid
 
 
 def _decision(record: Assignment) -> Decision:
