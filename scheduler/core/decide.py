@@ -224,8 +224,8 @@ def _with_what_was_taken(decisions: Sequence[Decision], taken: Sequence[Decision
 
 
 def _with_facts(verdicts: Mapping[GangKey, Verdict], facts: Mapping[GangKey, Facts]) -> dict[GangKey, Verdict]:
-    """The verdicts with what taking back had to say. Many thousands share a few verdicts and facts: so do those made of
-    them."""
+    """The verdicts with what taking back had to say, but of work that not even an empty fleet could hold. Many
+    thousands share a few verdicts and facts: so do those made of them."""
     known: dict[tuple[int, int], Verdict] = {}
     found = {}
     for key, verdict in verdicts.items():
@@ -233,10 +233,17 @@ def _with_facts(verdicts: Mapping[GangKey, Verdict], facts: Mapping[GangKey, Fac
         pair = (id(verdict), id(more))
         made = known.get(pair)
         if made is None:
-            joined = (*verdict.refusals, *more)
-            made = known[pair] = msgspec.structs.replace(verdict, refusals=joined) if more else verdict
+            joined = verdict.refusals if _is_hopeless(verdict) else (*verdict.refusals, *more)
+            made = known[pair] = msgspec.structs.replace(verdict, refusals=joined)
         found[key] = made
     return found
+
+
+def _is_hopeless(verdict: Verdict) -> bool:
+    """Whether no node could ever take a pod of it, whoever left."""
+    return any(
+        each.code == "NoEligibleNode" and "exclusive-domains" not in dict(each.counts) for each in verdict.refusals
+    )
 
 
 def _take(

@@ -232,3 +232,19 @@ gangs:
     )
     (verdict,) = plan.verdicts.values()
     assert [(each.code, each.needed) for each in verdict.refusals if each.term == "taking"] == [(code, needed)]
+
+
+def test_what_no_node_could_ever_hold_hears_nothing_of_those_who_run(tmp_path: Path) -> None:
+    plan = decided(
+        tmp_path,
+        TWO_QUEUES
+        + """
+gangs:
+- {name: a0, queue: a, pods: 2, gpu: 1, on: {n0: 2}}
+- {name: wide, queue: b, gpu: 3}
+- {name: many, queue: b, pods: 4, gpu: 1}
+""",
+    )
+    terms = {key: [each.term for each in verdict.refusals] for key, verdict in plan.verdicts.items()}
+    assert [terms[key] for key in terms if "wide" in key] == [["filters"]]
+    assert [terms[key][-1] for key in terms if "many" in key] == ["taking"]
