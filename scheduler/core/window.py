@@ -54,9 +54,10 @@ def window(
         user = gang.user if by_user else ""
         alike = (gang.queue, id(shape), 0 if topology is None else hash(topology), turn.tier, turn.expected, user)
         bundle = bundles.get(alike)
-        if gang.queue in in_line and last.get(gang.queue) != alike:
-            bundle = None
-        last[gang.queue] = alike
+        if gang.queue in in_line:
+            if last.get(gang.queue) != alike:
+                bundle = None
+            last[gang.queue] = alike
         if bundle is None:
             bundle = bundles[alike] = []
             order.append((turn, bundle))
