@@ -7,13 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.model.devices import DeviceAsk
-from scheduler.model.resources import CPU, GPU
-from scheduler.solver.devices import ClassDevices
 from scheduler.solver.making_room import make_room
-from scheduler.solver.problem import MemberAsk, Problem
+from scheduler.solver.problem import MemberAsk
 from scheduler.solver.rejoining import rejoin
 from scheduler.solver.repacking import Repacking, Spot
 from scheduler.solver.swapping import Movable, swap_in
+from tests.property.device_worlds import one_class
 
 CPU_MILLI = 10_000
 EVERYWHERE = np.packbits([True]).tobytes()
@@ -32,25 +31,7 @@ MILLI = (1000, 470, 230, 1000, 1000, 0, 470, 230)
 
 
 def repacking(nodes: int, devices: int) -> Repacking:
-    problem = Problem(
-        resources=(GPU, CPU),
-        class_nodes=np.array([nodes], dtype=np.int32),
-        class_free=np.array([[devices * 1000, CPU_MILLI]], dtype=np.int64),
-        class_domain=np.zeros((1, 0), dtype=np.int32),
-        level_names=(),
-        domain_names=(),
-        gangs=(),
-        queues=(),
-        goals=(),
-        rules=(),
-        node_score="price",
-        device_score="price",
-        devices=ClassDevices(
-            np.full((1, devices), 1000, dtype=np.int64), np.zeros(1, dtype=np.int32), np.full(1, -1, dtype=np.int32)
-        ),
-        mix=ASKS,
-    )
-    return Repacking(problem, ASKS)
+    return Repacking(one_class(nodes, devices, CPU_MILLI, ASKS), ASKS)
 
 
 def check(packing: Repacking) -> None:

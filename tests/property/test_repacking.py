@@ -7,12 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.model.devices import DeviceAsk
-from scheduler.model.resources import CPU, GPU
-from scheduler.solver.devices import ClassDevices
 from scheduler.solver.prices import Prices
 from scheduler.solver.problem import MemberAsk, Problem
 from scheduler.solver.repacking import Repacking, Spot
 from scheduler.solver.stock import Rest
+from tests.property.device_worlds import one_class
 
 NODES = 4
 DEVICES = 3
@@ -29,24 +28,7 @@ MILLI = (300, 600, 1000, 2000, 0)
 
 
 def problem() -> Problem:
-    return Problem(
-        resources=(GPU, CPU),
-        class_nodes=np.array([NODES], dtype=np.int32),
-        class_free=np.array([[DEVICES * 1000, CPU_MILLI]], dtype=np.int64),
-        class_domain=np.zeros((1, 0), dtype=np.int32),
-        level_names=(),
-        domain_names=(),
-        gangs=(),
-        queues=(),
-        goals=(),
-        rules=(),
-        node_score="price",
-        device_score="price",
-        devices=ClassDevices(
-            np.full((1, DEVICES), 1000, dtype=np.int64), np.zeros(1, dtype=np.int32), np.full(1, -1, dtype=np.int32)
-        ),
-        mix=ASKS,
-    )
+    return one_class(NODES, DEVICES, CPU_MILLI, ASKS)
 
 
 def repacking() -> Repacking:
