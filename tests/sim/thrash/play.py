@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from scheduler.core.decide import decide
@@ -74,7 +76,7 @@ def _begun(drawn: World) -> Simulation:
             )
         )
     for work in drawn.works:
-        world.clock.after(work.at_seconds, lambda work=work: _come(world, work))  # type: ignore[misc]
+        world.clock.after(work.at_seconds, partial(_come, world, work))
     world.start_scheduler()
     return world
 
