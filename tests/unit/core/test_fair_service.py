@@ -164,3 +164,17 @@ def test_a_queue_takes_only_namespaces_that_it_selects() -> None:
     assert [each.refusals[0].code for each in refused] == ["NamespaceNotSelected"] * 2
     engine.handle([ev.NamespaceSeen("team", "", (("org", "research"),))], 1.0)
     assert served(engine.snapshot()) == {"a": 2}
+
+
+def test_of_like_pods_only_those_of_a_selected_namespace_are_taken() -> None:
+    chooses = queue("a", namespace_selector=(Requirement("org", "In", ("research",)),))
+    (inside,) = jobs("a", 1)
+    outside = [msgspec.structs.replace(inside, uid=name, name=name, namespace=name) for name in ("early", "late")]
+    seen: list[ev.Event] = [
+        ev.NamespaceSeen("team", "", (("org", "research"),)),
+        *map(ev.PodSeen, (outside[0], inside, outside[1])),
+    ]
+    engine = Engine(POLICY)
+    engine.handle([ev.NodeSeen(node("n0")), ev.QueueSeen(chooses), ev.Leading(1), ev.Synced(), *seen], 0.0)
+    decided = plan(engine.snapshot())
+    assert [each.gang for each in decided.decisions] == [f"pod/{inside.uid}"]
