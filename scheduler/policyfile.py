@@ -81,6 +81,7 @@ class _Taking(_Strict):
     after_loss: Literal["mayFallBelow", "mayNot"] = "mayFallBelow"
     rule: Literal["default", "kueue-classic", "kueue-fair"] = "default"
     fair_rules: list[Literal["FinalShare", "InitialShare"]] = ["FinalShare", "InitialShare"]
+    growth: Literal["Surplus", "Any"] = "Surplus"
     borrowing: Literal["Never", "LowerPriority", "Any"] = "Any"
     min_runtime_at: Literal["queue", "common-ancestor"] = "queue"
     break_guards: bool = Taking().break_guards

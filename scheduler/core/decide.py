@@ -265,7 +265,6 @@ def _take(
         if index not in behind
         and (left := unserved(draft.asks[index].gang, draft.asks[index].singles, draft.places([index])[0])) is not None
     ]
-    waiting.sort(key=lambda each: bool(each.placed))  # surplus comes after all minima
     asking = [gang for each in waiting for gang in each.singles or (each.gang,)]
     flavors = flavors_of(standing.nodes, partial(memory.masks.of, standing))
 

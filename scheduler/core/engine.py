@@ -74,6 +74,8 @@ class Engine:
         self._decided_nodes = self.store.table()
         self._accepted = 0
         self._stirred = False
+        self._settled = False
+        """Work began to run since the last decision was asked for: from now on it may be asked to give way."""
         self._plan: Plan | None = None
         self._decisions: deque[Decision] = deque()
         self._queue_words = QueueWords(self.store, policy)
@@ -143,11 +145,13 @@ class Engine:
         effects += self._evictor.take()
         if self._gangs.stirred:
             self._gangs.stirred, self._stirred = False, True
+        if self._gangs.settled:
+            self._gangs.settled, self._settled = False, True
         if now_seconds >= self._again_at:
             self._again_at, self._stirred = inf, True
         rested = self._accepted > 0 or now_seconds >= self._rest_until
         if self._stirred and rested and not self._deciding and not self._decisions:
-            self._stirred = False
+            self._stirred = self._settled = False
             if self._gangs.pending or self._singles:
                 self._deciding, self._accepted = True, 0
                 self._decided_version, self._decided_nodes = self.store.version, self.store.table()
@@ -305,6 +309,7 @@ class Engine:
         self._evictor.observe(pod)
         self.store.see_pod(pod)
         had_room = before is not None and before.node and not before.finished
+        self._settled |= bool(pod.node) and (before is None or not before.node)
         if had_room and pod.finished:
             self._stirred = True
         if before is not None and (before.label_set, before.leaving) != (pod.label_set, pod.leaving):
@@ -394,7 +399,7 @@ class Engine:
         self._evictor.forget(uid)
         self.store.ages.forget(uid)
         self._claims.forget(uid)
-        self._gangs.went(pod)
+        self._gangs.touch_beneficiaries(uid)
         if uid in self.store.charges:
             if pod.succeeded:
                 self.store.spend(uid)
@@ -533,14 +538,16 @@ class Engine:
         if isinstance(effect, ef.SelectNode | ef.ReserveVolume):
             self._preparer.done(effect, answer.version)
             self._claims.stirred = True
-        if isinstance(effect, ef.MarkEvicted | ef.Evict | ef.Spare):
+        if isinstance(effect, ef.MarkEvicted | ef.Evict):
             self._evictor.done(effect)
-            pod = self.store.pods.get(effect.uid)
-            if pod is not None and isinstance(effect, ef.Evict):
-                self._gangs.went(pod)
+            self._touch_beneficiary(effect)
         key = _group_of(effect)
         if key is not None:
             self._gangs.done(key, answer, self._now_seconds)
+
+    def _touch_beneficiary(self, effect: ef.MarkEvicted | ef.Evict) -> None:
+        if effect.gang:
+            self._gangs.touch(effect.gang)
 
     def _failed(self, failure: ev.Failed, now_seconds: float) -> None:
         effect = failure.effect
@@ -560,10 +567,9 @@ class Engine:
                 self._voice.unsay(group_key(pod.namespace, pod.group) if pod.group else single_key(pod.uid))
         if isinstance(effect, ef.SelectNode | ef.ReserveVolume):
             self._preparer.failed(effect, now_seconds)
-        if isinstance(effect, ef.MarkEvicted | ef.Evict | ef.Spare):
+        if isinstance(effect, ef.MarkEvicted | ef.Evict):
             self._evictor.failed(failure, now_seconds)
-            if not isinstance(effect, ef.Spare) and effect.gang:
-                self._gangs.touch(effect.gang)
+            self._touch_beneficiary(effect)
         if isinstance(effect, ef.MakeGroup) and failure.status in (403, 404, 422):
             pod = self.store.pods.get(effect.pod_uid)
             if pod is not None:
@@ -578,12 +584,12 @@ class Engine:
     def _tick(self, now_seconds: float) -> list[Effect]:
         if not self.acting:
             return []
+        self._stirred |= self._settled  # not before the tick, so that many who begin bring one decision
         for uid in self._claims.rested(now_seconds):
             self._see_single(self.store.pods[uid])
         effects: list[Effect] = [*self._binder.due(now_seconds), *self._gangs.tick(now_seconds)]
         effects += self._queue_words.due((*self._gangs.pending.values(), *self._singles.values()), now_seconds)
         effects += self._clearing.review(now_seconds)
-        effects += self._evictor.spare(now_seconds)
         for key in self._voice.due(now_seconds):
             saying = self._voice.of(key)
             pod = self.store.pods.get(key.removeprefix("pod/"))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from scheduler.core.explain import Terms
 from scheduler.core.lifecycle import Phase
 from scheduler.core.resolve import Resolved
 from scheduler.core.store import Spot
 from scheduler.model.effects import Commit, DropGroup, GroupStatus, Hold, MakeGroup, Release, WriteStatus
-from scheduler.model.plan import Refusal
+from scheduler.model.plan import Refusal, Taken
 from scheduler.model.shape import Shape
 from scheduler.model.work import Assignment, Gang
 
@@ -61,8 +60,8 @@ class GangState:
     giving: Giving | None = None
     departing: frozenset[str] = frozenset()
     """Pods (by UID) that still stand somewhere and are no part of it any more."""
-    terms: Terms = field(default_factory=Terms)
-    """On what terms others give way for its record, as long as the decision is remembered."""
+    taken: Taken | None = None
+    """Why others give way for its record, as long as the decision is remembered."""
     leaving: int = 0
     """How many pods have to leave before its places are free."""
     left_seconds: float = 0.0
@@ -78,10 +77,12 @@ class GangState:
 
 
 def needs_time(state: GangState) -> bool:
-    """Whether time alone may bring something for a gang: a retry, a place that nobody takes, a warning."""
+    """Whether time alone may bring something for a gang: a retry, a place that nobody takes, a warning, a
+    pod that was to leave for somebody and went by itself."""
     waits = state.record is not None and state.phase is not Phase.RUNNING
     return (
         bool(state.retry_at_seconds or state.rests_until_seconds)
         or waits
+        or state.giving is not None
         or (state.phase is Phase.INCOMPLETE and not state.warned)
     )

@@ -36,8 +36,11 @@ class GangUpkeep:
             return state.committing
         known = {} if state.giving is None else state.giving.gives
         own = {victim.uid for victim in record.victims}
+        ended = {uid for uid in known if (pod := pods.get(uid)) is not None and pod.finished}  # these keep their places
         still = {
-            uid: spot for uid, spot in known.items() if uid not in own and self._store.notices.by(uid, besides=key)
+            uid: spot
+            for uid, spot in known.items()
+            if uid not in own and uid not in ended and self._store.notices.by(uid, besides=key)
         }
         gives = still | self._giving_way.noticed(key, record, pods)
         if not gives:

@@ -11,7 +11,7 @@ import msgspec
 from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
 from scheduler.core.evictor import Evictor
-from scheduler.core.explain import Reason, loss_words, reason_to_leave, terms_of
+from scheduler.core.explain import Reason, loss_words, reason_to_leave
 from scheduler.core.gang_binding import GangBinding
 from scheduler.core.gang_claims import GangClaims
 from scheduler.core.gang_places import GangPlaces
@@ -71,6 +71,8 @@ class Gangs:
         self._timed: dict[GangKey, None] = {}
         self.pending: dict[GangKey, Gang] = {}
         self.stirred = False
+        self.settled = False
+        """Whether a gang began to run: from then on it may be asked to give way."""
 
     # -- what was seen ---------------------------------------------------------------------------------------------
 
@@ -226,8 +228,10 @@ class Gangs:
             for key in touched:
                 self._count(key)
             for key in touched:
+                ran = self._state(key).phase is Phase.RUNNING
                 effects += self._review(key, now_seconds)
                 state = self._states.get(key)
+                self.settled |= state is not None and state.phase is Phase.RUNNING and not ran
                 if state is not None and needs_time(state):
                     self._timed[key] = None
                 else:
@@ -324,7 +328,7 @@ class Gangs:
     def _give_way(self, key: GangKey, state: GangState, group: PodGroup, queue: str) -> list[Effect]:
         """Write what others' records leave to this gang, while its leaving pods are still there to be counted by."""
         assert state.giving is not None
-        if not any(self._giving_way.may_go(uid, key) for uid in state.giving.gives):
+        if not self._giving_way.may_go(state.giving.gives, key):
             return []
         rest, gives = state.giving.rest, tuple(state.giving.gives)
         if rest is not None:
@@ -507,7 +511,7 @@ class Gangs:
         queue = "" if charge is None else charge.queue
         moved = any(pod.uid == each.uid for move in record.moves for each in move.pods)
         return reason_to_leave(
-            key, self.queue_of(key), queue, gang_of_pod(pod) or single_key(pod.uid), state.terms, moved=moved
+            key, self.queue_of(key), queue, gang_of_pod(pod) or single_key(pod.uid), state.taken, moved=moved
         )
 
     def _queue_up(
@@ -582,7 +586,7 @@ class Gangs:
         standing = state.record
         leaving = () if standing is None else self._giving_way.still_leaving(standing)
         departing = tuple(victim_of(self._store.pods[uid]) for uid in sorted(state.departing))
-        state.terms = terms_of(decision.taken)
+        state.taken = decision.taken
         record = Assignment(
             epoch=epoch,
             made_from=str(made_from),
@@ -608,7 +612,7 @@ class Gangs:
         if self._awaits_unwritten(key, decision):
             self.stirred = True
             return []
-        state.terms, state.made = terms_of(decision.taken), True
+        state.taken, state.made = decision.taken, True
         state.committing = Assignment(
             epoch, str(made_from), float(int(now_seconds)), decision.places, decision.victims, decision.moves
         )
@@ -679,9 +683,9 @@ class Gangs:
     def failed(self, key: GangKey, failure: Failed, now_seconds: float) -> None:
         self._writes.failed(key, failure, now_seconds)
 
-    def went(self, pod: Pod) -> None:
-        """A pod has left, or may be counted on to leave."""
-        self._writes.went(pod)
+    def touch_beneficiaries(self, uid: str) -> None:
+        """Whoever waits for a pod to leave is to look again."""
+        self._writes.touch_beneficiaries(uid)
 
     def tick(self, now_seconds: float) -> list[Effect]:
         """What only time brings: lost writes again, verdicts whose moment has come, records whose pods never came."""
@@ -697,7 +701,9 @@ class Gangs:
             elif state.rests_until_seconds and state.rests_until_seconds <= now_seconds:
                 state.rests_until_seconds = 0.0
                 self.touch(key)
-            elif state.record is not None and state.phase in (Phase.BINDING, Phase.PREPARING):
+            elif state.record is not None and (
+                state.giving is not None or state.phase in (Phase.BINDING, Phase.PREPARING)
+            ):
                 self.touch(key)
             elif state.phase is Phase.INCOMPLETE:
                 effects += self._words.incomplete(key, state, now_seconds)

@@ -9,7 +9,7 @@ places were theirs. Only then are they evicted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -82,22 +82,13 @@ class GivingWay:
         if not guarded and key not in self._cleared:
             self._cleared[key] = None
             let_go = dict.fromkeys(gang for pod in present if (gang := gang_of_pod(pod)) not in (None, key))
-        # Most have been asked already: of them nothing more is looked up.
-        unasked = [pod for pod in guarded or asked if self._evictor.may_ask(pod, now_seconds)]
-        ready = unasked if guarded else [pod for pod in unasked if given(pod)]
+        ready = guarded or [pod for pod in asked if given(pod)]
         effects = [each for pod in ready for each in self._evictor.ask(pod, key, reason(pod), now_seconds)]
         return Room(tuple(effects), leaving=len(present), let_go=tuple(let_go))
 
     def awaited(self, record: Assignment) -> bool:
         """Whether pods that a record names are still there."""
-        # They are asked in order, so that the last ones are there the longest: one look is enough most times.
-        found = (self._store.pods.get(pod.uid) for pod in reversed(record.leaving))
-        return any(pod is not None and not pod.finished for pod in found)
-
-    def frees(self, pod: Pod, record: Assignment) -> bool:
-        """Whether a beneficiary can go on because this pod goes or went: its budget let it go, so that the others are
-        asked, or it was the last. Of the many between these nothing follows."""
-        return bool(self._store.guards.of(pod.label_set)) or not self.awaited(record)
+        return bool(record.victims or record.moves) and bool(self._present(record))
 
     def stuck(self, pod: Pod, now_seconds: float) -> bool:
         """Whether a pod terminates for so long that nobody should count on its room."""
@@ -131,9 +122,16 @@ class GivingWay:
                     found[uid] = charge.spot
         return found
 
-    def may_go(self, uid: str, key: GangKey) -> bool:
-        """Whether a beneficiary is past its guarded victims, so that this pod is let go."""
-        return any(by in self._cleared for by in self._store.notices.by(uid, besides=key))
+    def may_go(self, uids: Iterable[str], key: GangKey) -> bool:
+        """Whether a beneficiary of these pods is past its guarded victims, so that they are let go; or has all of
+        its room, since they went by themselves."""
+        beneficiaries = dict.fromkeys(by for uid in uids for by in self._store.notices.by(uid, besides=key))
+        return any(by in self._cleared or self._has_room(by) for by in beneficiaries)
+
+    def _has_room(self, key: GangKey) -> bool:
+        group = self._store.groups.get(key)
+        record = None if group is None else group.assignment  # as it is written
+        return record is not None and not self._present(record)
 
     def rest(
         self, key: GangKey, record: Assignment, gives: Wanted, taken: Counter[Spot], minimum: int

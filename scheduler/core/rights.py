@@ -22,6 +22,7 @@ from scheduler.core.ledger import Ledger
 from scheduler.core.permission import Permission, branches
 from scheduler.core.rights_between import classic_rights, fair_rights
 from scheduler.core.roster import Indices, Roster
+from scheduler.core.taking_waiting import grows, lacks
 from scheduler.model.cluster import Mask
 from scheduler.model.policy import Policy
 from scheduler.model.queue import Borrowing, Preemption
@@ -54,6 +55,8 @@ class Rights:
     """Until time alone may change any of this."""
     spent: Mapping[str, int] = field(default_factory=dict)
     """Budgets that let nobody go -> how many pods of them might be evicted but for that."""
+    needed: int = 0
+    """Gangs without surplus, of which a gang that only grows takes nothing."""
 
 
 def rights_of(
@@ -89,7 +92,7 @@ def rights_of(
     open_to = (roster.queue >= 0) & traits.preemptible & (not firm_over)
     itself = [number for number, each in enumerate(roster.gangs) if each.key == gang.key] if gang.held else []
     for number in itself:  # what it lacks of its minima goes before its own surplus
-        if open_to[number] and _lacks(gang):
+        if open_to[number] and lacks(gang):
             lane[number], whole[number] = _own_lane(lanes, made), False
         open_to[number] = False
     for number, alike in _alike(roster.queue, traits.priority, open_to):
@@ -103,9 +106,13 @@ def rights_of(
             protected = traits.started_seconds[alike] + runtime - now_seconds if runtime > 0 else np.zeros(len(alike))
             whole[alike[protected > 0]] = False
             changes = min(changes, float(protected[protected > 0].min(initial=inf)))
+    needed = 0
+    if policy.taking.growth == "Surplus" and grows(gang):
+        ends = (lane >= 0) & ~traits.surplus
+        lane[ends], whole[:], needed = -1, False, int(ends.sum())
     spent = _guarded(roster, guards, policy, lane)
     rank = rank_of_branches(book, by, roster, lane >= 0)
-    return Rights(tuple(made), lane, whole, rank, 0.0, changes, spent)
+    return Rights(tuple(made), lane, whole, rank, 0.0, changes, spent, needed)
 
 
 def age_matters(gang: Gang, book: Ledger) -> bool:
@@ -120,20 +127,6 @@ def age_matters(gang: Gang, book: Ledger) -> bool:
 def shares_matter(policy: Policy) -> bool:
     """Whether rights follow from what a gang takes in all, and from what its queue uses at the moment."""
     return policy.taking.rule == "kueue-fair"
-
-
-def _lacks(gang: Gang) -> bool:
-    """Whether a gang that runs in part is missing anything of its minima: branches that it may do without do not
-    count."""
-    present = [0] * len(gang.branches)
-    whole = False
-    for index in reversed(range(len(gang.branches))):
-        branch = gang.branches[index]
-        held = bool(gang.held_below(index))
-        whole = held and not branch.minimum and present[index] >= branch.min_branches
-        if branch.parent >= 0:
-            present[branch.parent] += whole
-    return not whole or any(member.minimum for member in gang.members if member.branch == 0)
 
 
 def _alike(queue: Indices, priority: Indices, open_to: Mask) -> list[tuple[int, Indices]]:

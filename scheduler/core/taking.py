@@ -22,7 +22,7 @@ from scheduler.core.taking_costs import NEWEST_FIRST, costs_of
 from scheduler.core.taking_devices import on_devices
 from scheduler.core.taking_flavors import in_each_flavor, quotas_name_flavors, where_they_stand
 from scheduler.core.taking_ground import Prepared, is_plain, prepared, taker_of
-from scheduler.core.taking_outcome import Outcome, decisions
+from scheduler.core.taking_outcome import Outcome, decisions, one_each
 from scheduler.core.taking_picture import Picture
 from scheduler.core.taking_plan import (
     Giveaway,
@@ -33,7 +33,7 @@ from scheduler.core.taking_plan import (
 )
 from scheduler.core.taking_problem import in_play_of, taking_problem
 from scheduler.core.taking_reasons import may_not_yet, short_budgets, why_not
-from scheduler.core.taking_waiting import Waiting, rest_of
+from scheduler.core.taking_waiting import Waiting, grown, grows, in_two, rest_of
 from scheduler.model.cluster import Mask, Snapshot
 from scheduler.model.plan import Decision, Refusal, SolveEnd, TierScore
 from scheduler.model.policy import Policy, SolverBudget
@@ -81,8 +81,18 @@ def taking(
     """Decisions with victims and moves for some of what waits, in order; ``snapshot`` has what was placed before."""
     found = Took()
     taker = _Taker(snapshot, entitled, policy, now_seconds, budget, mask_of, shares_if)
+    growing: list[Waiting] = []
     for each in waiting:
+        least, more = in_two(each) if policy.taking.growth == "Surplus" or grows(each.gang) else (each, None)
+        before = len(found.decisions)
+        if least is not None:
+            yield from taker.take(least, found)
+            more = grown(more, found.decisions[before].places) if more and len(found.decisions) > before else None
+        growing += [more] if more is not None else []
+    for each in growing:
+        before = len(found.decisions)
         yield from taker.take(each, found)
+        found.decisions[:] = one_each(found.decisions[:before], found.decisions[before:])
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -13,7 +14,7 @@ from scheduler.core.store import taken_by
 from scheduler.core.taking_picture import Picture
 from scheduler.core.taking_plan import Giveaway, Places, awaited, moves, victim
 from scheduler.core.taking_split import Split
-from scheduler.core.taking_waiting import Waiting
+from scheduler.core.taking_waiting import Waiting, with_more
 from scheduler.model.plan import Decision, Loss, Taken, TierScore
 from scheduler.model.resources import vector
 from scheduler.model.work import NodeCount, Place
@@ -43,6 +44,27 @@ def decisions(picture: Picture, waiting: Waiting, outcome: Outcome, rights: Righ
     pods = [*np.flatnonzero(gives.evicted).tolist(), *late.tolist()]
     victims = tuple(victim(roster, pod) for pod in pods)
     return [Decision(waiting.gang.key, own, victims, moves(roster, gives.moved, gives.to), taken)]
+
+
+def one_each(before: Sequence[Decision], more: Sequence[Decision]) -> list[Decision]:
+    """All decisions, with what a gang gets beyond its minima in the one that it got for those."""
+    found = {each.gang: each for each in before}
+    for each in more:
+        first = found.get(each.gang)
+        found[each.gang] = each if first is None else _joined(first, each)
+    return list(found.values())
+
+
+def _joined(first: Decision, more: Decision) -> Decision:
+    taken = first.taken or more.taken
+    if first.taken is not None and more.taken is not None:
+        taken = Taken(
+            (*first.taken.losses, *more.taken.losses),
+            (*first.taken.costs, *more.taken.costs),
+            first.taken.proven and more.taken.proven,
+        )
+    victims = tuple(dict.fromkeys((*first.victims, *more.victims)))
+    return Decision(first.gang, with_more(first.places, more.places), victims, (*first.moves, *more.moves), taken)
 
 
 def _one_by_one(

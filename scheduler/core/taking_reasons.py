@@ -10,6 +10,7 @@ from scheduler.core.divide import BOUNDLESS
 from scheduler.core.ledger import Ledger
 from scheduler.core.rights import Rights
 from scheduler.core.roster import Roster
+from scheduler.core.taking_waiting import grows
 from scheduler.model.cluster import Mask
 from scheduler.model.plan import Refusal
 from scheduler.model.resources import Matrix
@@ -44,6 +45,8 @@ def may_not_yet(gang: Gang, rights: Rights) -> tuple[Refusal, ...]:
         return (Refusal("taking", "GivesWay"),)
     if rights.waits_seconds > 0:
         return (Refusal("taking", "Delay", needed=int(np.ceil(rights.waits_seconds))),)
+    if rights.needed and not (rights.lane >= 0).any():
+        return (Refusal("taking", "Protected", counts=(("no-surplus", rights.needed),)),)
     return ()
 
 
@@ -104,7 +107,9 @@ def _protected(gang: Gang, rights: Rights, roster: Roster, guards: Guards) -> tu
             counts["two-budgets"] += 1
         elif any(guards.get(key, 0) <= 0 for key in budgets):
             counts["budget-spent"] += 1
-        elif running.queue == gang.queue:
+        elif running.queue == gang.queue and not grows(gang):
             counts["own-queue-priority"] += 1
-    counts["minimum-run-time"] += int((~rights.whole & (rights.lane >= 0)).sum())
+    counts["no-surplus"] = rights.needed
+    if not grows(gang):
+        counts["minimum-run-time"] += int((~rights.whole & (rights.lane >= 0)).sum())
     return tuple(sorted((reason, count) for reason, count in counts.items() if count))

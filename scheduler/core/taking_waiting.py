@@ -1,4 +1,8 @@
-"""What asks running work to give way: gangs without places, equal single pods as one, and surplus of elastic gangs."""
+"""What asks running work to give way: gangs without places, equal single pods as one, and surplus of elastic gangs.
+
+A gang asks for its minima first, and for its surplus only after everybody's minima. To grow ends nobody's work: what it
+takes is surplus, too (`grows`). Else whoever gets room before it, as minima do, would lose it to the next decision.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +19,10 @@ Places = tuple[Place, ...]
 
 @dataclass(frozen=True, eq=False)
 class Waiting:
-    """One gang without places, or equal single pods as one; ``singles`` are those then, oldest first.
-
-    ``placed`` are places that an elastic gang got on what is free in the same plan: the rest of it asks for more.
-    """
+    """One gang without places, or equal single pods as one; ``singles`` are those then, oldest first."""
 
     gang: Gang
     singles: tuple[Gang, ...] = ()
-    placed: Places = ()
 
 
 def unserved(gang: Gang, singles: Sequence[Gang], places: Places) -> Waiting | None:
@@ -32,9 +32,60 @@ def unserved(gang: Gang, singles: Sequence[Gang], places: Places) -> Waiting | N
         return rest_of(Waiting(gang, tuple(singles)), pods) if pods < len(singles) else None
     if not pods:
         return Waiting(gang)
-    if pods < gang.pods and len(gang.branches) == 1 and not gang.leader:
-        return Waiting(_growing(gang, places), placed=places)
-    return None
+    return Waiting(_growing(gang, places)) if pods < gang.pods and _is_flat(gang) else None
+
+
+def lacks(gang: Gang) -> bool:
+    """Whether a gang that has some places is missing anything of its minima: branches that it may do without do not
+    count."""
+    present = [0] * len(gang.branches)
+    whole = False
+    for index in reversed(range(len(gang.branches))):
+        branch = gang.branches[index]
+        held = bool(gang.held_below(index))
+        whole = held and not branch.minimum and present[index] >= branch.min_branches
+        if branch.parent >= 0:
+            present[branch.parent] += whole
+    return not whole or any(member.minimum for member in gang.members if member.branch == 0)
+
+
+def grows(gang: Gang) -> bool:
+    """Whether all that it asks for is surplus."""
+    return bool(gang.held) and not lacks(gang)
+
+
+def in_two(waiting: Waiting) -> tuple[Waiting | None, Waiting | None]:
+    """(what it cannot do without, what it would like beyond that). A gang with a tree or a leader asks for all at
+    once: what it needs of whom is not known before."""
+    gang = waiting.gang
+    if grows(gang):
+        return None, waiting
+    if len(waiting.singles) > 1 or not _is_flat(gang):
+        return waiting, None
+    least = least_of(gang)
+    members = tuple(
+        msgspec.structs.replace(member, count=pods) for member, pods in zip(gang.members, least, strict=True) if pods
+    )
+    if sum(least) == gang.pods or not members:
+        return waiting, None
+    return Waiting(msgspec.structs.replace(gang, members=members), waiting.singles), waiting
+
+
+def least_of(gang: Gang) -> list[int]:
+    """Pods per member that a gang without a tree must have. What it needs beyond the minima of its members comes from
+    the largest of them."""
+    least = [member.minimum for member in gang.members]
+    short = max(gang.branches[0].minimum, 1) - sum(least)
+    for index in sorted(range(len(least)), key=lambda at: gang.members[at].shape.requests, reverse=True):
+        more = max(0, min(short, gang.members[index].count - least[index]))
+        least[index] += more
+        short -= more
+    return least
+
+
+def grown(waiting: Waiting, places: Places) -> Waiting:
+    """The surplus of a gang that has just got its minima."""
+    return Waiting(_growing(waiting.gang, places))
 
 
 def rest_of(waiting: Waiting, pods: int) -> Waiting | None:
@@ -70,6 +121,10 @@ def _growing(gang: Gang, places: Places) -> Gang:
     root = msgspec.structs.replace(gang.branches[0], minimum=0)
     held = (*gang.held, *places)
     return msgspec.structs.replace(gang, members=members, branches=(root,), held=held, held_branches=(0,) * len(held))
+
+
+def _is_flat(gang: Gang) -> bool:
+    return len(gang.branches) == 1 and not gang.leader
 
 
 def _pods(places: Places) -> int:

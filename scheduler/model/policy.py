@@ -96,7 +96,9 @@ class Taking(msgspec.Struct, frozen=True):
     ``after_loss``: a victim taken whole may leave its branch below what protects it (``mayFallBelow``), or not
     (``mayNot``). ``rule``: how queues are compared: ``default`` by guarantee and fair share,
     ``kueue-classic`` by guarantee alone, ``kueue-fair`` by final and initial shares as ``fair_rules`` says.
-    ``borrowing``: whom a gang may take that takes its queue above its guarantee, where its queue does not say.
+    ``growth``: what an elastic gang may take to have more pods than it needs: ``Surplus`` of others alone, or ``Any``
+    work, as for its minima. ``borrowing``: whom a gang may take that takes its queue above its guarantee, where its
+    queue does not say.
     ``costs`` are minimised in this order.
     """
 
@@ -106,6 +108,7 @@ class Taking(msgspec.Struct, frozen=True):
     after_loss: str = "mayFallBelow"
     rule: str = "default"
     fair_rules: tuple[str, ...] = ("FinalShare", "InitialShare")
+    growth: str = "Surplus"
     borrowing: str = "Any"
     min_runtime_at: str = "queue"
     """``queue``: a victim is protected by its own queue's minimum run time; ``common-ancestor``: by that of its branch

@@ -40,6 +40,7 @@ TAKING_SWITCHES = {
     "moves": "moves",
     "preempts": "preempt",
     "reclaims": "reclaim",
+    "growth": "growth",
     "borrowing": "borrowing",
     "min_runtime_at": "min_runtime_at",
     "break_pdbs": "break_guards",

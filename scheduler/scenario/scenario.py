@@ -40,6 +40,7 @@ class PolicyForm(Form):
     moves: bool | None = None
     preempts: bool | None = None
     reclaims: bool | None = None
+    growth: Literal["Surplus", "Any"] | None = None
     borrowing: Literal["Never", "LowerPriority", "Any"] | None = None
     min_runtime_at: Literal["queue", "common-ancestor"] | None = None
     break_pdbs: bool | None = None

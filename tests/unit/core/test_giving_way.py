@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import msgspec
 
@@ -220,11 +221,8 @@ def test_a_refusal_by_a_budget_costs_nothing_and_is_said() -> None:
         "pod team/low-3 may not be evicted: its PodDisruptionBudget team/keep does not allow it now"
         in status.verdict_message
     )
-    assert [each.name for each in bench.performed(ef.Spare)] == ["low-3"], "it was told that it leaves, and stays"
-    assert not bench.pods["uid-low-3"].marked_evicted
     commits = len(bench.performed(ef.Commit))
     bench.tick(8)
-    assert len(bench.performed(ef.Spare)) == 1
     assert len(bench.performed(ef.Commit)) == commits, "it waits before it is decided on again"
     bench.guarded.clear()
     bench.tick(2)
@@ -327,16 +325,6 @@ def test_a_pod_that_is_gone_before_the_answer_comes_is_told_all_the_same() -> No
     (told,) = evictor.take()
     assert isinstance(told, ef.Tell)
     assert (told.kind, told.name, told.reason) == ("Pod", "low-2", "Preempted")
-
-
-def test_who_is_called_off_while_being_told_is_not_evicted() -> None:
-    bench = full(minimum=2)
-    evictor = Evictor(bench.engine.store, Policy().patience)
-    (mark,) = evictor.ask(bench.pods["uid-low-2"], HIGH, Reason("Preempted", "gives its place"), 100.0)
-    assert isinstance(mark, ef.MarkEvicted)
-    evictor.forget("uid-low-2")
-    evictor.done(mark)
-    assert evictor.take() == []
 
 
 def test_a_long_wait_is_said_with_the_number_of_those_who_have_to_leave() -> None:
@@ -481,3 +469,56 @@ def test_who_gives_way_takes_from_nobody_until_its_own_pods_have_left() -> None:
     bench.see(pod("middle-2", group="middle", priority=5), pod("middle-3", group="middle", priority=5))
     bench.tick()
     assert set(bench.evicted()) == {"middle-0", "middle-1", "low-0", "low-1"}
+
+
+def committing(bench: Bench, between: Callable[[], None]) -> None:
+    """The record of `high` over pods of `low` is on its way while something happens."""
+    bench.lose = [ef.Commit]
+    take(bench, {"n1": 2}, "low-2", "low-3")
+    (commit,) = bench.held
+    between()
+    bench.lose = []
+    bench.tell(*bench._perform(commit))
+
+
+def test_pods_that_end_before_they_are_let_go_keep_the_record_of_their_gang() -> None:
+    bench = full(minimum=2)
+    bench.done.clear()
+
+    def end() -> None:
+        for name in ("low-2", "low-3"):
+            ended = msgspec.structs.replace(bench.pods[f"uid-{name}"], finished=True, succeeded=True, version="90001")
+            bench.see(ended)
+
+    committing(bench, end)
+    bench.tick()
+    assert bench.nodes_of("high-0", "high-1") == ["n1", "n1"]
+    assert (bench.evicted(), bench.phase("low")) == ([], "Running")
+    assert {each.name for each in bench.performed(ef.Commit)} == {"high"}, "nothing is to be changed about it"
+    for name in ("low-0", "low-1"):
+        bench.see(msgspec.structs.replace(bench.pods[f"uid-{name}"], finished=True, succeeded=True, version="90002"))
+    assert (bench.phase("low"), bench.groups["low"].assignment) == ("Done", None)
+
+
+def test_pods_that_go_by_themselves_before_they_are_let_go_give_their_places_up() -> None:
+    bench = full(minimum=2)
+    committing(bench, lambda: bench.go("low-2", "low-3"))
+    bench.tick()
+    assert bench.nodes_of("high-0", "high-1") == ["n1", "n1"]
+    record = bench.groups["low"].assignment
+    assert record is not None
+    assert [(each.node, each.count) for place in record.places for each in place.nodes] == [("n1", 2)]
+
+
+def test_work_that_has_just_begun_is_looked_at_for_those_who_wait() -> None:
+    bench = Bench(node("n1", 4), policy=msgspec.structs.replace(TALKATIVE, taking=Taking(moves=False)))
+    bench.tell(ev.PriorityClassSeen("urgent", 100))
+    bench.lose = [ef.Bind]
+    bench.see(*gang("low", 4))
+    bench.see(group("high", 2, priority_class="urgent"), pod("high-0", group="high"), pod("high-1", group="high"))
+    bench.tick()
+    assert bench.evicted() == []
+    bench.lose = []
+    bench.tell(*(answer for bind in bench.held for answer in bench._perform(bind)))
+    bench.tick()
+    assert len(bench.evicted()) == 4

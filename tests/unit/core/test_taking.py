@@ -248,3 +248,50 @@ gangs:
     terms = {key: [each.term for each in verdict.refusals] for key, verdict in plan.verdicts.items()}
     assert [terms[key] for key in terms if "wide" in key] == [["filters"]]
     assert [terms[key][-1] for key in terms if "many" in key] == ["taking"]
+
+
+ELASTIC = """
+nodes: {n0: 4}
+queues: {a: {guaranteed: %d}, b: {}}
+gangs:
+- {name: low, queue: %s, pods: %s, gpu: 1, on: {n0: 3}}
+- {name: high, queue: a, pods: 4, min: %d, gpu: 1, priority: 1%s}
+"""
+
+
+@pytest.mark.parametrize(("guaranteed", "queue"), [(0, "a"), (4, "b")])
+def test_a_gang_grows_at_the_expense_of_surplus_alone(tmp_path: Path, guaranteed: int, queue: str) -> None:
+    for low, others in (("3", []), ("3, min: 1", ["low", "low"])):
+        for running in ("", ", on: {n0: 1}"):  # whether it gets its minimum in this plan or runs already
+            world = ELASTIC % (guaranteed, queue, low, 1, running)
+            found = decided(tmp_path, world).decisions
+            assert [victim for each in found for victim in victims(each)] == others, (low, running)
+    (decision,) = decided(tmp_path, ELASTIC % (guaranteed, queue, "3", 1, ""), growth="Any").decisions
+    assert victims(decision) == ["low"] * 3
+
+
+def test_what_a_minimum_takes_as_a_whole_is_room_to_grow_too(tmp_path: Path) -> None:
+    (decision,) = decided(tmp_path, ELASTIC % (0, "a", "3", 2, "")).decisions
+    assert sum(each.count for place in decision.places for each in place.nodes) == 4
+    assert victims(decision) == ["low"] * 3
+
+
+def test_no_more_is_taken_as_a_whole_than_a_minimum_asks_for(tmp_path: Path) -> None:
+    world = """
+nodes: {n0: 4}
+queues: {a: {}}
+gangs:
+- {name: r0, queue: a, gpu: 1, on: n0}
+- {name: r1, queue: a, gpu: 1, on: n0}
+- {name: r2, queue: a, pods: 2, gpu: 1, on: {n0: 2}}
+- {name: high, queue: a, pods: 4, min: 2, gpu: 1, priority: 1}
+"""
+    (decision,) = decided(tmp_path, world).decisions
+    assert len(decision.victims) == 2
+    assert decided(tmp_path, world.replace("min: 2, ", "")).decisions[0].victims != decision.victims
+
+
+def test_a_gang_that_may_only_take_surplus_to_grow_is_told_so(tmp_path: Path) -> None:
+    plan = decided(tmp_path, ELASTIC % (0, "a", "3", 1, ", on: {n0: 1}"), moves=False)
+    (verdict,) = plan.verdicts.values()
+    assert any(dict(each.counts).get("no-surplus") == 1 for each in verdict.refusals)

@@ -101,9 +101,9 @@ def test_nobody_is_moved_to_another_flavor(tmp_path: Path) -> None:
 
 def test_surplus_is_taken_in_the_same_decision_as_minima_get_what_is_free(tmp_path: Path) -> None:
     gangs = (
-        "- {name: r1, queue: mine, pods: 2, gpu: 1, nodeSelector: {pool: f1}, on: {a: 2}}\n"
+        "- {name: r1, queue: mine, pods: 3, min: 1, gpu: 1, nodeSelector: {pool: f1}, on: {a: 3}}\n"
         "- {name: w, queue: mine, pods: 4, min: 1, gpu: 1, priority: 1, nodeSelector: {pool: f1}}"
     )
     found = outcome(tmp_path, (4, 0, 0, 0), gangs)
-    assert places(found, "w") == (["a"] * 4, ["r1"])
+    assert places(found, "w") == (["a"] * 3, ["r1"])
     assert len(found.plan.decisions) == 1
