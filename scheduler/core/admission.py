@@ -46,10 +46,12 @@ class Admission:
         return bool(np.all(mask))
 
     def holds(self, name: str, shape: Shape | None, label_set: LabelSet | None = None) -> bool:
-        """Whether a place that was reserved on a node is still good: admitted, nobody has taken the room, and no pod
-        stands near that it must be apart from."""
+        """Whether a place that was reserved on a node is still good, and nobody has taken the room."""
+        return self.welcomes(name, shape, label_set) and bool((self._store.free_on(name) >= 0).all())
+
+    def welcomes(self, name: str, shape: Shape | None, label_set: LabelSet | None = None) -> bool:
+        """Whether a place that was reserved on a node is still good, room aside: admitted, and no pod stands near that
+        it must be apart from."""
         if shape is None or not self.admits(name, shape):
             return False
-        if concerned(self._store, (shape,)) and not still_welcome(self._store, Guest(name, 1, shape, label_set)):
-            return False
-        return bool((self._store.free_on(name) >= 0).all())
+        return not concerned(self._store, (shape,)) or still_welcome(self._store, Guest(name, 1, shape, label_set))

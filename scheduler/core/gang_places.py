@@ -77,8 +77,9 @@ class GangPlaces:
                 member in shapes and self._admission.admits(node, shapes[member])
                 for member, node, _ in spots(record.places)
             )
+        gives = bool(record.victims or record.moves)
         return all(
-            self._admission.holds(node, shapes.get(member), labels.get(member))
-            or (bool(record.victims or record.moves) and self._giving_way.overtakes(key, record, node))
+            self._admission.welcomes(node, shapes.get(member), labels.get(member))
+            and (not self._giving_way.stays_short(node) or (gives and self._giving_way.overtakes(key, record, node)))
             for member, node, _ in spots(record.places)
         )

@@ -173,11 +173,11 @@ class GivingWay:
             for _, node, _ in self._store.open_spots(by)
         }
         for spot, count in self._store.open_spots(key).items():
-            if spot[1] in taken and self._stays_short(spot[1]):
+            if spot[1] in taken and self.stays_short(spot[1]):
                 found[spot] = count
         return found
 
-    def _stays_short(self, node: str) -> bool:
+    def stays_short(self, node: str) -> bool:
         """Whether room is short on a node even when everybody has left it whom some record names."""
         free = self._store.free_on(node)
         if (free >= 0).all():

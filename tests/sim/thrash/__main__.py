@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.sim.thrash.play import play
+from tests.sim.thrash.play import Outcome, play
 from tests.sim.thrash.world import draw
 
 TOLD_SECONDS = 10
@@ -19,14 +21,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sim.thrash", description=__doc__)
     parser.add_argument("--worlds", type=int, default=1000, help="how many worlds to draw (1000)")
     parser.add_argument("--seed", type=int, default=0, help="the first world's seed (0)")
+    parser.add_argument("--processes", type=int, default=1, help="how many worlds to play at a time (1)")
     parser.add_argument("--json", type=Path, help="write the result here")
     args = parser.parse_args()
     wrong: dict[int, tuple[str, ...]] = {}
     busy = evictions = binds = records = 0
     rests = []
     began = told = time.monotonic()
-    for number, seed in enumerate(range(args.seed, args.seed + args.worlds)):
-        outcome = play(draw(seed))
+    for number, (seed, outcome) in enumerate(_played(range(args.seed, args.seed + args.worlds), args.processes)):
         busy += outcome.evictions > 0
         evictions, binds, records = evictions + outcome.evictions, binds + outcome.binds, records + outcome.records
         rests.append(outcome.rest_seconds)
@@ -54,6 +56,19 @@ def main() -> int:
         }
         args.json.write_text(json.dumps(result, indent=2) + "\n")
     return 1 if wrong else 0
+
+
+def _played(seeds: Sequence[int], processes: int) -> Iterator[tuple[int, Outcome]]:
+    """In the order of seeds."""
+    if processes == 1:
+        yield from zip(seeds, map(_play, seeds), strict=True)
+        return
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        yield from zip(seeds, pool.imap(_play, seeds), strict=True)
+
+
+def _play(seed: int) -> Outcome:
+    return play(draw(seed))
 
 
 if __name__ == "__main__":

@@ -522,3 +522,24 @@ def test_work_that_has_just_begun_is_looked_at_for_those_who_wait() -> None:
     bench.tell(*(answer for bind in bench.held for answer in bench._perform(bind)))
     bench.tick()
     assert len(bench.evicted()) == 4
+
+
+def test_who_waits_for_others_on_the_same_node_does_not_cost_a_record_its_room() -> None:
+    bench = Bench(node("n1", 4))
+    bench.see(*gang("low", 2), *gang("slow", 2))
+    bench.see(*gang("high", 2))
+    take(bench, {"n1": 2}, "low-0", "low-1")
+    bench.see(*gang("late", 2))
+    late = group_key("team", "late")
+    leaving = victims("slow-0", "slow-1", "low-0", "low-1")
+    taken = Taken((Loss(group_key("team", "slow"), "default", "OwnQueue", 2, whole=True),))
+    bench.chosen[late] = msgspec.structs.replace(bench.chosen[HIGH], gang=late, victims=leaving, taken=taken)
+    bench.tell(ev.NamespaceSeen("team", "", (("seen", "late"),)))
+    bench.tick()
+    assert free_gpus(bench) == -4
+    bench.go("low-0", "low-1")
+    bench.tick()
+    assert bench.groups["high"].assignment is not None
+    bench.go("slow-0", "slow-1")
+    bench.tick()
+    assert bench.nodes_of("high-0", "high-1", "late-0", "late-1") == ["n1"] * 4
