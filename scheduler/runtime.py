@@ -124,7 +124,7 @@ class Runtime:
         self.last.snapshot_seconds = perf_counter() - started
         policy = self.engine.policy
         deciding = decide(snapshot, policy, time(), policy.budget, self._memory, self._stopwatch())
-        task = asyncio.create_task(self._decide(deciding, len(snapshot.gangs)), name="decide")
+        task = asyncio.create_task(self._decide(deciding, len(snapshot.pending)), name="decide")
         self._decisions.add(task)
         task.add_done_callback(self._decisions.discard)
 

@@ -15,6 +15,7 @@ from math import inf
 import msgspec
 import numpy as np
 
+from scheduler.core.backlog import Backlogs
 from scheduler.core.contest import contest
 from scheduler.core.devices import after_uses
 from scheduler.core.draft import Draft
@@ -32,9 +33,9 @@ from scheduler.core.volume_pieces import Counted, counted
 from scheduler.core.volume_words import of_the_cluster, volume_troubles
 from scheduler.core.window import Ask, window
 from scheduler.core.worth import worth_of
+from scheduler.model.bundle import Bundle, Pending
 from scheduler.model.cluster import Snapshot
 from scheduler.model.devices import slots_of
-from scheduler.model.neighbours import Neighbours
 from scheduler.model.plan import Cause, Decision, Plan, Refusal, SolveEnd, Verdict
 from scheduler.model.policy import Policy, SolverBudget
 from scheduler.model.relations import PodSelector
@@ -100,6 +101,7 @@ class Memory:
 
     def __init__(self, policy: Policy) -> None:
         self.masks = Masks(policy)
+        self.backlogs = Backlogs()
         self.entitlements = Entitlements(policy)
         self.left = Entitlements(policy)
         """Of what got no place on what is free."""
@@ -131,15 +133,15 @@ def _decide(
     snapshot: Snapshot, policy: Policy, now_seconds: float, budget: SolverBudget, memory: Memory, mark: Mark
 ) -> Deciding:
     verdicts: dict[GangKey, Verdict] = {}
-    admitted = _as_seen(_admit(snapshot, verdicts), snapshot.neighbours, verdicts)
-    snapshot = replace(snapshot, neighbours=with_coming(snapshot.neighbours, admitted))
+    snapshot, admitted = _as_seen(snapshot, _admit(snapshot, verdicts), verdicts)
+    backlogs = memory.backlogs.of(admitted)
     entitled = cache(
         lambda: memory.entitlements.of(
-            snapshot, admitted, flavors_of(snapshot.nodes, partial(memory.masks.of, snapshot))
+            snapshot, backlogs, flavors_of(snapshot.nodes, partial(memory.masks.of, snapshot))
         )
     )
     asks, left_out = window(
-        turns(admitted, snapshot, policy, entitled),
+        turns(backlogs, snapshot, policy, entitled),
         policy.limits,
         strict=policy.entitlement.order == "strict",
         in_line=serves_strictly(snapshot.queues),
@@ -265,14 +267,18 @@ def _take(
         if index not in behind
         and (left := unserved(draft.asks[index].gang, draft.asks[index].singles, draft.places([index])[0])) is not None
     ]
-    asking = [gang for each in waiting for gang in each.singles or (each.gang,)]
+    asking = Pending(
+        tuple(each.gang for each in waiting if not each.singles),
+        tuple(Bundle(each.singles) for each in waiting if each.singles),
+    )
     flavors = flavors_of(standing.nodes, partial(memory.masks.of, standing))
 
     def shares_if(gangs: Sequence[Gang]) -> Matrix:
         instead = {gang.key: gang for gang in gangs}
-        return memory.left.of(standing, [instead.get(gang.key, gang) for gang in asking], flavors).book.fair
+        others = Pending(tuple(instead.get(gang.key, gang) for gang in asking.all))
+        return memory.left.of(standing, Backlogs().of(others), flavors).book.fair
 
-    entitled = memory.left.of(standing, asking, flavors)
+    entitled = memory.left.of(standing, Backlogs().of(asking), flavors)
     took = yield from taking(
         standing,
         entitled,
@@ -286,48 +292,57 @@ def _take(
     return took
 
 
-def _admit(snapshot: Snapshot, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
+def _admit(snapshot: Snapshot, verdicts: dict[GangKey, Verdict]) -> Pending:
     """Work that its queue lets in; the rest gets its verdict at once."""
+    pending = snapshot.pending.put_together()
     troubles = tree_troubles(snapshot.queues)
     inner = parents_in(snapshot.queues)
-    by_queue: dict[str, Refusal | None] = {}
-    passed: set[tuple[str, int]] = set()
-    """The queue and the identity of the shape of single pods that were let in: the next one like them is, too."""
-    admitted = []
-    for gang in snapshot.gangs:
-        alike = (gang.queue, id(gang.members[0].shape))
-        if gang.single and alike in passed:
-            admitted.append(gang)
-            continue
-        if gang.queue not in by_queue:
-            by_queue[gang.queue] = admission_trouble(snapshot.queues, troubles, gang.queue, inner)
-        trouble = by_queue[gang.queue]
-        if trouble is None and snapshot.queues[gang.queue].namespace_selector != ():
-            namespace = gang.namespace
-            labels = dict(snapshot.namespaces.get(namespace, ()))
-            trouble = namespace_trouble(snapshot.queues[gang.queue], namespace, labels)
-        unmodelled = [feature for member in gang.members for feature in member.shape.unmodelled]
-        claims = volume_troubles(gang)
-        if unmodelled:
-            refusals = tuple(Refusal("modelled", "NotModelled", where=each) for each in dict.fromkeys(unmodelled))
-            verdicts[gang.key] = Verdict(Cause.INVALID, refusals)
-        elif trouble is None and claims:
-            verdicts[gang.key] = Verdict(Cause.BLOCKED, claims, proven=True)
-        elif trouble is None:
-            admitted.append(gang)
-            if snapshot.queues[gang.queue].namespace_selector == ():
-                passed.add(alike)
+    known: dict[str, Refusal | None] = {}
+
+    def refused(gang: Gang) -> Verdict | None:
+        if gang.queue not in known:
+            known[gang.queue] = admission_trouble(snapshot.queues, troubles, gang.queue, inner)
+        return _refused(snapshot, gang, known[gang.queue])
+
+    gangs, bundles = [], []
+    for gang in pending.gangs:
+        verdict = refused(gang)
+        if verdict is None:
+            gangs.append(gang)
         else:
-            held = trouble.code in ("QueueHold", "QueueDrain")
-            verdicts[gang.key] = Verdict(Cause.HELD if held else Cause.INVALID, (trouble,))
-    return admitted
+            verdicts[gang.key] = verdict
+    for bundle in pending.bundles:
+        verdict = refused(bundle.first)
+        if verdict is None:
+            bundles.append(bundle)
+        else:
+            verdicts.update(dict.fromkeys(bundle.keys, verdict))
+    return Pending(tuple(gangs), tuple(bundles))
 
 
-def _as_seen(gangs: list[Gang], neighbours: Neighbours, verdicts: dict[GangKey, Verdict]) -> list[Gang]:
-    """The gangs with shapes that know which selectors look at their pods; unlike pods in one member cannot be decided
-    on."""
+def _refused(snapshot: Snapshot, gang: Gang, trouble: Refusal | None) -> Verdict | None:
+    """Why work is not let in, or cannot be decided on; ``trouble`` is what its queue has against all work."""
+    if trouble is None and snapshot.queues[gang.queue].namespace_selector != ():
+        labels = dict(snapshot.namespaces.get(gang.namespace, ()))
+        trouble = namespace_trouble(snapshot.queues[gang.queue], gang.namespace, labels)
+    unmodelled = [feature for member in gang.members for feature in member.shape.unmodelled]
+    if unmodelled:
+        refusals = tuple(Refusal("modelled", "NotModelled", where=each) for each in dict.fromkeys(unmodelled))
+        return Verdict(Cause.INVALID, refusals)
+    if trouble is not None:
+        held = trouble.code in ("QueueHold", "QueueDrain")
+        return Verdict(Cause.HELD if held else Cause.INVALID, (trouble,))
+    claims = volume_troubles(gang)
+    return Verdict(Cause.BLOCKED, claims, proven=True) if claims else None
+
+
+def _as_seen(snapshot: Snapshot, pending: Pending, verdicts: dict[GangKey, Verdict]) -> tuple[Snapshot, Pending]:
+    """The work with shapes that know which selectors look at their pods, and the picture with how many of them do;
+    unlike pods in one member cannot be decided on."""
+    neighbours = snapshot.neighbours
     if not neighbours.selectors:
-        return gangs
+        return snapshot, pending
+    gangs = pending.all
     known: dict[Shape, Shape] = {}
     binding = {each.selector for each in neighbours.carriers}
     for gang in gangs:
@@ -348,7 +363,7 @@ def _as_seen(gangs: list[Gang], neighbours: Neighbours, verdicts: dict[GangKey, 
             members.append(msgspec.structs.replace(member, shape=known.setdefault(shape, shape)))
         else:
             found.append(msgspec.structs.replace(gang, members=tuple(members)))
-    return found
+    return replace(snapshot, neighbours=with_coming(neighbours, found)), Pending(tuple(found)).put_together()
 
 
 def _without(shape: Shape, binding: Collection[PodSelector]) -> Shape:

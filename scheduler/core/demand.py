@@ -1,4 +1,4 @@
-"""What waits in each leaf of the queue tree, as columns: made once per leaf and kept while its work stays the same.
+"""What waits in each leaf of the queue tree, as columns: made once per leaf and kept while its backlog stays the same.
 
 A pending gang counts in the columns of the ledger: (resource, flavor). Which flavor it will run in is not known yet; it
 counts in the first one that it accepts, those it prefers before the others.
@@ -6,12 +6,14 @@ counts in the first one that it accepts, those it prefers before the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.core.backlog import Backlog
 from scheduler.core.ledger import Column
 from scheduler.model.devices import DeviceKind
 from scheduler.model.flavor import FlavorChoice
@@ -25,17 +27,31 @@ FlavorsOf = Callable[[Shape], Sequence[str]]
 
 @dataclass(frozen=True, eq=False)
 class LeafDemand:
-    """The waiting work of one leaf: by priority, then by age, then by name.
+    """What the waiting work of one leaf asks for: ``request`` [columns] all of it, and ``least_by_part`` [parts x
+    columns] one gang of each part of the backlog at its minima."""
 
-    ``least`` [n x columns] is what each gang takes at its minima, ``request`` [columns] what all of them ask for.
-    """
-
-    gangs: tuple[Gang, ...]
-    least: Matrix
+    backlog: Backlog
+    least_by_part: Matrix
     request: Matrix
-    priorities: NDArray[np.int64]
-    arrived_seconds: NDArray[np.float64]
-    firm: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, backlog: Backlog, rows: _Rows) -> LeafDemand:
+        asks = [rows.of(part) for part in backlog.parts]
+        least, whole = (np.array(own, dtype=np.int64).reshape(len(asks), rows.width) for own in zip(*asks, strict=True))
+        return cls(backlog, least, (whole * backlog.sizes[:, None]).sum(axis=0))
+
+    @cached_property
+    def least(self) -> Matrix:
+        """[n x columns] what each gang takes at its minima, in the order of the backlog."""
+        found: Matrix = self.least_by_part[self.backlog.part]
+        return found
+
+    @cached_property
+    def firm(self) -> NDArray[np.bool_]:
+        """[n] which gangs are not preemptible, in the order of the backlog."""
+        parts = np.array([not part.preemptible for part in self.backlog.parts], dtype=np.bool_)
+        found: NDArray[np.bool_] = parts[self.backlog.part]
+        return found
 
 
 class Demands:
@@ -44,12 +60,11 @@ class Demands:
     def __init__(self) -> None:
         self._columns: tuple[Column, ...] = ()
         self._kinds: tuple[DeviceKind, ...] = ()
-        self._asked: dict[str, list[Gang]] = {}
         self._known: dict[str, LeafDemand] = {}
 
     def of(
         self,
-        gangs: Iterable[Gang],
+        backlogs: Mapping[str, Backlog],
         columns: tuple[Column, ...],
         kinds: tuple[DeviceKind, ...],
         flavors_of: FlavorsOf,
@@ -58,38 +73,15 @@ class Demands:
         they take least."""
         if (columns, kinds) != (self._columns, self._kinds):
             self._columns, self._kinds = columns, kinds
-            self._asked, self._known = {}, {}
-        asked: dict[str, list[Gang]] = {}
-        for gang in gangs:
-            own = asked.get(gang.queue)
-            if own is None:
-                own = asked[gang.queue] = []
-            own.append(gang)
+            self._known = {}
         rows = _Rows(columns, kinds, flavors_of)
-        self._known = {
-            queue: self._known[queue] if self._asked.get(queue) == own else _leaf(own, rows)
-            for queue, own in asked.items()
-        }
-        self._asked = asked
+        known, self._known = self._known, {}
+        for queue, backlog in backlogs.items():
+            before = known.get(queue)
+            if before is None or before.backlog is not backlog:
+                before = LeafDemand.of(backlog, rows)
+            self._known[queue] = before
         return self._known
-
-
-def in_leaf(gangs: Iterable[Gang]) -> list[Gang]:
-    """Priority, then age; ties by name, so that the order never depends on how the work was found."""
-    return sorted(gangs, key=lambda gang: (-gang.priority, gang.arrived_seconds, gang.key))
-
-
-def _leaf(gangs: Sequence[Gang], rows: _Rows) -> LeafDemand:
-    ordered = in_leaf(gangs)
-    asks = [rows.of(gang) for gang in ordered]
-    return LeafDemand(
-        gangs=tuple(ordered),
-        least=np.array([least for least, _ in asks], dtype=np.int64).reshape(len(ordered), rows.width),
-        request=np.sum([whole for _, whole in asks], axis=0, dtype=np.int64),
-        priorities=np.array([gang.priority for gang in ordered], dtype=np.int64),
-        arrived_seconds=np.array([gang.arrived_seconds for gang in ordered], dtype=np.float64),
-        firm=np.array([not gang.preemptible for gang in ordered], dtype=np.bool_),
-    )
 
 
 class _Rows:

@@ -20,6 +20,7 @@ from scheduler.core.preparing import Preparer
 from scheduler.core.queue_words import QueueWords
 from scheduler.core.resolve import single_gang
 from scheduler.core.single_claims import SingleClaims
+from scheduler.core.singles import Singles
 from scheduler.core.standing import standing
 from scheduler.core.store import Store
 from scheduler.core.verify import refusal_of
@@ -27,6 +28,7 @@ from scheduler.core.verify_volumes import volume_refusal
 from scheduler.core.voice import Voice, pod_effects
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
+from scheduler.model.bundle import Pending
 from scheduler.model.cluster import Snapshot
 from scheduler.model.effects import Effect
 from scheduler.model.events import Event
@@ -62,7 +64,7 @@ class Engine:
         self._clearing = Clearing(
             self.store, self._evictor, giving_way, policy.taking, self._gangs.harm.stale, self._gangs.has_given
         )
-        self._singles: dict[str, Gang] = {}
+        self._singles = Singles()
         self._adopted: dict[str, str] = {}
         """Single pods (by UID) that have a PodGroup of ours, and its name."""
         self._leading = False
@@ -109,13 +111,16 @@ class Engine:
 
     def snapshot(self) -> Snapshot:
         """The picture that the decision asked for is made from."""
-        picture = self.store.snapshot((*self._gangs.pending.values(), *self._singles.values()))
+        picture = self.store.snapshot(self._pending())
         picture = replace(picture, past_by=self._queue_words.history.past())
         taking = self.policy.taking
         if taking.preempt or taking.reclaim or taking.moves:
             running = self._gangs.running.all(self._now_seconds)
             picture = replace(picture, running=running, guards=self.store.guards.allowed())
         return replace(picture, standing=standing(self.store))
+
+    def _pending(self) -> Pending:
+        return Pending(tuple(self._gangs.pending.values()), self._singles.bundles())
 
     @property
     def waiting(self) -> tuple[int, int]:
@@ -152,7 +157,7 @@ class Engine:
         rested = self._accepted > 0 or now_seconds >= self._rest_until
         if self._stirred and rested and not self._deciding and not self._decisions:
             self._stirred = self._settled = False
-            if self._gangs.pending or self._singles:
+            if self._gangs.pending or len(self._singles):
                 self._deciding, self._accepted = True, 0
                 self._decided_version, self._decided_nodes = self.store.version, self.store.table()
                 effects.append(ef.Decide(self.store.version))
@@ -358,7 +363,7 @@ class Engine:
     def _leave_group(self, before: Pod) -> None:
         """A pod's label was changed: what it was before, it is no longer."""
         self.store.charge(before.uid, None)
-        self._singles.pop(before.uid, None)
+        self._singles.drop(before.uid)
         self._voice.drop(single_key(before.uid))
         if before.group:
             key = group_key(before.namespace, before.group)
@@ -377,17 +382,16 @@ class Engine:
         self.store.charge(pod.uid, self._binder.charge_of(pod, queue, None, ""))
         waits = not (pod.node or pod.finished or pod.leaving or pod.gated or self._binder.pending(pod))
         if waits and self._claims.rests(pod.uid):
-            self._singles.pop(pod.uid, None)
+            self._singles.drop(pod.uid)
             return
         known = self._singles.get(pod.uid)
         if not waits:
-            if known is not None:
-                del self._singles[pod.uid]
+            self._singles.drop(pod.uid)
             self._voice.drop(single_key(pod.uid))
             return
         gang = single_gang(self.store.with_volumes(pod), queue, self.store.ages.since_seconds(pod))
         if known != gang:
-            self._singles[pod.uid] = gang
+            self._singles.put(pod.uid, gang)
             self._stirred = True
 
     def _lose_pod(self, uid: str) -> None:
@@ -406,7 +410,7 @@ class Engine:
             else:
                 self.store.charge(uid, None)
             self._stirred = True
-        self._singles.pop(uid, None)
+        self._singles.drop(uid)
         self._voice.drop(single_key(uid))
         if pod.ours and pod.group:
             self._gangs.lose_pod(group_key(pod.namespace, pod.group), pod)
@@ -494,8 +498,7 @@ class Engine:
     def _others_help(self) -> bool:
         """Whether something waits that others make room for by being placed: those it must be near, or that level a
         spread."""
-        waiting = (gang for gangs in (self._singles, self._gangs.pending) for gang in gangs.values())
-        asks = (member.shape.relations for gang in waiting for member in gang.members)
+        asks = (member.shape.relations for gang in self._pending().asking for member in gang.members)
         return any(each is not None and (each.affinity is not None or bool(each.spread)) for each in asks)
 
     def _take_for_single(self, uid: str, gang: Gang, decision: Decision, now_seconds: float) -> list[Effect]:
@@ -503,13 +506,13 @@ class Engine:
         pod, made_from = self.store.pods[uid], self._plan.made_from
         effects = self._gangs.accept_single(pod, gang, decision, made_from, now_seconds, self._epoch)
         if effects:
-            del self._singles[uid]
+            self._singles.drop(uid)
             self._voice.drop(gang.key)
             self._accepted += 1
         return effects
 
     def _bind_single(self, uid: str, gang: Gang, decision: Decision, now_seconds: float) -> list[Effect]:
-        del self._singles[uid]
+        self._singles.drop(uid)
         self._voice.drop(gang.key)
         pod, place = self.store.pods[uid], decision.places[0].nodes[0]
         self._accepted += 1
@@ -588,7 +591,7 @@ class Engine:
         for uid in self._claims.rested(now_seconds):
             self._see_single(self.store.pods[uid])
         effects: list[Effect] = [*self._binder.due(now_seconds), *self._gangs.tick(now_seconds)]
-        effects += self._queue_words.due((*self._gangs.pending.values(), *self._singles.values()), now_seconds)
+        effects += self._queue_words.due(self._pending, now_seconds)
         effects += self._clearing.review(now_seconds)
         for key in self._voice.due(now_seconds):
             saying = self._voice.of(key)

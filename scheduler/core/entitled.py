@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from scheduler.core.backlog import Backlog, Backlogs
 from scheduler.core.demand import Demands, FlavorsOf, LeafDemand
 from scheduler.core.ledger import Column, Ledger, Tree, entered
 from scheduler.core.store import taken_by
@@ -22,7 +23,6 @@ from scheduler.model.policy import Policy
 from scheduler.model.queue import Queue
 from scheduler.model.resources import CPU, Matrix, vector
 from scheduler.model.running import Running
-from scheduler.model.work import Gang
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +39,7 @@ class Entitlements:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
+        self._backlogs = Backlogs()
         self._demands = Demands()
         self._tree: Tree | None = None
         self._stated: object = None
@@ -48,16 +49,16 @@ class Entitlements:
     def of(
         self,
         snapshot: Snapshot,
-        gangs: Iterable[Gang] | None = None,
+        backlogs: Mapping[str, Backlog] | None = None,
         flavors_of: FlavorsOf | None = None,
         total: Mapping[Column, int] | None = None,
     ) -> Entitled:
-        """``gangs`` are the work that its queues admit (None: all that waits). ``flavors_of`` says where a shape may
+        """``backlogs`` are the work that its queues admit (None: all that waits). ``flavors_of`` says where a shape may
         stand (None: anywhere), ``total`` what there is where no nodes say so."""
         tree = self._tree_of(snapshot)
         names = snapshot.nodes.flavors
         waiting = self._demands.of(
-            snapshot.gangs if gangs is None else gangs,
+            self._backlogs.of(snapshot.pending) if backlogs is None else backlogs,
             tree.columns,
             self._device_kinds(snapshot.nodes),
             flavors_of or (lambda _: names),

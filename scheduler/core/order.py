@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.core.backlog import Backlog
 from scheduler.core.divide import BOUNDLESS
 from scheduler.core.dominant import NEVER
 from scheduler.core.entitled import Entitled
@@ -33,40 +35,46 @@ INSIDE, SHARED, BEYOND = range(3)
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """Waiting work in the order of service: ``turns`` are indices into ``gangs``, ``bands`` and ``expected``.
+    """Waiting work in the order of service: ``turns`` are indices into ``gangs``, those of ``backlogs`` one
+    after the other, as ``bands`` and ``expected`` are.
 
     ``bands`` say how far each gang takes the queues on its line (the furthest of them), after all that is served before
     it; where nobody else waits for what it asks for, that is of no interest and it is `INSIDE`. ``expected``: there is
     as much left in the whole fleet when its turn has come.
     """
 
-    gangs: Sequence[Gang]
+    backlogs: Sequence[Backlog]
     turns: Whole
     bands: Whole
     expected: Flags
+
+    @cached_property
+    def gangs(self) -> list[Gang]:
+        return list(chain.from_iterable(backlog.gangs for backlog in self.backlogs))
 
 
 def order_of_service(entitled: Entitled, free: Matrix, between: str) -> Order:
     """``free`` [columns] is what is left in the fleet. ``between`` says what decides between queues beyond their
     guarantees: their ``dominant-share``, or the ``priority`` and age of their work."""
     book = entitled.book
-    leaves = sorted((book.tree.rows[name], demand) for name, demand in entitled.waiting.items())
-    gangs = list(chain.from_iterable(demand.gangs for _, demand in leaves))
+    rows = sorted((book.tree.rows[name], name) for name in entitled.waiting)
+    leaves = [(row, entitled.waiting[name]) for row, name in rows]
     least = np.concatenate([demand.least for _, demand in leaves]).T.copy()
-    leaf = np.repeat([row for row, _ in leaves], [len(demand.gangs) for _, demand in leaves])
+    leaf = np.repeat([row for row, _ in leaves], [len(demand.backlog.part) for _, demand in leaves])
     firm = np.concatenate([demand.firm for _, demand in leaves])
     charge = np.where(_possible(book, leaf, least, firm, free), least, 0)
     by_priority = None
     if between == "priority":
         by_priority = (
-            np.concatenate([demand.arrived_seconds for _, demand in leaves]),
-            -np.concatenate([demand.priorities for _, demand in leaves]).astype(np.float64),
+            np.concatenate([demand.backlog.arrived_seconds for _, demand in leaves]),
+            -np.concatenate([demand.backlog.priorities for _, demand in leaves]).astype(np.float64),
         )
     turns, bands = _Merge(book, leaf, least, charge, by_priority).run()
-    expected = np.empty(len(gangs), dtype=np.bool_)
+    expected = np.empty(len(leaf), dtype=np.bool_)
     before = np.cumsum(charge[:, turns], axis=1)
     expected[turns] = _throughout((before <= free[:, None]) | (least[:, turns] == 0))
-    return Order(gangs, turns, np.where(_contended(leaf, least), bands, INSIDE), expected)
+    backlogs = [demand.backlog for _, demand in leaves]
+    return Order(backlogs, turns, np.where(_contended(leaf, least), bands, INSIDE), expected)
 
 
 def _possible(book: Ledger, leaf: Whole, least: Matrix, firm: Flags, free: Matrix) -> Flags:

@@ -6,11 +6,12 @@ At most one write per queue and second, only where something changed, and no mor
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from scheduler.core.backlog import Backlogs
 from scheduler.core.divide import BOUNDLESS, divide_columns
 from scheduler.core.dominant import NEVER, dominant_share
 from scheduler.core.entitled import Entitlements
@@ -19,11 +20,12 @@ from scheduler.core.history import History
 from scheduler.core.ledger import Ledger
 from scheduler.core.shares import tree_troubles
 from scheduler.core.store import Store
+from scheduler.model.bundle import Pending
 from scheduler.model.effects import Effect, WriteQueueStatus
 from scheduler.model.policy import Policy
 from scheduler.model.queue import Queue, QueueLine, QueueReport
 from scheduler.model.resources import Matrix
-from scheduler.model.work import Condition, Gang
+from scheduler.model.work import Condition
 
 PAUSE_SECONDS = 1.0
 RETRY_SECONDS = 10.0
@@ -37,6 +39,7 @@ class QueueWords:
 
     def __init__(self, store: Store, policy: Policy) -> None:
         self._store = store
+        self._backlogs = Backlogs()
         self._entitlements = Entitlements(policy)
         self.history = History()
         self._said: dict[str, tuple[tuple[str, str], QueueReport]] = {}
@@ -62,8 +65,8 @@ class QueueWords:
         if not conflict:
             self._next_at_seconds = now_seconds + RETRY_SECONDS
 
-    def due(self, waiting: Iterable[Gang], now_seconds: float) -> list[Effect]:
-        """The writes that are due now."""
+    def due(self, pending: Callable[[], Pending], now_seconds: float) -> list[Effect]:
+        """The writes that are due now; ``pending`` is asked only when some may be."""
         store = self._store
         keeps_history = any(queue.history is not None for queue in store.queues.values())
         if now_seconds < self._next_at_seconds or (store.version == self._seen_version and not keeps_history):
@@ -72,7 +75,7 @@ class QueueWords:
         names = tuple(store.columns.names)
         if keeps_history:
             self.history.advance(store.use_by_flavor(), store.queues, names, now_seconds)
-        reports = self._reports(tuple(waiting))
+        reports = self._reports(pending())
         troubles = tree_troubles(store.queues)
         effects: list[Effect] = []
         for name, queue in store.queues.items():
@@ -90,13 +93,20 @@ class QueueWords:
         self._seen_version = store.version
         return effects
 
-    def _reports(self, waiting: tuple[Gang, ...]) -> Mapping[str, QueueReport]:
-        picture = replace(self._store.snapshot(()), past_by=self.history.past())
-        book = self._entitlements.of(picture, [gang for gang in waiting if gang.queue in self._store.queues]).book
+    def _reports(self, pending: Pending) -> Mapping[str, QueueReport]:
+        picture = replace(self._store.snapshot(Pending(())), past_by=self.history.past())
+        queues = self._store.queues
+        known = Pending(
+            tuple(gang for gang in pending.gangs if gang.queue in queues),
+            tuple(bundle for bundle in pending.bundles if bundle.first.queue in queues),
+        )
+        book = self._entitlements.of(picture, self._backlogs.of(known)).book
         counts = np.zeros((len(book.names), 4), dtype=np.int64)
-        for gang in waiting:
-            if gang.queue in book.tree.rows:
-                counts[book.row(gang.queue), :2] += (1, gang.pods)
+        asks = [(gang.queue, 1, gang.pods) for gang in known.gangs]
+        asks += [(bundle.first.queue, len(bundle.pods), len(bundle.pods)) for bundle in known.bundles]
+        for name, gangs, pods in asks:
+            if name in book.tree.rows:
+                counts[book.row(name), :2] += (gangs, pods)
         for row, name in enumerate(book.names):
             counts[row, 2:] += (len(self._store.holdings.of(name)), self._store.holdings.pods(name))
         counts = book.tree.summed(counts)

@@ -8,11 +8,15 @@ priority of gangs is left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 
-import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from scheduler.core.demand import FlavorsOf, in_leaf
+from scheduler.core.backlog import Backlog
+from scheduler.core.demand import FlavorsOf
 from scheduler.core.entitled import Entitled, free_by_column
 from scheduler.core.ledger import Ledger
 from scheduler.core.order import INSIDE, order_of_service
@@ -25,34 +29,56 @@ from scheduler.solver.filters import Eligibility
 Tier = tuple[int, tuple[int, ...], int]
 """(band, priorities of the queues from the top down, priority); each so that the smaller is served first."""
 
-
-class Turn(msgspec.Struct, frozen=True):
-    """One gang, or one single pod, when its turn comes. ``expected``: by then there is as much left in the fleet."""
-
-    gang: Gang
-    tier: Tier
-    expected: bool = True
+Whole = NDArray[np.int64]
 
 
-def turns(gangs: Sequence[Gang], snapshot: Snapshot, policy: Policy, entitled: Callable[[], Entitled]) -> list[Turn]:
+@dataclass(frozen=True, eq=False)
+class Turns:
+    """Every gang, and every single pod, in the order of service: ``gangs``, and side by side with them ``part``, the
+    index of what each is or is of in ``parts``; ``tier``, the smaller the earlier; and ``expected``, whether there is
+    as much left in the fleet when its turn has come. What is equal is one part: a gang, or the pods of a bundle."""
+
+    gangs: Sequence[Gang]
+    part: Whole
+    parts: Sequence[Gang]
+    tier: Whole
+    expected: NDArray[np.bool_]
+
+    @classmethod
+    def alone(cls, backlog: Backlog) -> Turns:
+        """The only leaf in which anything waits: nothing counts but the priority of gangs."""
+        _, tier = np.unique(-backlog.priorities, return_inverse=True)
+        return cls(backlog.gangs, backlog.part, backlog.parts, tier, np.ones(len(backlog.part), dtype=np.bool_))
+
+
+def turns(
+    backlogs: Mapping[str, Backlog], snapshot: Snapshot, policy: Policy, entitled: Callable[[], Entitled]
+) -> Turns:
     """The turns of everything that waits. ``entitled`` is asked only where more than one leaf waits."""
-    if len({gang.queue for gang in gangs}) <= 1:
-        return [Turn(gang, (INSIDE, (), -gang.priority)) for gang in in_leaf(gangs)]
+    if len(backlogs) <= 1:
+        return Turns.alone(next(iter(backlogs.values()), Backlog((), ())))
     found = entitled()
     free = free_by_column(snapshot.free, snapshot, found.book.columns)
     order = order_of_service(found, free, policy.entitlement.between)
-    lines = _queue_priorities(found.book)
-    ordered = []
-    for index, band, expected in zip(
-        order.turns.tolist(),
-        order.bands[order.turns].tolist(),
-        order.expected[order.turns].tolist(),
-        strict=True,
-    ):
-        gang = order.gangs[index]
-        line = lines[gang.queue] if band != INSIDE else ()
-        ordered.append(Turn(gang, (band, line, -gang.priority), expected))
-    return ordered
+    parts = list(chain.from_iterable(each.parts for each in order.backlogs))
+    before = np.cumsum([0, *(len(each.parts) for each in order.backlogs)])
+    part = np.concatenate([each.part + start for each, start in zip(order.backlogs, before, strict=False)])[order.turns]
+    tier = _tiers(parts, part, order.bands[order.turns], found.book)
+    return Turns([order.gangs[index] for index in order.turns.tolist()], part, parts, tier, order.expected[order.turns])
+
+
+def _tiers(parts: Sequence[Gang], part: Whole, bands: Whole, book: Ledger) -> Whole:
+    """[n] the number of the tier of each turn, worked out once per part and band."""
+    lines = _queue_priorities(book)
+    width = int(bands.max(initial=0)) + 1
+    found, inverse = np.unique(part * width + bands, return_inverse=True)
+    tiers: list[Tier] = []
+    for code in found.tolist():
+        gang, band = parts[code // width], code % width
+        tiers.append((band, lines[gang.queue] if band != INSIDE else (), -gang.priority))
+    number = {tier: at for at, tier in enumerate(sorted(set(tiers)))}
+    numbers: Whole = np.array([number[tier] for tier in tiers], dtype=np.int64)[inverse]
+    return numbers
 
 
 def _queue_priorities(book: Ledger) -> dict[str, tuple[int, ...]]:

@@ -20,6 +20,7 @@ from scheduler.core.holdings import Holdings
 from scheduler.core.notices import Notices
 from scheduler.core.queue_use import QueueUse
 from scheduler.core.volumes import VolumeBook
+from scheduler.model.bundle import Pending
 from scheduler.model.cluster import Holding, Node, NodeTable, Snapshot
 from scheduler.model.devices import DEVICE_MILLI, device_kind, slots_of
 from scheduler.model.events import PriorityClassSeen
@@ -31,7 +32,7 @@ from scheduler.model.resources import CPU, GPU, MEMORY, PODS, Matrix, Resources,
 from scheduler.model.shape import Shape
 from scheduler.model.topology import Topology
 from scheduler.model.volumes import VolumeFacts
-from scheduler.model.work import Assignment, Gang, GangKey, NodeCount, Place, Pod, PodGroup, group_key
+from scheduler.model.work import Assignment, GangKey, NodeCount, Place, Pod, PodGroup, group_key
 
 SHAPES_WITH_VOLUMES_MAX = 20_000
 
@@ -493,7 +494,7 @@ class Store:
 
     # -- the picture -----------------------------------------------------------------------------------------------
 
-    def snapshot(self, gangs: tuple[Gang, ...]) -> Snapshot:
+    def snapshot(self, pending: Pending) -> Snapshot:
         free = self.free()
         return Snapshot(
             version=self.version,
@@ -501,7 +502,8 @@ class Store:
             nodes=self.table(),
             capacity=self.capacity(),
             free=free,
-            gangs=gangs,
+            gangs=pending.gangs,
+            bundles=pending.bundles,
             queues=dict(self.queues),
             use=self._queue_use.by_queue(),
             use_by=self._queue_use.by_key(),
@@ -511,9 +513,9 @@ class Store:
             if any(queue.namespace_selector != () for queue in self.queues.values())
             else {},
             foreign=self.columns.widened(self._foreign)[self._table_slots],
-            neighbours=self._neighbours(gangs),
-            volumes=self._facts_for(gangs),
-            devices=self._device_states(gangs),
+            neighbours=self._neighbours(pending),
+            volumes=self._facts_for(pending),
+            devices=self._device_states(pending),
         )
 
     def _held_by(self) -> dict[tuple[str, str], Holding]:
@@ -540,9 +542,10 @@ class Store:
         owner = self.groups.get(GangKey(key)) or self.pods.get(key)
         return key.partition("/")[0] if owner is None else owner.user or owner.namespace
 
-    def _device_states(self, gangs: tuple[Gang, ...]) -> Matrix | None:
+    def _device_states(self, pending: Pending) -> Matrix | None:
         """The states of all devices; costs nothing where nobody has a part of one or asks for it."""
-        if not self._devices and all(member.shape.devices is None for gang in gangs for member in gang.members):
+        asked = (member.shape.devices for gang in pending.asking for member in gang.members)
+        if not self._devices and all(each is None for each in asked):
             return None
         column = self.columns.names.index(GPU)
         table = self.table()
@@ -564,20 +567,21 @@ class Store:
         """Whether somebody has a part of a device there."""
         return self._slots[node] in self._devices
 
-    def _neighbours(self, gangs: tuple[Gang, ...]) -> Neighbours:
+    def _neighbours(self, pending: Pending) -> Neighbours:
         """Who stands where, as far as these gangs and they ask something of one another; costs nothing where nobody
         does."""
-        shapes = {member.shape for gang in gangs for member in gang.members if member.shape.relations is not None}
+        asks = pending.asking
+        shapes = {member.shape for gang in asks for member in gang.members if member.shape.relations is not None}
         if not shapes and not self.census.has_carriers:
             return NOBODY
         asking = [selector for shape in shapes if shape.relations for selector in shape.relations.selectors]
-        seen = (label_set for gang in gangs for member in gang.members for label_set in member.label_sets)
+        seen = (label_set for gang in pending.all for member in gang.members for label_set in member.label_sets)
         self.table()
         return self.census.neighbours(asking, seen, self._table_slots)
 
-    def _facts_for(self, gangs: tuple[Gang, ...]) -> VolumeFacts | None:
+    def _facts_for(self, pending: Pending) -> VolumeFacts | None:
         """The picture of storage where somebody who waits has volumes."""
-        if any(member.shape.volumes is not None for gang in gangs for member in gang.members):
+        if any(member.shape.volumes is not None for gang in pending.asking for member in gang.members):
             return self.volumes.facts()
         return None
 

@@ -42,8 +42,9 @@ from scheduler.model.shape import Shape
 from scheduler.model.work import Gang, GangKey, Member, NodeCount, Place
 from scheduler.solver.check import broken as broken_rules
 from scheduler.solver.check import scores
-from scheduler.solver.clearing import Cleared, Clearing, classes_of, joined
+from scheduler.solver.clearing import Clearing
 from scheduler.solver.clearing_bounds import least_costs, reachable
+from scheduler.solver.clearing_ground import Cleared, classes_of, joined
 from scheduler.solver.expand import contract
 from scheduler.solver.giving import Tier
 from scheduler.solver.problem import Incumbent

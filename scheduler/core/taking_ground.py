@@ -16,7 +16,7 @@ from scheduler.model.cluster import Mask, Snapshot
 from scheduler.model.resources import Matrix, vector
 from scheduler.model.shape import Shape
 from scheduler.model.work import Gang, Member
-from scheduler.solver.clearing import Ground, Taker, Want
+from scheduler.solver.clearing_ground import Ground, Taker, Want
 from scheduler.solver.giving import Tier
 from scheduler.solver.scarcity import by_scarcity
 

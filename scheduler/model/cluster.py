@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.model.bundle import Bundle, Pending
 from scheduler.model.devices import MODEL_LABEL, DeviceKind, device_kind
 from scheduler.model.flavor import Flavor, flavor_of
 from scheduler.model.neighbours import NOBODY, Neighbours
@@ -210,6 +211,8 @@ UseKey = tuple[str, str, bool]
 class Snapshot:
     """What a decision is made from: observed facts with our own committed places as an overlay.
 
+    ``gangs`` and ``bundles`` are what waits; single pods may be among the gangs, too.
+
     ``capacity`` and ``free`` are [nodes x resources] in smallest units, rows as in ``nodes``; ``free`` counts leaving
     pods until they are gone, and every committed place. ``use`` is what each queue holds, per resource column;
     ``use_by`` the same split by what quotas tell apart. ``standing`` are the gangs that have places; it may be empty
@@ -226,6 +229,7 @@ class Snapshot:
     use: Mapping[str, Matrix]
     use_by: Mapping[UseKey, Matrix]
     topologies: Mapping[str, Topology]
+    bundles: tuple[Bundle, ...] = ()
     neighbours: Neighbours = NOBODY
     devices: Matrix | None = None
     """[nodes x devices] the states of GPUs by number (`scheduler.model.devices`), 0 beyond a node's last. Made only
@@ -244,3 +248,8 @@ class Snapshot:
     running: tuple[Running, ...] = ()
     """Every gang that has places and may have to give way; empty where nobody may take."""
     guards: Guards = field(default_factory=dict)
+
+    @property
+    def pending(self) -> Pending:
+        """Everything that waits."""
+        return Pending(self.gangs, self.bundles)

@@ -76,7 +76,7 @@ def book_of(scenario: Scenario, snapshot: Snapshot, policy: Policy) -> Ledger:
             if is_firm:
                 _add(firm, name, column, each)
     kinds = tuple(dict.fromkeys(snapshot.nodes.device_kinds()))
-    for gang in snapshot.gangs:
+    for gang in snapshot.pending.all:
         for member in gang.members:
             for resource, each in requests_of(member.shape, kinds).items():
                 _add(request, gang.queue, (resource, ""), each * member.count)
@@ -129,7 +129,7 @@ def _stated_shares(scenario: Scenario, book: Ledger) -> Matrix:
 
 def _next_ask(snapshot: Snapshot, book: Ledger, queue: str) -> Matrix:
     """What the next pending gang of a queue takes; one GPU where no gang says."""
-    waiting = [gang for gang in snapshot.gangs if gang.queue == queue]
+    waiting = [gang for gang in snapshot.pending.all if gang.queue == queue]
     if not waiting:
         return _vector(book, {"": {GPU: "1"}})
     ask = np.zeros(len(book.columns), dtype=np.int64)

@@ -119,7 +119,7 @@ class Process:
             plans = parts(deciding, self._solve)
             answers = [ev.Planned(plan) for plan in plans]
             placed = sum(len(plan.decisions) for plan in plans)
-            self._note(f"plans {placed} of {len(snapshot.gangs)} from {plans[-1].made_from} in {len(plans)} parts")
+            self._note(f"plans {placed} of {len(snapshot.pending)} from {plans[-1].made_from} in {len(plans)} parts")
         delay = 0.0
         for answer in answers:
             delay += self._chance.seconds(self._chance.odds.decide_seconds)

@@ -10,7 +10,8 @@ import numpy as np
 
 from scheduler.model.cluster import Mask
 from scheduler.model.resources import Matrix
-from scheduler.solver.clearing import Clearing, Ground, Taker
+from scheduler.solver.clearing import Clearing
+from scheduler.solver.clearing_ground import Ground, Taker
 from scheduler.solver.giving import Lane
 
 _MOST_PER_NODE = 64

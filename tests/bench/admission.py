@@ -4,8 +4,11 @@
 priority 50, one every 0.1 s), 100 medium (5, 0.5 s, 100, every 0.5 s) and 50 large (20, 1 s, 200, every 1.2 s): 15,000
 in all. Source: kubernetes-sigs/kueue, test/performance/scheduler/configs/baseline. Only quota binds: no node is short.
 
-The engine and its decisions are the real ones and run on virtual time: every second that they compute is charged to
-the clock, and every API call takes its turn at the measured ceiling, binds and evictions before words.
+The engine and its decisions are the real ones and run on virtual time, paced as `scheduler.runtime` paces them. Every
+second that they or a solver compute is charged to the clock, one after the other, though the solver has a process of
+its own. What happens meanwhile elsewhere does happen meanwhile: API calls, one after the other at the measured ceiling,
+binds and evictions before words, each from the moment that it was asked for; pods come and end. A part of a plan is
+acted on when it is there, and a solve that ends on news ends on news.
 
     python -m tests.bench.admission [--calls-per-second 800] [--scale 1.0] [--policy FILE] [--json FILE]
 """
@@ -24,19 +27,20 @@ import msgspec
 import numpy as np
 
 from scheduler.core.decide import Memory, decide
-from scheduler.core.drive import parts
 from scheduler.core.engine import Engine
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
 from scheduler.model.cluster import Node
 from scheduler.model.effects import Effect
 from scheduler.model.events import Event
+from scheduler.model.plan import Plan
 from scheduler.model.policy import Policy
 from scheduler.model.queue import Queue, Quota
 from scheduler.model.resources import from_quantities
 from scheduler.model.shape import Shape
 from scheduler.model.work import Pod, PodGroup
 from scheduler.policyfile import load
+from scheduler.runtime import EVENTS_PER_STEP, GATHER_SECONDS, TICK_SECONDS
 from scheduler.solver.improve import solve
 from scheduler.solver.problem import SolveRequest, SolveResult
 from tests.bench.measure import columns, machine, write_json
@@ -46,8 +50,6 @@ QUEUES = 6
 GUARANTEED = 20
 BORROWED_MAX = 100
 UNIT = "cpu"
-STEP_SECONDS = 0.001
-TICK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +129,22 @@ class Replay:
     groups: dict[str, PodGroup] = field(default_factory=dict)
     """Those that the scheduler makes for single pods that take from others."""
     _coming: list[tuple[float, int, Event | Ends]] = field(default_factory=list)
-    _urgent: deque[Effect] = field(default_factory=deque)
-    _words: deque[Effect] = field(default_factory=deque)
+    _urgent: deque[tuple[float, Effect]] = field(default_factory=deque)
+    """Effects, each with the moment since when it waits for its API call."""
+    _words: deque[tuple[float, Effect]] = field(default_factory=deque)
     _free_seconds: float = 0.0
+    """When the API call after the last one may begin."""
+    _news: list[float] = field(default_factory=list)
+    """When pods come and end: what a solve may be cut short by."""
+    _known_seconds: float = 0.0
+    """What happened until then has been handed to the engine."""
     _number: int = 0
     _left: int = 0
-    _masks: Memory = field(init=False)
+    _memory: Memory = field(init=False)
 
     def __post_init__(self) -> None:
         self.engine = Engine(self.policy)
-        self._masks = Memory(self.policy)
+        self._memory = Memory(self.policy)
         big = from_quantities({UNIT: 10_000, "memory": "1Ti", "pods": 100_000})
         first: list[Event] = [ev.NodeSeen(Node(f"n{number}", {}, big)) for number in range(4)]
         first += [ev.QueueSeen(queue) for queue in queues()]
@@ -146,17 +154,16 @@ class Replay:
                 for index in range(round(kind.count * self.scale)):
                     self._submit(queue.name, kind, index)
         self._left = len(self.work)
+        self._come(TICK_SECONDS, ev.Ticked())
 
     def run(self) -> None:
         while self._left:
-            events = self._due()
-            if not events:
-                self.now = min(self._next_moment(), self.now + TICK_SECONDS)
-                events = self._due() or [ev.Ticked()]
-            self._handle(events)
-            while self.engine.busy:
-                self._handle([])
             self._call()
+            events = self._due()
+            if events or self.engine.busy:
+                self._handle(events)
+            else:
+                self.now = self._next_moment() + GATHER_SECONDS
 
     def _handle(self, events: Iterable[Event]) -> None:
         began = perf_counter()
@@ -166,29 +173,56 @@ class Replay:
             if isinstance(effect, ef.Decide):
                 self._decide()
             elif isinstance(effect, WORDS):
-                self._words.append(effect)
+                self._words.append((self.now, effect))
             else:
-                self._urgent.append(effect)
+                self._urgent.append((self.now, effect))
 
     def _decide(self) -> None:
+        """A decision from its snapshot to its last plan; a part of it is acted on as soon as it is there."""
         self.decisions += 1
+        while self._news and self._news[0] <= self._known_seconds:
+            heapq.heappop(self._news)
         began = perf_counter()
-        deciding = decide(self.engine.snapshot(), self.policy, self.now, self.policy.budget, self._masks)
-        plans = parts(deciding, _best)
-        self._charge(perf_counter() - began)
-        for plan in plans:
-            self._come(self.now, ev.Planned(plan))
+        deciding = decide(self.engine.snapshot(), self.policy, self.now, self.policy.budget, self._memory)
+        answer: SolveResult | None = None
+        while True:
+            try:
+                asked = deciding.send(answer)
+            except StopIteration as end:
+                self._charge(perf_counter() - began)
+                self._come(self.now, ev.Planned(end.value))
+                return
+            answer = None
+            if isinstance(asked, Plan):
+                self._charge(perf_counter() - began)
+                self._handle([ev.Planned(asked)])
+                while self.engine.busy:
+                    self._handle([])
+                began = perf_counter()
+            else:
+                answer = self._solved(asked, began)
+
+    def _solved(self, request: SolveRequest, began: float) -> SolveResult:
+        def news() -> bool:
+            """Whether something has happened by now that the next decision is to look at."""
+            return bool(self._news) and self._news[0] <= self.now + perf_counter() - began
+
+        answers = list(solve(request, stop=news) if request.patient else solve(request))
+        return answers[-1] if answers else SolveResult(incumbent=None, end="failed")
 
     def _charge(self, seconds: float) -> None:
         self.now += seconds
         self.computed_seconds += seconds
 
     def _call(self) -> None:
-        """API calls up to now, one after the other at the ceiling."""
-        self._free_seconds = max(self._free_seconds, self.now - STEP_SECONDS)
-        while (self._urgent or self._words) and self._free_seconds <= self.now:
-            effect = self._urgent.popleft() if self._urgent else self._words.popleft()
-            self._free_seconds += 1 / self.calls_per_second
+        """API calls up to now, one after the other at the ceiling; words where nothing urgent waits."""
+        while self._urgent or self._words:
+            at = max(self._free_seconds, min(lane[0][0] for lane in (self._urgent, self._words) if lane))
+            if at > self.now:
+                return
+            lane = self._urgent if self._urgent and self._urgent[0][0] <= at else self._words
+            _, effect = lane.popleft()
+            self._free_seconds = at + 1 / self.calls_per_second
             self.calls += 1
             for event in self._perform(effect):
                 self._come(self._free_seconds, event)
@@ -277,11 +311,16 @@ class Replay:
     def _come(self, moment: float, event: Event | Ends) -> None:
         self._number += 1
         heapq.heappush(self._coming, (moment, self._number, event))
+        if isinstance(event, Ends | ev.PodSeen):
+            heapq.heappush(self._news, moment)
 
     def _due(self) -> list[Event]:
+        """The next events for the engine."""
         found: list[Event] = []
-        while self._coming and self._coming[0][0] <= self.now:
-            event = heapq.heappop(self._coming)[2]
+        while self._coming and self._coming[0][0] <= self.now and len(found) < EVENTS_PER_STEP:
+            self._known_seconds, _, event = heapq.heappop(self._coming)
+            if isinstance(event, ev.Ticked):
+                self._come(self.now + TICK_SECONDS, event)
             if not isinstance(event, Ends):
                 found.append(event)
             elif self.pods.pop(event.uid, None) is not None:  # else it was evicted before its end
@@ -290,18 +329,14 @@ class Replay:
         return found
 
     def _next_moment(self) -> float:
-        coming = self._coming[0][0] if self._coming else self.now + TICK_SECONDS
-        calls = self._free_seconds if self._urgent or self._words else coming
-        return max(self.now + STEP_SECONDS, min(coming, calls))
+        """When the next event comes, or the next API call begins."""
+        waiting = [lane[0][0] for lane in (self._urgent, self._words) if lane]
+        calls = [max(self._free_seconds, min(waiting))] if waiting else []
+        return max(self.now, min([self._coming[0][0], *calls]))
 
     def _version(self) -> str:
         self._number += 1
         return str(self._number)
-
-
-def _best(request: SolveRequest) -> SolveResult:
-    answers = list(solve(request))
-    return answers[-1] if answers else SolveResult(incumbent=None, end="failed")
 
 
 SHAPES = {each.units: Shape(from_quantities({UNIT: each.units, "pods": 1})) for each in CLASSES}

@@ -102,8 +102,8 @@ class Driver:
 
         if found is not None:
             found.add("snapshot", marked - began)
-            found.asked = len(snapshot.gangs)
-            found.pods_asked = sum(gang.pods for gang in snapshot.gangs)
+            found.asked = len(snapshot.pending)
+            found.pods_asked = sum(gang.pods for gang in snapshot.pending.all)
         deciding = decide(snapshot, self._policy, self._now, self._policy.budget, self._memory, mark)
         effects: list[Effect] = []
         answer: SolveResult | None = None

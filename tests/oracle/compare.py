@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from scheduler.core.backlog import Backlogs
 from scheduler.core.decide import decide
 from scheduler.core.drive import run
 from scheduler.core.entitled import Entitlements
@@ -81,8 +82,11 @@ def compare(world: World) -> Outcome:
 
 def _worth(world: World) -> Worth:
     """The order of service is given here: what is tried is what follows from it."""
-    order = turns(world.gangs, world.snapshot(), POLICY, lambda: Entitlements(POLICY).of(world.snapshot()))
-    return worth_of(window(order, POLICY.limits)[0], world.snapshot().nodes, POLICY)
+    snapshot = world.snapshot()
+    order = turns(
+        Backlogs().of(snapshot.pending.put_together()), snapshot, POLICY, lambda: Entitlements(POLICY).of(snapshot)
+    )
+    return worth_of(window(order, POLICY.limits)[0], snapshot.nodes, POLICY)
 
 
 def _prices(world: World, built: Built, worth: Worth) -> Prices:

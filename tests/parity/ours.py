@@ -11,6 +11,7 @@ import numpy as np
 from scheduler.core.engine import Engine
 from scheduler.core.resolve import single_gang
 from scheduler.kube.watch import PATHS
+from scheduler.model.bundle import Pending
 from scheduler.model.policy import Policy
 from scheduler.model.work import Pod
 from scheduler.solver.filters import refusals
@@ -63,7 +64,7 @@ class Muster:
 
     def _opinion(self, pod: Pod) -> Opinion:
         pod = self._engine.store.with_volumes(pod)
-        snapshot = self._engine.store.snapshot((single_gang(pod, ""),))
+        snapshot = self._engine.store.snapshot(Pending((single_gang(pod, ""),)))
         found = {"gates": np.full(len(snapshot.nodes), pod.gated), **refusals(snapshot, pod, self._engine.policy)}
         del found["modelled"]
         refused_by = {

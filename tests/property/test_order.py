@@ -6,6 +6,7 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis import given, settings
 
+from scheduler.core.backlog import Backlog
 from scheduler.core.demand import LeafDemand
 from scheduler.core.entitled import Entitled
 from scheduler.core.ledger import Ledger, ledger
@@ -56,8 +57,7 @@ def demand(queue: str, asks: list[tuple[int, int]]) -> LeafDemand:
         for number in range(len(asks))
     )
     least = np.array(asks, dtype=np.int64).reshape(len(asks), 2)
-    zeros = np.zeros(len(asks))
-    return LeafDemand(gangs, least, least.sum(axis=0), zeros.astype(np.int64), zeros, zeros.astype(np.bool_))
+    return LeafDemand(Backlog(gangs, ()), least, least.sum(axis=0))
 
 
 def endless() -> Matrix:

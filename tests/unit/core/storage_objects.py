@@ -9,6 +9,7 @@ import msgspec
 
 from scheduler.core.store import Store
 from scheduler.model import events as ev
+from scheduler.model.bundle import Pending
 from scheduler.model.policy import Policy
 from scheduler.model.shape import Shape
 from scheduler.model.work import Branch, Gang, Member, Pod, single_key
@@ -177,7 +178,7 @@ class Storage:
     def verdict(self, name: str) -> tuple[set[str], dict[str, int]]:
         shape, policy = self.shape(name), Policy()
         gang = _gang(self._pod(name), shape)
-        snapshot = self.store.snapshot((gang,))
+        snapshot = self.store.snapshot(Pending((gang,)))
         plain = msgspec.structs.replace(shape, volumes=None, unmodelled=())
         allowed = eligible(plain, snapshot.nodes, snapshot.capacity, snapshot.resources, policy)
         mask, counts = within_storage(shape, allowed, snapshot.nodes, snapshot.volumes, policy)

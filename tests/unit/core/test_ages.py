@@ -66,5 +66,5 @@ def test_the_engine_serves_it_by_its_old_age() -> None:
     old = made("old", 10.0, node="n0")
     bench.engine.handle([ev.PodSeen(old), ev.PodSeen(evicted(old)), ev.PodGone(old.uid)], 60.0)
     bench.engine.handle([ev.PodSeen(made("between", 50.0, owner="other")), ev.PodSeen(made("heir", 61.0))], 61.0)
-    arrived = {gang.key: gang.arrived_seconds for gang in bench.engine.snapshot().gangs}
+    arrived = {gang.key: gang.arrived_seconds for gang in bench.engine.snapshot().pending.all}
     assert arrived == {single_key("uid-between"): 50.0, single_key("uid-heir"): 10.0}

@@ -118,4 +118,4 @@ def test_the_demand_of_a_leaf_is_made_again_only_when_its_work_changed() -> None
     world.see(pod("three", gpus=9, queue="b"))
     after = entitlements.of(world.engine.snapshot()).waiting
     assert after["a"] is before["a"]
-    assert len(after["b"].gangs) == 2
+    assert len(after["b"].backlog.gangs) == 2

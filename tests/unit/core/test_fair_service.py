@@ -51,7 +51,7 @@ def plan(seen: Snapshot, policy: Policy = POLICY) -> Plan:
 
 def served(seen: Snapshot, policy: Policy = POLICY) -> Counter[str]:
     """Pods placed by queue."""
-    queue_of = {gang.key: gang.queue for gang in seen.gangs}
+    queue_of = {gang.key: gang.queue for gang in seen.pending.all}
     return Counter(
         queue_of[decision.gang]
         for decision in plan(seen, policy).decisions

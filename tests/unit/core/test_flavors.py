@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scheduler.core.store import Charge, Store
+from scheduler.model.bundle import Pending
 from scheduler.model.cluster import Node
 from scheduler.model.events import FlavorSeen
 from scheduler.model.flavor import Flavor
@@ -24,7 +25,7 @@ def store(*flavors: Flavor) -> Store:
 
 def used(made: Store) -> dict[tuple[str, str, bool], int]:
     column = made.columns.names.index(GPU)
-    return {key: int(row[column]) for key, row in made.snapshot(()).use_by.items()}
+    return {key: int(row[column]) for key, row in made.snapshot(Pending(())).use_by.items()}
 
 
 H100 = Flavor("h100", (("model", "h100"),))

@@ -131,7 +131,7 @@ def test_what_waits_says_whether_when_and_for_whom_it_may_take() -> None:
     bench.tell(ev.PriorityClassSeen("calm", 5, preempts=False))
     bench.see(replace(group("g", 1), priority_class="calm", delay_seconds=60.0, user="ann"), pod("g-0", group="g"))
     bench.see(group("h", 1), pod("h-0", group="h", preempts=False), pod("s", user="bob"), pod("t", preempts=False))
-    found = {each.name: (each.preempts, each.delay_seconds, each.user) for each in bench.engine.snapshot().gangs}
+    found = {each.name: (each.preempts, each.delay_seconds, each.user) for each in bench.engine.snapshot().pending.all}
     assert found == {
         "team/g": (False, 60.0, "ann"),
         "team/h": (False, None, "team"),

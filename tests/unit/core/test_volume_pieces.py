@@ -9,6 +9,7 @@ import pytest
 from scheduler.core.decide import decide
 from scheduler.core.drive import greedy_only, run
 from scheduler.core.resolve import single_gang
+from scheduler.model.bundle import Pending
 from scheduler.model.plan import Plan
 from scheduler.model.policy import Policy
 from scheduler.model.queue import Queue
@@ -44,7 +45,7 @@ def planned(world: Storage, solve: Solve) -> Plan:
     waiting = [each for each in world.store.pods.values() if not each.node]
     gangs = tuple(single_gang(world.store.with_volumes(each), "default") for each in waiting)
     policy = Policy()
-    return run(decide(world.store.snapshot(gangs), policy, 0.0, policy.budget), solve)
+    return run(decide(world.store.snapshot(Pending(gangs)), policy, 0.0, policy.budget), solve)
 
 
 def places(world: Storage, solve: Solve) -> dict[str, str]:
@@ -135,7 +136,7 @@ def test_the_reason_names_the_claim_and_the_cluster() -> None:
     )
     assert second.members[0].shape is first.members[0].shape
     policy = Policy()
-    plan = run(decide(world.store.snapshot((both,)), policy, 0.0, policy.budget), greedy_only)
+    plan = run(decide(world.store.snapshot(Pending((both,))), policy, 0.0, policy.budget), greedy_only)
     (refusal,) = plan.verdicts[both.key].refusals
     assert (refusal.term, refusal.needed, refusal.offered) == ("volumes", 2, 1)
     assert refusal.resource == "uses of claim team/data"

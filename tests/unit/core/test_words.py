@@ -6,13 +6,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from scheduler.core.demand import in_leaf
+from scheduler.core.backlog import Backlog, Backlogs
 from scheduler.core.explain import message
 from scheduler.core.lifecycle import ARROWS, Phase, allowed
-from scheduler.core.ranking import Turn
+from scheduler.core.ranking import Turns
 from scheduler.core.shares import QueueTree, admission_trouble, shares, tree_troubles
 from scheduler.core.voice import Voice, pod_reason
 from scheduler.core.window import window
+from scheduler.model.bundle import Pending
 from scheduler.model.plan import Cause, Refusal, Verdict
 from scheduler.model.policy import Limits, VerdictPace
 from scheduler.model.queue import Queue, Quota
@@ -73,29 +74,56 @@ def gang(name: str, priority: int = 0, arrived: float = 0.0, *, single: bool = F
     )
 
 
+def backlog(*gangs: Gang) -> Backlog:
+    (found,) = Backlogs().of(Pending(gangs).put_together()).values()
+    return found
+
+
 def test_priority_then_age_then_name() -> None:
-    order = in_leaf([gang("d", 0, 1), gang("c", 0, 1), gang("b", 0, 0), gang("a", 9, 5)])
+    order = backlog(gang("d", 0, 1), gang("c", 0, 1), gang("b", 0, 0), gang("a", 9, 5)).gangs
     assert [each.key for each in order] == ["a", "b", "c", "d"]
 
 
-def in_turn(*gangs: Gang) -> list[Turn]:
-    return [Turn(gang, (0, (), -gang.priority)) for gang in gangs]
+def test_pods_of_bundles_stand_among_the_others_by_priority_age_and_name() -> None:
+    work = [gang("d", 0, 1), gang("c", 0, 1, single=True), gang("e", 0, 1, single=True), gang("b", 0, 0)]
+    work += [gang("a", 0, 1, single=True, of=TWO_GPUS), gang("f", 9, 5, single=True)]
+    found = backlog(*work)
+    assert [each.key for each in found.gangs] == ["f", "b", "a", "c", "d", "e"]
+    assert [found.parts[part].members[0].shape for part in found.part] == [
+        each.members[0].shape for each in found.gangs
+    ]
 
 
 def test_equal_single_pods_are_one_ask_at_the_rank_of_the_oldest() -> None:
-    work = [gang("s1", single=True), gang("g"), gang("s2", single=True), gang("s3", single=True, of=TWO_GPUS)]
-    asks, left_out = window(in_turn(*work), Limits())
-    assert [(ask.gang.key, ask.gang.pods, len(ask.singles)) for ask in asks] == [
-        ("s1", 2, 2),
-        ("g", 1, 0),
-        ("s3", 1, 1),
+    work = [gang("s1", single=True), gang("g", arrived=1), gang("s2", arrived=2, single=True)]
+    work += [gang("s3", arrived=3, single=True, of=TWO_GPUS)]
+    asks, left_out = window(Turns.alone(backlog(*work)), Limits())
+    assert [(ask.gang.key, ask.gang.pods, [each.key for each in ask.singles]) for ask in asks] == [
+        ("s1", 2, ["s1", "s2"]),
+        ("g", 1, []),
+        ("s3", 1, ["s3"]),
     ]
     assert left_out == []
 
 
+def test_in_a_strict_queue_only_pods_that_follow_one_another_are_one_ask() -> None:
+    work = [gang("s1", single=True), gang("s2", arrived=1, single=True), gang("g", arrived=2)]
+    work += [gang("s3", arrived=3, single=True), gang("s4", arrived=4, single=True)]
+    asks, _ = window(Turns.alone(backlog(*work)), Limits(), in_line={"q"})
+    assert [[each.key for each in ask.singles] for ask in asks] == [["s1", "s2"], [], ["s3", "s4"]]
+
+
+def test_pods_of_other_users_are_other_asks_where_users_count() -> None:
+    work = [gang("s1", single=True), msgspec.structs.replace(gang("s2", arrived=1, single=True), user="eve")]
+    in_turn = Turns.alone(backlog(*work))
+    assert [ask.gang.pods for ask in window(in_turn, Limits())[0]] == [2]
+    assert [ask.gang.pods for ask in window(in_turn, Limits(), by_user=True)[0]] == [1, 1]
+
+
 def test_the_window_says_what_it_leaves_out() -> None:
-    asks, left_out = window(in_turn(gang("a"), gang("b"), gang("s", single=True)), Limits(window_gangs=1))
-    assert ([ask.gang.key for ask in asks], left_out) == (["a", "s"], ["b"])
+    work = [gang("a"), gang("b", arrived=1), gang("s", arrived=2, single=True), gang("t", arrived=3, single=True)]
+    asks, left_out = window(Turns.alone(backlog(*work)), Limits(window_gangs=1, window_singles=1))
+    assert ([ask.gang.key for ask in asks], left_out) == (["a", "s"], ["b", "t"])
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ class Bench:
         snapshot = self.engine.snapshot()
         plan = run(decide(snapshot, policy, self.now, policy.budget), greedy_only)
         placed = {decision.gang for decision in plan.decisions}
-        waiting = [gang.key for gang in snapshot.gangs if gang.key in self.chosen and gang.key not in placed]
+        waiting = [gang.key for gang in snapshot.pending.all if gang.key in self.chosen and gang.key not in placed]
         taking = tuple(self._founded(self.chosen[key]) for key in waiting)
         verdicts = {**plan.verdicts, **dict.fromkeys(waiting, Verdict(Cause.PLACED))}
         return msgspec.structs.replace(plan, decisions=(*plan.decisions, *taking), verdicts=verdicts)

@@ -1,0 +1,29 @@
+"""What the server's watch streams look like to our client."""
+
+import asyncio
+
+import pytest
+from testbed import Bed
+
+from scheduler.kube.client import ApiClient
+from scheduler.kube.credentials import from_kubeconfig
+
+WATCH_LIST = (
+    "watch=1&allowWatchBookmarks=true&timeoutSeconds=5&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+)
+
+pytestmark = pytest.mark.cluster
+
+
+def test_a_streamed_list_is_not_compressed(bed: Bed) -> None:
+    """Compressed streams pack every event by itself, at the API server's cost."""
+
+    async def encoding() -> str:
+        async with (
+            ApiClient(from_kubeconfig(bed.kubeconfig)) as client,
+            client.stream(f"/api/v1/nodes?{WATCH_LIST}", quiet_seconds=10.0) as answer,
+        ):
+            assert answer.status == 200
+            return answer.headers.get("Content-Encoding", "")
+
+    assert asyncio.run(encoding()) == ""
