@@ -7,7 +7,7 @@ while the rest is being thought about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from math import inf
@@ -205,12 +205,12 @@ def _decide(
         decisions = ()
     waits = yield from reasons.verdicts(draft, winners)
     if volumes is not None:
-        waits = {key: of_the_cluster(verdict) for key, verdict in waits.items()}
+        waits = [(keys, of_the_cluster(verdict)) for keys, verdict in waits]
     mark("explain")
-    waits = _with_facts(waits, took.refusals)
+    waiting_for = _with_facts(waits, took.refusals)
     placed = dict.fromkeys((*draft.placed, *(each.gang for each in took.decisions)), Verdict(Cause.PLACED))
     again = now_seconds + took.changes_seconds if took.changes_seconds < inf else None
-    return Plan(snapshot.version, decisions, {**verdicts, **waits, **placed}, (solve,), again_at_seconds=again)
+    return Plan(snapshot.version, decisions, {**verdicts, **waiting_for, **placed}, (solve,), again_at_seconds=again)
 
 
 def _with_what_was_taken(decisions: Sequence[Decision], taken: Sequence[Decision]) -> tuple[Decision, ...]:
@@ -225,19 +225,17 @@ def _with_what_was_taken(decisions: Sequence[Decision], taken: Sequence[Decision
     return (*found, *more.values())
 
 
-def _with_facts(verdicts: Mapping[GangKey, Verdict], facts: Mapping[GangKey, Facts]) -> dict[GangKey, Verdict]:
-    """The verdicts with what taking back had to say, but of work that not even an empty fleet could hold. Many
-    thousands share a few verdicts and facts: so do those made of them."""
-    known: dict[tuple[int, int], Verdict] = {}
-    found = {}
-    for key, verdict in verdicts.items():
-        more = facts.get(key, ())
-        pair = (id(verdict), id(more))
-        made = known.get(pair)
-        if made is None:
-            joined = verdict.refusals if _is_hopeless(verdict) else (*verdict.refusals, *more)
-            made = known[pair] = msgspec.structs.replace(verdict, refusals=joined)
-        found[key] = made
+def _with_facts(
+    verdicts: Iterable[tuple[Sequence[GangKey], Verdict]], facts: Mapping[GangKey, Facts]
+) -> dict[GangKey, Verdict]:
+    """The verdicts of asks with what taking back had to say, but of work that not even an empty fleet could hold. The
+    pods of an ask mostly share both: so they do what is made of them."""
+    found: dict[GangKey, Verdict] = {}
+    for keys, verdict in verdicts:
+        more = [()] * len(keys) if _is_hopeless(verdict) else [facts.get(key, ()) for key in keys]
+        for own in {id(each): each for each in more}.values():
+            made = msgspec.structs.replace(verdict, refusals=(*verdict.refusals, *own))
+            found.update(dict.fromkeys([key for key, each in zip(keys, more, strict=True) if each is own], made))
     return found
 
 

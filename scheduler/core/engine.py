@@ -449,16 +449,13 @@ class Engine:
     # -- plans -----------------------------------------------------------------------------------------------------
 
     def _note_verdicts(self, plan: Plan, now_seconds: float) -> None:
-        for key, verdict in self._voice.news(plan.verdicts):
-            if verdict.cause is Cause.PLACED:
+        for key, verdict in self._voice.hear(plan.verdicts, self._singles.keys(), now_seconds):
+            if verdict.cause is Cause.PLACED or key not in self._gangs.pending:
                 continue
-            if key in self._gangs.pending:
-                # A gang that runs and could only grow needs no verdict; one that holds nothing but finished pods does.
-                if not self._gangs.pending[key].held or self.store.book(key).record is None:
-                    self._voice.note(key, verdict, now_seconds)
-                    self._gangs.touch(key)
-            elif key.removeprefix("pod/") in self._singles:
+            # A gang that runs and could only grow needs no verdict; one that holds nothing but finished pods does.
+            if not self._gangs.pending[key].held or self.store.book(key).record is None:
                 self._voice.note(key, verdict, now_seconds)
+                self._gangs.touch(key)
 
     def _next_decisions(self, now_seconds: float) -> list[Effect]:
         """Verify and apply the next part of the plan; a refused decision waits for the next cycle."""

@@ -150,11 +150,12 @@ def _counts(
     users: Mapping[str, int],
     resources: tuple[str, ...],
 ) -> Iterator[CountRoom]:
+    leaves = {gang.queue for gang in gangs}
     for number, name in enumerate(names):
         queue = snapshot.queues.get(name)
-        if queue is None:
+        if queue is None or queue.counts == Counts():
             continue
-        below = {gang.queue for gang in gangs if name in line_of(snapshot.queues, gang.queue)}
+        below = {leaf for leaf in leaves if name in line_of(snapshot.queues, leaf)}
         counts = queue.counts
         if below and (counts.gangs is not None or counts.pods is not None):
             yield _room(snapshot, resources, name, number, Counts(counts.gangs, counts.pods))

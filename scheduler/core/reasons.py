@@ -71,17 +71,17 @@ class Reasons:
             found = fronts.get(found)
         return None if found is None else draft.asks[found].gang
 
-    def verdicts(self, draft: Draft, winners: tuple[GangKey, ...]) -> Asking[dict[GangKey, Verdict]]:
-        """For every gang and every pod of a bundle that was handed no place. Nobody's place waits for them any more,
-        so new work may cut their solves short."""
+    def verdicts(self, draft: Draft, winners: tuple[GangKey, ...]) -> Asking[list[tuple[list[GangKey], Verdict]]]:
+        """For every gang and every pod of a bundle that was handed no place, those of one ask together. Nobody's place
+        waits for them any more, so new work may cut their solves short."""
         self._search.patient = True
-        verdicts: dict[GangKey, Verdict] = {}
+        verdicts: list[tuple[list[GangKey], Verdict]] = []
         for number, index in enumerate(draft.unserved):
             waiting = draft.waiting(index)
             front = self._front(index, draft)
             if front is not None:
                 refusal = Refusal("queue-order", "Waits", where=front.name)
-                verdicts.update(dict.fromkeys(waiting, Verdict(Cause.OUTRANKED, (refusal,), by=(front.key,))))
+                verdicts.append((waiting, Verdict(Cause.OUTRANKED, (refusal,), by=(front.key,))))
                 continue
             if number >= self._limits.explain_gangs:
                 verdict = Verdict(Cause.OUTRANKED, by=winners[:3])
@@ -93,5 +93,5 @@ class Reasons:
                     if found.fits
                     else Verdict(Cause.BLOCKED, found.refusals, proven=found.proven)
                 )
-            verdicts.update(dict.fromkeys(waiting, verdict))
+            verdicts.append((waiting, verdict))
         return verdicts

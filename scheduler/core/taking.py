@@ -173,7 +173,7 @@ class _Taker:
             if not ways:
                 facts = tuple(dict.fromkeys(fact for view in views for fact in view.facts))
                 if facts:
-                    found.refusals.update(dict.fromkeys((each.key for each in rest.singles or (rest.gang,)), facts))
+                    found.refusals.update(dict.fromkeys([each.key for each in rest.singles or (rest.gang,)], facts))
                 return
             best = ways[0] if len(ways) == 1 else min(ways, key=self._rank)
             found.decisions += decisions(self._picture, best.view.waiting, best.outcome, best.kit.rights)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from scheduler.core.explain import message
@@ -54,21 +54,38 @@ class Voice:
         self._tokens = pace.writes_per_second
         self._filled_at_seconds = 0.0
 
-    def news(self, verdicts: Mapping[GangKey, Verdict]) -> list[tuple[GangKey, Verdict]]:
-        """The verdicts that are not what was noted before. Most are, of many thousands, and share a few objects: one
-        object stands for all that are equal, so that to compare costs next to nothing."""
+    def hear(
+        self, verdicts: Mapping[GangKey, Verdict], singles: Collection[GangKey], now_seconds: float
+    ) -> list[tuple[GangKey, Verdict]]:
+        """Notes what a plan says of single pods that wait; answers what is new of all others.
+
+        Of many thousands most share a few objects, and have the verdict that they had: one object stands for all that
+        are equal, so that to compare costs next to nothing. Whether the words differ from what was said last is looked
+        at when they may be said.
+        """
         if len(self._one_of) > VERDICTS_KEPT:
             self._one_of.clear()
         one_of: dict[int, Verdict] = {}
-        found = []
+        sayings, others, changed = self._sayings, [], []
         for key, verdict in verdicts.items():
             same = one_of.get(id(verdict))
             if same is None:
                 same = one_of[id(verdict)] = self._one_of.setdefault(verdict, verdict)
-            saying = self._sayings.get(key)
-            if saying is None or saying.verdict is not same:
-                found.append((key, same))
-        return found
+            saying = sayings.get(key)
+            if saying is not None and saying.verdict is same:
+                continue
+            if key not in singles:
+                others.append((key, same))
+            elif same.cause is not Cause.PLACED:
+                changed.append(key)
+                if saying is None:
+                    sayings[key] = Saying(same, now_seconds, now_seconds)
+                    continue
+                if saying.verdict.cause is not same.cause:
+                    saying.since_seconds = now_seconds
+                saying.verdict, saying.changed_seconds = same, now_seconds
+        self._unsaid.update(dict.fromkeys(changed))
+        return others
 
     def note(self, key: GangKey, verdict: Verdict, now_seconds: float) -> None:
         """A gang waits for this reason from now on (or still)."""
@@ -128,6 +145,7 @@ class Voice:
             self._filled_at_seconds = now_seconds
             self._tokens = min(self._pace.writes_per_second, self._tokens + passed * self._pace.writes_per_second)
         ready: list[GangKey] = []
+        said: list[GangKey] = []
         for key in self._unsaid:
             if self._tokens < 1:
                 break
@@ -140,9 +158,15 @@ class Voice:
                 wait_until = saying.changed_seconds + self._pace.incomplete_seconds
             else:
                 wait_until = saying.since_seconds + self._pace.first_seconds
-            if now_seconds >= wait_until:
+            if now_seconds < wait_until:
+                continue
+            if saying.said_cause == saying.verdict.cause.value and saying.said_text == saying.text:
+                said.append(key)
+            else:
                 self._tokens -= 1
                 ready.append(key)
+        for key in said:
+            del self._unsaid[key]
         for key in ready:
             saying = self._sayings[key]
             saying.said_cause, saying.said_text = saying.verdict.cause.value, saying.text

@@ -68,4 +68,5 @@ def test_it_is_what_putting_all_of_them_together_says() -> None:
         if step % 7 == 0:
             assert {bundle.pods for bundle in singles.bundles()} == {bundle.pods for bundle in bundled(there.values())}
     assert len(singles) == len(there) > 0
-    assert all(singles.get(name) is gang and name in singles for name, gang in there.items())
+    assert all(singles.get(name) is gang for name, gang in there.items())
+    assert singles.keys() == {gang.key for gang in there.values()}

@@ -212,3 +212,28 @@ def test_every_phase_leads_somewhere_and_knows_why() -> None:
     assert set(ARROWS) == set(Phase)
     assert all(reason for arrows in ARROWS.values() for reason in arrows.values())
     assert not allowed(Phase.DONE, Phase.RELEASING)
+
+
+def test_of_single_pods_what_a_plan_says_is_noted_and_of_others_it_is_answered() -> None:
+    voice = Voice(VerdictPace(first_seconds=1, repeat_seconds=30, writes_per_second=10))
+    pods = [GangKey(f"pod/{number}") for number in range(3)]
+    verdicts = {**dict.fromkeys(pods, BLOCKED), KEY: BLOCKED}
+    assert voice.hear(verdicts, pods, 100.0) == [(KEY, BLOCKED)]
+    assert voice.due(101.0) == pods
+    assert voice.hear({**dict.fromkeys(pods[:2], STILL_BLOCKED), pods[2]: Verdict(Cause.PLACED)}, pods, 105.0) == []
+    assert voice.due(131.0) == pods[:2]
+    assert voice.hear(dict.fromkeys(pods, Verdict(Cause.OUTRANKED)), pods[:1], 132.0) == [
+        (pod, Verdict(Cause.OUTRANKED)) for pod in pods[1:]
+    ]
+    assert voice.due(133.0) == pods[:1]
+
+
+def test_what_is_said_already_is_not_said_again_when_it_was_something_else_in_between() -> None:
+    voice = Voice(VerdictPace(first_seconds=1, repeat_seconds=30, writes_per_second=10))
+    pod = GangKey("pod/one")
+    for moment, verdict in ((100.0, BLOCKED), (102.0, STILL_BLOCKED), (103.0, BLOCKED)):
+        voice.hear({pod: verdict}, {pod}, moment)
+        assert voice.due(moment + 1) == ([pod] if moment == 100.0 else [])
+    assert voice.due(500.0) == []
+    voice.hear({pod: STILL_BLOCKED}, {pod}, 501.0)
+    assert voice.due(501.0) == [pod]
