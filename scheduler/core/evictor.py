@@ -29,14 +29,18 @@ class Evictor:
     def ask(self, pod: Pod, gang: GangKey | None, reason: Reason, now_seconds: float) -> list[Effect]:
         """The next request for a pod to leave for a gang (None: for nobody); nothing while one is on its way, or soon
         after one was refused."""
-        if pod.leaving or pod.finished or pod.uid in self._flights or pod.uid in self._accepted:
-            return []
-        if self._retries.get(pod.uid, (0.0, 0))[0] > now_seconds:
+        if not self.may_ask(pod, now_seconds):
             return []
         key = gang or GangKey("")
         if pod.marked_evicted:
             return [self._send(Evict(pod.namespace, pod.name, pod.uid, key, reason.word, reason.sentence))]
         return [self._send(MarkEvicted(pod.namespace, pod.name, pod.uid, key, reason.word, reason.sentence))]
+
+    def may_ask(self, pod: Pod, now_seconds: float) -> bool:
+        """Whether a request would follow now: none is on its way, none was accepted, none was refused lately."""
+        if pod.leaving or pod.finished or pod.uid in self._flights or pod.uid in self._accepted:
+            return False
+        return self._retries.get(pod.uid, (0.0, 0))[0] <= now_seconds
 
     def refusal(self, uid: str) -> Refusal | None:
         """Why a pod was not allowed to leave when it was last asked."""

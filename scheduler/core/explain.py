@@ -223,6 +223,24 @@ class Reason(msgspec.Struct, frozen=True):
     sentence: str
 
 
+class Terms(msgspec.Struct, frozen=True):
+    """On what terms others give way for a gang: under which right each of them does, and what all of it costs.
+
+    Empty for a successor, who does not have the facts of the decision and says less.
+    """
+
+    rights: dict[GangKey, str] = {}
+    price: str = ""
+
+
+def terms_of(taken: Taken | None) -> Terms:
+    if taken is None:
+        return Terms()
+    return Terms(
+        {loss.gang: loss.right for loss in reversed(taken.losses)}, _price(taken)
+    )  # the first of a gang counts
+
+
 _RIGHTS = {
     "OwnQueue": "by priority in their queue {theirs}",
     "Guarantee": "within the guarantee of queue {ours}; queue {theirs} is above its own",
@@ -232,17 +250,15 @@ _RIGHTS = {
 
 
 def reason_to_leave(
-    beneficiary: GangKey, ours: str, theirs: str, gang: GangKey, taken: Taken | None, *, moved: bool
+    beneficiary: GangKey, ours: str, theirs: str, gang: GangKey, terms: Terms, *, moved: bool
 ) -> Reason:
-    """Why a pod of ``gang`` in queue ``theirs`` leaves for a beneficiary in queue ``ours``. ``taken`` are the facts of
-    the decision; a successor, who does not have them, says less."""
+    """Why a pod of ``gang`` in queue ``theirs`` leaves for a beneficiary in queue ``ours``."""
     if moved:
-        return Reason("Moved", f"makes room for {beneficiary}; its new place is reserved{_price(taken)}")
+        return Reason("Moved", f"makes room for {beneficiary}; its new place is reserved{terms.price}")
     word = "Preempted" if ours == theirs else "Reclaimed"
-    loss = None if taken is None else next((each for each in taken.losses if each.gang == gang), None)
-    right = "" if loss is None else _RIGHTS.get(loss.right, "")
+    right = _RIGHTS.get(terms.rights.get(gang, ""), "")
     under = f", {right.format(ours=ours, theirs=theirs)}" if right else f" of queue {ours}"
-    return Reason(word, f"gives its place to {beneficiary}{under}{_price(taken)}")
+    return Reason(word, f"gives its place to {beneficiary}{under}{terms.price}")
 
 
 def loss_words(gang: GangKey, pods: int, reason: Reason) -> tuple[str, str]:
@@ -251,10 +267,8 @@ def loss_words(gang: GangKey, pods: int, reason: Reason) -> tuple[str, str]:
     return f"{count}: {reason.sentence}", f"{count} of {gang}: {reason.sentence}"
 
 
-def _price(taken: Taken | None) -> str:
+def _price(taken: Taken) -> str:
     """What the whole decision costs, and whether it is known to be the least."""
-    if taken is None:
-        return ""
     costs = ", ".join(f"{each.tier} {abs(each.value)}" for each in taken.costs if each.value)
     least = "no cheaper choice exists" if taken.proven else "a cheaper choice may exist"
     return f" (costs: {costs}; {least})" if costs else f" ({least})"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from scheduler.core.explain import Terms
 from scheduler.core.lifecycle import Phase
 from scheduler.core.resolve import Resolved
 from scheduler.core.store import Spot
 from scheduler.model.effects import Commit, DropGroup, GroupStatus, Hold, MakeGroup, Release, WriteStatus
-from scheduler.model.plan import Refusal, Taken
+from scheduler.model.plan import Refusal
 from scheduler.model.shape import Shape
 from scheduler.model.work import Assignment, Gang
 
@@ -60,8 +61,8 @@ class GangState:
     giving: Giving | None = None
     departing: frozenset[str] = frozenset()
     """Pods (by UID) that still stand somewhere and are no part of it any more."""
-    taken: Taken | None = None
-    """Why others give way for its record, as long as the decision is remembered."""
+    terms: Terms = field(default_factory=Terms)
+    """On what terms others give way for its record, as long as the decision is remembered."""
     leaving: int = 0
     """How many pods have to leave before its places are free."""
     left_seconds: float = 0.0

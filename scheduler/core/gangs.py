@@ -11,7 +11,7 @@ import msgspec
 from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
 from scheduler.core.evictor import Evictor
-from scheduler.core.explain import Reason, loss_words, reason_to_leave
+from scheduler.core.explain import Reason, loss_words, reason_to_leave, terms_of
 from scheduler.core.gang_binding import GangBinding
 from scheduler.core.gang_claims import GangClaims
 from scheduler.core.gang_places import GangPlaces
@@ -511,7 +511,7 @@ class Gangs:
         queue = "" if charge is None else charge.queue
         moved = any(pod.uid == each.uid for move in record.moves for each in move.pods)
         return reason_to_leave(
-            key, self.queue_of(key), queue, gang_of_pod(pod) or single_key(pod.uid), state.taken, moved=moved
+            key, self.queue_of(key), queue, gang_of_pod(pod) or single_key(pod.uid), state.terms, moved=moved
         )
 
     def _queue_up(
@@ -586,7 +586,7 @@ class Gangs:
         standing = state.record
         leaving = () if standing is None else self._giving_way.still_leaving(standing)
         departing = tuple(victim_of(self._store.pods[uid]) for uid in sorted(state.departing))
-        state.taken = decision.taken
+        state.terms = terms_of(decision.taken)
         record = Assignment(
             epoch=epoch,
             made_from=str(made_from),
@@ -612,7 +612,7 @@ class Gangs:
         if self._awaits_unwritten(key, decision):
             self.stirred = True
             return []
-        state.taken, state.made = decision.taken, True
+        state.terms, state.made = terms_of(decision.taken), True
         state.committing = Assignment(
             epoch, str(made_from), float(int(now_seconds)), decision.places, decision.victims, decision.moves
         )

@@ -82,7 +82,9 @@ class GivingWay:
         if not guarded and key not in self._cleared:
             self._cleared[key] = None
             let_go = dict.fromkeys(gang for pod in present if (gang := gang_of_pod(pod)) not in (None, key))
-        ready = guarded or [pod for pod in asked if given(pod)]
+        # Most have been asked already: of them nothing more is looked up.
+        unasked = [pod for pod in guarded or asked if self._evictor.may_ask(pod, now_seconds)]
+        ready = unasked if guarded else [pod for pod in unasked if given(pod)]
         effects = [each for pod in ready for each in self._evictor.ask(pod, key, reason(pod), now_seconds)]
         return Room(tuple(effects), leaving=len(present), let_go=tuple(let_go))
 
