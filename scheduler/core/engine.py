@@ -403,7 +403,7 @@ class Engine:
         self._evictor.forget(uid)
         self.store.ages.forget(uid)
         self._claims.forget(uid)
-        self._gangs.touch_beneficiaries(uid)
+        self._gangs.went(pod)
         if uid in self.store.charges:
             if pod.succeeded:
                 self.store.spend(uid)
@@ -540,14 +540,12 @@ class Engine:
             self._claims.stirred = True
         if isinstance(effect, ef.MarkEvicted | ef.Evict):
             self._evictor.done(effect)
-            self._touch_beneficiary(effect)
+            pod = self.store.pods.get(effect.uid)
+            if pod is not None and isinstance(effect, ef.Evict):
+                self._gangs.went(pod)
         key = _group_of(effect)
         if key is not None:
             self._gangs.done(key, answer, self._now_seconds)
-
-    def _touch_beneficiary(self, effect: ef.MarkEvicted | ef.Evict) -> None:
-        if effect.gang:
-            self._gangs.touch(effect.gang)
 
     def _failed(self, failure: ev.Failed, now_seconds: float) -> None:
         effect = failure.effect
@@ -569,7 +567,8 @@ class Engine:
             self._preparer.failed(effect, now_seconds)
         if isinstance(effect, ef.MarkEvicted | ef.Evict):
             self._evictor.failed(failure, now_seconds)
-            self._touch_beneficiary(effect)
+            if effect.gang:
+                self._gangs.touch(effect.gang)
         if isinstance(effect, ef.MakeGroup) and failure.status in (403, 404, 422):
             pod = self.store.pods.get(effect.pod_uid)
             if pod is not None:

@@ -15,7 +15,7 @@ from scheduler.model.effects import Bump, Commit, DropGroup, Effect, Hold, MakeG
 from scheduler.model.events import Done, Failed
 from scheduler.model.plan import Cause, Refusal, Verdict
 from scheduler.model.policy import Patience
-from scheduler.model.work import GangKey, PodGroup
+from scheduler.model.work import GangKey, Pod, PodGroup
 
 
 class GangWrites:
@@ -124,12 +124,16 @@ class GangWrites:
         """A gang's record was rewritten: those for whom it gives way may go on."""
         notices = self._store.notices
         for uid in self._store.members_of.get(key, {}) if notices else ():
-            self.touch_beneficiaries(uid)
+            for by in self._store.notices.by(uid):
+                if by != NO_GANG:
+                    self._touch(by)
 
-    def touch_beneficiaries(self, uid: str) -> None:
-        """Whoever waits for a pod to leave is to look again."""
-        for key in self._store.notices.by(uid):
-            if key != NO_GANG:
+    def went(self, pod: Pod) -> None:
+        """A pod has left, or may be counted on to leave: whoever can go on because of that is to look again."""
+        for key in self._store.notices.by(pod.uid):
+            book = self._store.books.get(key)
+            record = None if book is None else book.record
+            if key != NO_GANG and (record is None or self._giving_way.frees(pod, record)):
                 self._touch(key)
 
     def failed(self, key: GangKey, failure: Failed, now_seconds: float) -> None:

@@ -683,9 +683,9 @@ class Gangs:
     def failed(self, key: GangKey, failure: Failed, now_seconds: float) -> None:
         self._writes.failed(key, failure, now_seconds)
 
-    def touch_beneficiaries(self, uid: str) -> None:
-        """Whoever waits for a pod to leave is to look again."""
-        self._writes.touch_beneficiaries(uid)
+    def went(self, pod: Pod) -> None:
+        """A pod has left, or may be counted on to leave."""
+        self._writes.went(pod)
 
     def tick(self, now_seconds: float) -> list[Effect]:
         """What only time brings: lost writes again, verdicts whose moment has come, records whose pods never came."""

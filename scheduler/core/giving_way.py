@@ -90,7 +90,14 @@ class GivingWay:
 
     def awaited(self, record: Assignment) -> bool:
         """Whether pods that a record names are still there."""
-        return bool(record.victims or record.moves) and bool(self._present(record))
+        # They are asked in order, so that the last ones are there the longest: one look is enough most times.
+        found = (self._store.pods.get(pod.uid) for pod in reversed(record.leaving))
+        return any(pod is not None and not pod.finished for pod in found)
+
+    def frees(self, pod: Pod, record: Assignment) -> bool:
+        """Whether a beneficiary can go on because this pod goes or went: its budget let it go, so that the others are
+        asked, or it was the last. Of the many between these nothing follows."""
+        return bool(self._store.guards.of(pod.label_set)) or not self.awaited(record)
 
     def stuck(self, pod: Pod, now_seconds: float) -> bool:
         """Whether a pod terminates for so long that nobody should count on its room."""

@@ -201,6 +201,8 @@ def _sum(total: Matrix | None, row: Matrix) -> Matrix:
     """Rows added up; columns that came to be known later are zero in the shorter one."""
     if total is None:
         return row
+    if len(total) == len(row):
+        return total + row
     width = max(len(total), len(row))
     padded: Matrix = np.pad(total, (0, width - len(total))) + np.pad(row, (0, width - len(row)))
     return padded

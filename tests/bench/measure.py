@@ -33,19 +33,37 @@ class Binds:
 
 def read_binds(audit_log: Path, after_seconds: float = 0.0) -> Binds:
     """Every successful pods/binding request after a moment."""
-    moments = []
-    with audit_log.open("rb") as lines:
-        for line in lines:
-            if b'"subresource":"binding"' not in line:
-                continue
-            entry = json.loads(line)
-            if entry.get("responseStatus", {}).get("code", 0) < 300 and entry["verb"] == "create":
-                moment = datetime.fromisoformat(entry["stageTimestamp"]).timestamp()
-                if moment >= after_seconds:
-                    moments.append(moment)
-    if not moments:
-        return Binds(0, 0.0, 0.0)
-    return Binds(len(moments), min(moments), max(moments))
+    return BindsFollowed(audit_log, after_seconds).read()
+
+
+class BindsFollowed:
+    """The same while the log grows: each line is looked at once, so that waiting for the last bind costs what is
+    measured no time."""
+
+    def __init__(self, audit_log: Path, after_seconds: float) -> None:
+        self._log = audit_log
+        self._after_seconds = after_seconds
+        self._offset = 0
+        self._moments: list[float] = []
+
+    def read(self) -> Binds:
+        with self._log.open("rb") as lines:
+            lines.seek(self._offset)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break  # it is being written
+                self._offset += len(line)
+                if b'"subresource":"binding"' in line:
+                    self._see(json.loads(line))
+        if not self._moments:
+            return Binds(0, 0.0, 0.0)
+        return Binds(len(self._moments), min(self._moments), max(self._moments))
+
+    def _see(self, entry: dict[str, Any]) -> None:
+        if entry.get("responseStatus", {}).get("code", 0) < 300 and entry["verb"] == "create":
+            moment = datetime.fromisoformat(entry["stageTimestamp"]).timestamp()
+            if moment >= self._after_seconds:
+                self._moments.append(moment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from testbed.bulk import Request, run
 
 from tests.bench.bare import bind_all
 from tests.bench.loads import MUSTER, fleet, pod, pod_group, queue
-from tests.bench.measure import columns, machine, read_binds, write_json
+from tests.bench.measure import BindsFollowed, columns, machine, write_json
 
 Document = dict[str, Any]
 
@@ -146,8 +146,9 @@ def binds_after(bed: Bed, moment: float, wanted: int) -> tuple[float, float]:
     """The first and the last of so many binds after a moment, in seconds after it."""
     assert bed.audit_log is not None
     deadline = time.time() + WAIT_SECONDS_MAX
+    followed = BindsFollowed(bed.audit_log, moment)
     while time.time() < deadline:
-        binds = read_binds(bed.audit_log, moment)
+        binds = followed.read()
         if binds.count >= wanted:
             return binds.first_seconds - moment, binds.last_seconds - moment
         time.sleep(0.5)
