@@ -36,12 +36,15 @@ def repacked(
     problem: Problem, start: Incumbent, *, looks_max: int = LOOKS_MAX, stop: Callable[[], bool] = _never
 ) -> Incumbent | None:
     """A better placement by the goals, with all that the start serves and more; None where none was found, or where
-    the problem holds what repacking does not know: memory or MIG slices, pods that look at one another, running work.
+    the problem holds what repacking does not know (memory or MIG slices, pods that look at one another, running work)
+    or no node at all.
 
     It ends when it has looked at ``looks_max`` nodes and devices, or soon after ``stop`` becomes true; what was found
     until then counts.
     """
     if problem.devices is None or problem.relations or problem.giving is not None or problem.flavors:
+        return None
+    if not problem.class_count:
         return None
     asks = {_ask(member) for gang in problem.gangs for member in gang.members}
     if any(ask.devices is not None and not ask.devices.milli for ask in asks):

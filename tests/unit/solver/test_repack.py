@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from scheduler.model.devices import DeviceAsk
 from scheduler.solver.check import better, scores
+from scheduler.solver.devices import ClassDevices
 from scheduler.solver.greedy import place
 from scheduler.solver.improve import solve
 from scheduler.solver.problem import Incumbent, Problem, Put, QueueRoom, SolveRequest
@@ -68,6 +69,20 @@ def test_beyond_its_work_limit_it_looks_no_further() -> None:
 def test_where_all_are_served_there_is_nothing_to_do() -> None:
     world = shares(500, 300)
     assert repacked(world, place(world)) is None
+
+
+def test_a_fleet_without_a_node_is_not_looked_at() -> None:
+    one = problem(((1000,),), [member(gpus=1, classes=0)])
+    assert one.devices is not None
+    nothing = ClassDevices(one.devices.states[:0], one.devices.memory_mib[:0], one.devices.layout[:0])
+    empty = replace(
+        one,
+        class_nodes=one.class_nodes[:0],
+        class_free=one.class_free[:0],
+        class_domain=one.class_domain[:0],
+        devices=nothing,
+    )
+    assert repacked(empty, Incumbent((), scores(empty, ()))) is None
 
 
 def test_a_queue_without_room_gets_no_more() -> None:
