@@ -538,7 +538,7 @@ class Engine:
         if isinstance(effect, ef.SelectNode | ef.ReserveVolume):
             self._preparer.done(effect, answer.version)
             self._claims.stirred = True
-        if isinstance(effect, ef.MarkEvicted | ef.Evict):
+        if isinstance(effect, ef.MarkEvicted | ef.Evict | ef.Spare):
             self._evictor.done(effect)
             pod = self.store.pods.get(effect.uid)
             if pod is not None and isinstance(effect, ef.Evict):
@@ -565,9 +565,9 @@ class Engine:
                 self._voice.unsay(group_key(pod.namespace, pod.group) if pod.group else single_key(pod.uid))
         if isinstance(effect, ef.SelectNode | ef.ReserveVolume):
             self._preparer.failed(effect, now_seconds)
-        if isinstance(effect, ef.MarkEvicted | ef.Evict):
+        if isinstance(effect, ef.MarkEvicted | ef.Evict | ef.Spare):
             self._evictor.failed(failure, now_seconds)
-            if effect.gang:
+            if not isinstance(effect, ef.Spare) and effect.gang:
                 self._gangs.touch(effect.gang)
         if isinstance(effect, ef.MakeGroup) and failure.status in (403, 404, 422):
             pod = self.store.pods.get(effect.pod_uid)
@@ -589,6 +589,7 @@ class Engine:
         effects: list[Effect] = [*self._binder.due(now_seconds), *self._gangs.tick(now_seconds)]
         effects += self._queue_words.due(self._pending, now_seconds)
         effects += self._clearing.review(now_seconds)
+        effects += self._evictor.spare(now_seconds)
         for key in self._voice.due(now_seconds):
             saying = self._voice.of(key)
             pod = self.store.pods.get(key.removeprefix("pod/"))

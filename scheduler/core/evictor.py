@@ -1,16 +1,21 @@
-"""Pods asked to leave: first the pod is told why, then it is evicted; what is refused or lost is tried again later."""
+"""Pods asked to leave: first the pod is told why, then it is evicted; what is refused or lost is tried again later.
+Who was told and stays after all hears that too."""
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from scheduler.core.explain import Reason
 from scheduler.core.store import Store
-from scheduler.model.effects import Effect, Evict, MarkEvicted, Tell
+from scheduler.model.effects import Effect, Evict, MarkEvicted, Spare, Tell
 from scheduler.model.events import Failed
 from scheduler.model.plan import Refusal
 from scheduler.model.policy import Patience
 from scheduler.model.work import GangKey, Pod
 
 BACKOFF_SECONDS_MAX = 30.0
+
+E = TypeVar("E", MarkEvicted, Evict, Spare)
 
 
 class Evictor:
@@ -19,10 +24,12 @@ class Evictor:
     def __init__(self, store: Store, patience: Patience) -> None:
         self._store = store
         self._patience = patience
-        self._flights: dict[str, MarkEvicted | Evict] = {}
+        self._flights: dict[str, MarkEvicted | Evict | Spare] = {}
         self._accepted: dict[str, None] = {}
         self._refused: dict[str, Refusal] = {}
         self._retries: dict[str, tuple[float, int]] = {}
+        self._told: dict[str, None] = {}
+        """Pods (by UID) that were last seen to stand somewhere and to know that they will be evicted."""
         self._outbox: list[Effect] = []
         """Requests that follow from answers."""
 
@@ -53,11 +60,28 @@ class Evictor:
     def observe(self, pod: Pod) -> None:
         if pod.leaving or pod.finished:
             self.forget(pod.uid)
+        elif pod.marked_evicted:
+            self._told[pod.uid] = None
+            return
+        self._told.pop(pod.uid, None)
 
     def forget(self, uid: str) -> None:
-        """It leaves, is gone, or need not leave any more."""
+        """It leaves, is gone, or need not leave any more: nothing follows from what it is being told just now."""
         for known in (self._accepted, self._refused, self._retries):
             known.pop(uid, None)
+        if isinstance(self._flights.get(uid), MarkEvicted):
+            del self._flights[uid]
+
+    def spare(self, now_seconds: float) -> list[Effect]:
+        """Take the word back that pods were told which no record needs any more."""
+        effects: list[Effect] = []
+        for uid in tuple(self._told):
+            pod = self._store.pods.get(uid)
+            if pod is None:
+                del self._told[uid]
+            elif not self._store.notices.given(uid) and self.may_ask(pod, now_seconds):
+                effects.append(self._send(Spare(pod.namespace, pod.name, pod.uid)))
+        return effects
 
     def forget_all(self) -> None:
         """What was on its way is unknown."""
@@ -72,7 +96,7 @@ class Evictor:
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
-    def done(self, effect: MarkEvicted | Evict) -> None:
+    def done(self, effect: MarkEvicted | Evict | Spare) -> None:
         if self._flights.get(effect.uid) is not effect:
             return
         del self._flights[effect.uid]
@@ -81,7 +105,7 @@ class Evictor:
             told = Tell("Pod", effect.namespace, effect.name, effect.uid, effect.reason, "Evicting", effect.message)
             self._outbox.append(told)
         pod = self._store.pods.get(effect.uid)
-        if pod is None or pod.leaving or pod.finished:
+        if pod is None or pod.leaving or pod.finished or isinstance(effect, Spare):
             return
         if isinstance(effect, Evict):
             self._accepted[effect.uid] = None
@@ -92,7 +116,7 @@ class Evictor:
 
     def failed(self, failure: Failed, now_seconds: float) -> None:
         effect = failure.effect
-        assert isinstance(effect, MarkEvicted | Evict)
+        assert isinstance(effect, MarkEvicted | Evict | Spare)
         if self._flights.get(effect.uid) is not effect:
             return
         del self._flights[effect.uid]
@@ -105,7 +129,7 @@ class Evictor:
         wait_seconds = min(self._patience.bind_retry_seconds * 2**tried, BACKOFF_SECONDS_MAX)
         self._retries[effect.uid] = (now_seconds + wait_seconds, tried + 1)
 
-    def _send(self, effect: MarkEvicted | Evict) -> MarkEvicted | Evict:
+    def _send(self, effect: E) -> E:
         self._flights[effect.uid] = effect
         return effect
 

@@ -64,6 +64,14 @@ class MarkEvicted(msgspec.Struct, frozen=True):
     message: str
 
 
+class Spare(msgspec.Struct, frozen=True):
+    """Say on a pod that it stays after all (condition ``muster.dev/Evicted`` is False), its UID as precondition."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
 class Evict(msgspec.Struct, frozen=True):
     """Evict a pod through the Eviction API, its UID as precondition; ``gang`` is the beneficiary (empty: none, the
     reason says why). A budget's refusal comes back as `Failed` with status 429."""
@@ -202,6 +210,7 @@ Effect = (
     | Bump
     | MarkEvicted
     | Evict
+    | Spare
     | SelectNode
     | ReserveVolume
     | MarkPod

@@ -73,7 +73,7 @@ def request_for(effect: Effect, now_seconds: float) -> Request:
             )
         case ef.WriteQueueStatus():
             return _queue_status(effect)
-        case ef.MarkPod() | ef.Bump() | ef.MarkEvicted() | ef.Evict():
+        case ef.MarkPod() | ef.Bump() | ef.MarkEvicted() | ef.Spare() | ef.Evict():
             return _pod_request(effect, now_seconds)
         case ef.SelectNode():
             meta = {"uid": effect.uid, "resourceVersion": effect.version, "annotations": {SELECTED_NODE: effect.node}}
@@ -89,7 +89,7 @@ def request_for(effect: Effect, now_seconds: float) -> Request:
             raise AssertionError("a decision is made by the runtime, not by the API server")
 
 
-def _pod_request(effect: ef.MarkPod | ef.Bump | ef.MarkEvicted | ef.Evict, now_seconds: float) -> Request:
+def _pod_request(effect: ef.MarkPod | ef.Bump | ef.MarkEvicted | ef.Spare | ef.Evict, now_seconds: float) -> Request:
     """What is said about one pod, or asked of it."""
     match effect:
         case ef.MarkPod():
@@ -101,6 +101,11 @@ def _pod_request(effect: ef.MarkPod | ef.Bump | ef.MarkEvicted | ef.Evict, now_s
             return _pod_condition(effect.namespace, effect.name, effect.uid, condition)
         case ef.MarkEvicted():
             condition = Condition(names.CONDITION_EVICTED, "True", effect.reason, effect.message, now_seconds)
+            return _pod_condition(effect.namespace, effect.name, effect.uid, condition)
+        case ef.Spare():
+            condition = Condition(
+                names.CONDITION_EVICTED, "False", "Spared", "the decision that needed it was withdrawn", now_seconds
+            )
             return _pod_condition(effect.namespace, effect.name, effect.uid, condition)
         case ef.Evict():
             path = f"/api/v1/namespaces/{effect.namespace}/pods/{effect.name}/eviction"

@@ -46,6 +46,9 @@ def at_rest(server: Server, edited: set[str]) -> Iterator[str]:
             continue
         if not pod.group and not pod.node and not pod.finished and pod.uid not in server.engine._singles:
             yield f"{pod.name} waits and is forgotten"
+        stays = not (pod.leaving or pod.finished or server.engine.store.notices.given(pod.uid))
+        if pod.marked_evicted and stays:
+            yield f"{pod.name} was told that it is evicted, and stays"
     for name in server.nodes:
         counted = int(server.engine.store._used[server.engine.store._slots[name]][GPU_COLUMN])
         if counted < server.gpus_taken(name):

@@ -194,7 +194,7 @@ class Server:
         match effect:
             case ef.Bind() | ef.Bump() | ef.MarkPod():
                 return self._on_pod(effect)
-            case ef.MarkEvicted() | ef.Evict():
+            case ef.MarkEvicted() | ef.Evict() | ef.Spare():
                 return self._on_eviction(effect)
             case ef.MakeGroup():
                 return self._make_group(effect)
@@ -233,12 +233,13 @@ class Server:
         made = group(effect.name, 1, queue=effect.queue, preemptible=effect.preemptible, for_pod=effect.pod_uid)
         return ev.Done(effect, self.put_group(replace(made, topology=effect.topology)).version)
 
-    def _on_eviction(self, effect: ef.MarkEvicted | ef.Evict) -> Event:
+    def _on_eviction(self, effect: ef.MarkEvicted | ef.Evict | ef.Spare) -> Event:
         pod = self.pods.get(effect.uid)
         if pod is None:
             return ev.Failed(effect, 404, "not found")
-        if isinstance(effect, ef.MarkEvicted):
-            return ev.Done(effect, self.put_pod(replace(pod, marked_evicted=True)).version)
+        if isinstance(effect, ef.MarkEvicted | ef.Spare):
+            told = isinstance(effect, ef.MarkEvicted)
+            return ev.Done(effect, self.put_pod(replace(pod, marked_evicted=told)).version)
         if not pod.preemptible:
             self.broken.append(f"{pod.name} is not preemptible and was evicted")
         if not pod.leaving:

@@ -221,8 +221,11 @@ def test_a_refusal_by_a_budget_costs_nothing_and_is_said() -> None:
         "pod team/low-3 may not be evicted: its PodDisruptionBudget team/keep does not allow it now"
         in status.verdict_message
     )
+    assert [each.name for each in bench.performed(ef.Spare)] == ["low-3"], "it was told that it leaves, and stays"
+    assert not bench.pods["uid-low-3"].marked_evicted
     commits = len(bench.performed(ef.Commit))
     bench.tick(8)
+    assert len(bench.performed(ef.Spare)) == 1
     assert len(bench.performed(ef.Commit)) == commits, "it waits before it is decided on again"
     bench.guarded.clear()
     bench.tick(2)
@@ -325,6 +328,16 @@ def test_a_pod_that_is_gone_before_the_answer_comes_is_told_all_the_same() -> No
     (told,) = evictor.take()
     assert isinstance(told, ef.Tell)
     assert (told.kind, told.name, told.reason) == ("Pod", "low-2", "Preempted")
+
+
+def test_who_is_called_off_while_being_told_is_not_evicted() -> None:
+    bench = full(minimum=2)
+    evictor = Evictor(bench.engine.store, Policy().patience)
+    (mark,) = evictor.ask(bench.pods["uid-low-2"], HIGH, Reason("Preempted", "gives its place"), 100.0)
+    assert isinstance(mark, ef.MarkEvicted)
+    evictor.forget("uid-low-2")
+    evictor.done(mark)
+    assert evictor.take() == []
 
 
 def test_a_long_wait_is_said_with_the_number_of_those_who_have_to_leave() -> None:

@@ -112,6 +112,12 @@ class Bench:
         version = str(self.versions)
         answers: list[Event] = [ev.Done(effect, version)]
         match effect:
+            case ef.MarkEvicted() | ef.Spare():
+                told = isinstance(effect, ef.MarkEvicted)
+                self.pods[effect.uid] = msgspec.structs.replace(
+                    self.pods[effect.uid], marked_evicted=told, version=version
+                )
+                answers.append(ev.PodSeen(self.pods[effect.uid]))
             case ef.Evict():
                 return self._on_eviction(effect, version)
             case ef.Bind():
