@@ -1,7 +1,7 @@
 """Room for one more pod by moving others: three ways, each where the one before finds nothing.
 
-Devices of one node are emptied into holes elsewhere (`Repacking.fit_in`); where devices are free and CPU is not, one
-pod makes way (`scheduler.solver.swapping`); where no hole matches, a few devices are cut anew together
+Devices of one node are emptied into holes elsewhere (`Repacking.fit_in`); where devices are free and CPU is not,
+pods make way (`scheduler.solver.relieving`); where no hole matches, a few devices are cut anew together
 (`scheduler.solver.rejoining`).
 """
 
@@ -9,19 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from scheduler.solver.rejoining import rejoin
+from scheduler.solver.rejoining import Place, rejoin
+from scheduler.solver.relieving import Movable, relieve
 from scheduler.solver.repacking import Repacking
-from scheduler.solver.swapping import Movable, swap_in
 
 _UNBOUNDED = 2**62
 
 
 def make_room(
-    packing: Repacking, pod: int, shape: int, movable: Collection[int], most_milli: int = _UNBOUNDED
+    packing: Repacking,
+    pod: int,
+    shape: int,
+    movable: Collection[int],
+    stuck: set[Place],
+    most_milli: int = _UNBOUNDED,
 ) -> int | None:
     """Places a pod that fits nowhere, where moving some of ``movable`` allows it. Answers with the thousandths moved,
-    at most ``most_milli``; None when nothing was found, and then everything is where it was."""
+    at most ``most_milli``; None when nothing was found, and then everything is where it was.
+
+    ``stuck`` is what searches in one window have learned: devices that are not worth cutting anew (`rejoin`).
+    """
     moved = packing.fit_in(pod, shape, movable, most_milli)
     if moved is None:
-        moved = swap_in(packing, pod, shape, Movable.of(packing, movable), most_milli)
-    return rejoin(packing, pod, shape, movable, most_milli) if moved is None else moved
+        moved = relieve(packing, pod, shape, Movable(packing, movable), most_milli)
+    return rejoin(packing, pod, shape, movable, stuck, most_milli) if moved is None else moved

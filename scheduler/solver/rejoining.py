@@ -10,7 +10,7 @@ as moved.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scheduler.model.devices import DEVICE_MILLI
 from scheduler.solver.cutting_stock import share_prices
 from scheduler.solver.patterns import Pattern, fewest_devices, patterns_of
+from scheduler.solver.relieving import Movable, Relief
 from scheduler.solver.repacking import Repacking, Spot
 
 _POOL_MAX = 96
@@ -41,21 +42,30 @@ Place = tuple[int, int]
 
 
 def rejoin(
-    packing: Repacking, pod: int, shape: int, movable: Iterable[int], most_milli: int = _UNBOUNDED
+    packing: Repacking,
+    pod: int,
+    shape: int,
+    movable: Collection[int],
+    stuck: set[Place],
+    most_milli: int = _UNBOUNDED,
 ) -> int | None:
     """Places a pod that asks for one device or a share of it and fits nowhere. Answers with the thousandths moved, at
-    most ``most_milli``; None when nothing was found, and then everything is where it was."""
+    most ``most_milli``; None when nothing was found, and then everything is where it was.
+
+    Devices of shares that turn out to have nowhere else to go join ``stuck``, and nobody looks at those.
+    """
     size = packing.size_of(shape)
     pools = _Pools.of(packing, movable) if size else None
     if pools is None:
         return None
-    length, stuck = 1, set[Place]()
+    may_move = Movable(packing, movable)
+    length = 1
     for _ in range(_RECUTS):
         found = pools.enough_for(packing, size, length, stuck)
         if found is None:
             return None
         pool, patterns = found
-        recut = _Recut(packing, pools, pool)
+        recut = _Recut(packing, pools, pool, may_move)
         moved = recut.apply(pod, shape, size, patterns, most_milli)
         if moved is not None:
             return moved
@@ -160,11 +170,13 @@ def _most_wasteful_first(waste: NDArray[np.float64], counts: Counts, room: NDArr
 
 
 class _Recut:
-    """A pool of devices, and what happens to the pods on them."""
+    """A pool of devices, and what happens to the pods on them. ``movable`` pods may make way where CPU is short."""
 
-    def __init__(self, packing: Repacking, pools: _Pools, pool: list[int]) -> None:
+    def __init__(self, packing: Repacking, pools: _Pools, pool: list[int], movable: Movable) -> None:
         self._packing = packing
         self._pools = pools
+        self._movable = movable
+        self._most_milli = 0
         self._swapped: list[tuple[int, Spot]] = []
         self._others: dict[int, tuple[Counts, Counts, Counts]] = {}
         self.stuck: Place | None = None
@@ -186,24 +198,27 @@ class _Recut:
         return None
 
     def _homes(self, shape: int) -> list[int]:
-        """Devices that a pod may take whole, once they are empty: the least to move first."""
+        """Devices that a pod may take whole, once they are empty: where CPU suffices first, then the least to move."""
         packing = self._packing
         found = []
         for index, ((node, _), pods) in enumerate(zip(self._places, self._pods, strict=True)):
             room = packing.free[:, node] + sum(packing.requests[packing.spots[pod].shape] for pod in pods)
-            if packing.accepts(shape, node, room):
-                found.append((sum(packing.milli(pod) for pod in pods), index))
-        return [index for _, index in sorted(found)[:_HOMES]]
+            if packing.eligible(shape)[node]:
+                lacks = not packing.accepts(shape, node, room)
+                found.append((lacks, sum(packing.milli(pod) for pod in pods), index))
+        return [index for _, _, index in sorted(found)[:_HOMES]]
 
     def _try(self, pod: int, shape: int, home: int | None, patterns: Sequence[Pattern], most_milli: int) -> int | None:
         """Everything in its new place, or everything where it was."""
         packing = self._packing
         loose, slots = self._changes(home, patterns)
-        if sum(packing.milli(other) for other in loose) > most_milli:
+        self._most_milli = most_milli - sum(packing.milli(other) for other in loose)
+        if self._most_milli < 0:
             return None
         self._swapped.clear()
         self._others.clear()
         before = [(other, packing.lift(other)) for other in loose]
+        self._movable.follow(packing, loose)
         stood = [(spot.node, spot.held[0]) for _, spot in before]
         placed: list[int] = []
         waiting = [(other, spot.shape) for other, spot in before]
@@ -212,7 +227,8 @@ class _Recut:
             waiting.append((pod, shape))
         else:
             node, position = self._places[home]
-            at_home = packing.put_at(pod, Spot(shape, node, (position,)))
+            spot = Spot(shape, node, (position,))
+            at_home = packing.put_at(pod, spot) or self._relieved(pod, spot)
             placed += [pod] * at_home
         for other, kind in sorted(waiting, key=self._hardest) if home is None or at_home else ():
             if not self._place(other, kind, slots):
@@ -222,11 +238,13 @@ class _Recut:
         was = {**dict(self._swapped[::-1]), **dict(before)}
         moved = sum(packing.milli(other) for other, spot in was.items() if packing.spots.get(other) not in (None, spot))
         if len(placed) == len(before) + 1 and moved <= most_milli:
+            self._movable.follow(packing, was)
             return moved
         for other in {*placed, *was} & packing.spots.keys():
             packing.lift(other)
         for other, spot in was.items():
             packing.restore(other, spot)
+        self._movable.follow(packing, was)
         return None
 
     def _hardest(self, each: tuple[int, int]) -> tuple[int, tuple[int, ...], int]:
@@ -277,7 +295,26 @@ class _Recut:
             if self._swap_in(pod, shape, place):
                 meant.remove(place)
                 return True
+        for place in places[::-1][:_SWAPS]:
+            if self._relieved(pod, Spot(shape, place[0], (place[1],))):
+                meant.remove(place)
+                return True
         return packing.put(pod, shape)
+
+    def _relieved(self, pod: int, spot: Spot) -> bool:
+        """Exactly there, where others on the node make way."""
+        packing = self._packing
+        if not packing.eligible(spot.shape)[spot.node]:
+            return False
+        relief = Relief(packing, self._movable, spot.node, self._most_milli)
+        if not relief.make(packing.requests[spot.shape]):
+            return False
+        if not packing.put_at(pod, spot):
+            relief.undo()
+            return False
+        self._most_milli -= relief.milli
+        self._swapped += relief.was
+        return True
 
     def _swap_in(self, pod: int, shape: int, place: Place) -> bool:
         """Another share of the same size to the place, the pod to where that one was."""
@@ -297,6 +334,7 @@ class _Recut:
             spot = packing.lift(other)
             if packing.put_at(other, Spot(spot.shape, place[0], (place[1],))):
                 self._swapped.append((other, spot))
+                self._movable.follow(packing, [other])
                 packing.restore(pod, Spot(shape, spot.node, spot.held))
                 return True
             packing.restore(other, spot)

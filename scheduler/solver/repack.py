@@ -17,6 +17,7 @@ from scheduler.solver.device_worth import PRICE, mix_of, priced
 from scheduler.solver.devices import Held
 from scheduler.solver.making_room import make_room
 from scheduler.solver.problem import BranchAsk, GangAsk, Incumbent, MemberAsk, Problem, Put
+from scheduler.solver.rejoining import Place
 from scheduler.solver.repacking import Repacking, Spot
 from scheduler.solver.rooms import Rooms
 from scheduler.solver.tree import minima_below
@@ -80,6 +81,7 @@ class _Repack:
         self._movable: list[int] = []
         self._placed: dict[tuple[int, int], int] = {}
         self._hopeless: set[int] = set()
+        self._stuck: set[Place] = set()
         self._looks_max = 0
         self._adopt(start)
 
@@ -172,7 +174,7 @@ class _Repack:
         pod = self._number(index, member)
         movable = self._movable[:-1]
         if not self._packing.put(pod, shape) and (
-            self.looks >= self._looks_max or make_room(self._packing, pod, shape, movable) is None
+            self.looks >= self._looks_max or make_room(self._packing, pod, shape, movable, self._stuck) is None
         ):
             self._hopeless.add(shape)
             self._movable.pop()

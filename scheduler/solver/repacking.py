@@ -61,7 +61,10 @@ class Repacking:
         self.requests = np.array([ask.request for ask in asks], dtype=np.int64)
         self._milli = [round(gpu_milli(ask, problem)) for ask in asks]
         self.milli_of = np.array(self._milli, dtype=np.int64)
-        self._eligible = [problem.eligible(ask)[classes] for ask in asks]
+        self._eligible = np.array([problem.eligible(ask)[classes] for ask in asks]).reshape(len(asks), len(classes))
+        devices = sorted({_devices_of(ask, self.gpu) for ask in asks})
+        self.kinds = np.array([devices.index(_devices_of(ask, self.gpu)) for ask in asks], dtype=np.int64)
+        """[S] shapes of one kind take the same of devices."""
         self._prices = Prices(problem)
         self._device_score = device_score(problem)
         self._worth = self._prices.worth(self._rest(np.arange(len(classes))))
@@ -117,14 +120,13 @@ class Repacking:
         found = fits(self._states, self._classes, self._devices.need(ask.devices)) > 0
         return np.asarray(self._eligible[shape] & found)
 
-    def alike(self, shape: int) -> NDArray[np.bool_]:
-        """[S] the shapes that take the same of devices."""
-        kind = (self._asks[shape].devices, self._asks[shape].request[self.gpu])
-        return np.array([(ask.devices, ask.request[self.gpu]) == kind for ask in self._asks], dtype=np.bool_)
-
     def eligible(self, shape: int) -> NDArray[np.bool_]:
         """[N] the nodes that a shape may go to."""
-        return self._eligible[shape]
+        return np.asarray(self._eligible[shape])
+
+    def eligible_on(self, node: int) -> NDArray[np.bool_]:
+        """[S] the shapes that may go to a node."""
+        return np.asarray(self._eligible[:, node])
 
     def accepts(self, shape: int, node: int, room: NDArray[np.int64]) -> bool:
         """Whether a node takes a pod of a shape, if so much were free there [R], devices aside."""
@@ -205,23 +207,23 @@ class Repacking:
         self._set(spot.node, states, -1, ask)
         self.spots[pod] = spot
 
-    def settle(self, pods: Collection[int], *, least_gain: float = _LEAST_GAIN, most_milli: int = _UNBOUNDED) -> int:
+    def settle(self, pods: Collection[int]) -> bool:
         """Each of these pods in turn to the place that costs least given all others, where that gains enough; answers
-        with the thousandths moved, at most ``most_milli``."""
-        moved = 0
+        whether any has moved."""
+        moved = False
         for pod in pods:
             spot = self.spots.get(pod)
-            if spot is None or moved + self._milli[spot.shape] > most_milli:
+            if spot is None:
                 continue
             costs = self.cost(spot.shape)
             one_more, (costs[spot.node], here) = costs[spot.node], self._cost_at(spot)
             best = int(costs.argmin())
-            better = costs[best] < here - least_gain
+            better = costs[best] < here - _LEAST_GAIN
             costs[spot.node] = one_more
             if better:
                 self.lift(pod)
                 self.put_on(pod, spot.shape, best)
-                moved += self._milli[spot.shape]
+                moved = True
         return moved
 
     def fit_in(self, pod: int, shape: int, movable: Iterable[int], most_milli: int = _UNBOUNDED) -> int | None:
@@ -322,7 +324,7 @@ class Repacking:
                 holds &= self.free[column, nodes] >= amount
         if ask.devices is not None:
             holds &= fits(self._states[:, nodes], self._classes[nodes], self._devices.need(ask.devices)) > 0
-        return holds
+        return np.asarray(holds)
 
     def _rest(self, nodes: Nodes) -> Rest:
         return Rest(self.free[:, nodes], self._states[:, nodes], self._classes[nodes])
@@ -368,3 +370,10 @@ class _Loads:
         self.milli[at] += milli
         self.amounts[:, at[0], at[1]] += request
         self.pods.setdefault(at, []).append(pod)
+
+
+def _devices_of(ask: MemberAsk, gpu: int) -> tuple[int, ...]:
+    """What a pod takes of devices."""
+    if ask.devices is None:
+        return (ask.request[gpu],)
+    return (0, ask.devices.count, ask.devices.milli, ask.devices.memory_mib)

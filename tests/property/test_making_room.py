@@ -10,13 +10,13 @@ from scheduler.model.devices import DeviceAsk
 from scheduler.solver.making_room import make_room
 from scheduler.solver.problem import MemberAsk
 from scheduler.solver.rejoining import rejoin
+from scheduler.solver.relieving import Movable, relieve
 from scheduler.solver.repacking import Repacking, Spot
-from scheduler.solver.swapping import Movable, swap_in
 from tests.property.device_worlds import one_class
 
 CPU_MILLI = 10_000
 EVERYWHERE = np.packbits([True]).tobytes()
-WHOLE, BIG, SMALL, HEAVY, LIGHT, NO_GPU, BIG_HEAVY, SMALL_HEAVY = range(8)
+WHOLE, BIG, SMALL, HEAVY, LIGHT, NO_GPU, BIG_HEAVY, SMALL_HEAVY, FOUR = range(9)
 ASKS = (
     MemberAsk((1000, 1000), 2, 0, 0, EVERYWHERE),
     MemberAsk((0, 1000), 2, 0, 0, EVERYWHERE, DeviceAsk(milli=470)),
@@ -26,8 +26,9 @@ ASKS = (
     MemberAsk((0, 9000), 1, 0, 0, EVERYWHERE),
     MemberAsk((0, 5000), 2, 0, 0, EVERYWHERE, DeviceAsk(milli=470)),
     MemberAsk((0, 4000), 2, 0, 0, EVERYWHERE, DeviceAsk(milli=230)),
+    MemberAsk((0, 4000), 1, 0, 0, EVERYWHERE),
 )
-MILLI = (1000, 470, 230, 1000, 1000, 0, 470, 230)
+MILLI = (1000, 470, 230, 1000, 1000, 0, 470, 230, 0)
 
 
 def repacking(nodes: int, devices: int) -> Repacking:
@@ -64,10 +65,10 @@ def test_four_devices_are_cut_anew_and_are_three() -> None:
     assert not packing.put(1, WHOLE)
     assert packing.fit_in(1, WHOLE, movable) is None, "no hole holds 470"
     before = dict(packing.spots)
-    assert rejoin(packing, 1, WHOLE, movable, most_milli=1629) is None, "the budget is kept"
+    assert rejoin(packing, 1, WHOLE, movable, set(), most_milli=1629) is None, "the budget is kept"
     assert packing.spots == before
     # The pod takes one device (700 move); of the others two give up 230 for 470, and one 470 for 230.
-    assert rejoin(packing, 1, WHOLE, movable) == 700 + 230 + 230 + 470
+    assert rejoin(packing, 1, WHOLE, movable, set()) == 700 + 230 + 230 + 470
     assert len(packing.spots) == 9
     check(packing)
 
@@ -75,7 +76,7 @@ def test_four_devices_are_cut_anew_and_are_three() -> None:
 def test_what_may_not_move_stays() -> None:
     packing = four_begun_devices()
     before = dict(packing.spots)
-    assert rejoin(packing, 1, WHOLE, [pod for pod in before if pod != 20]) is None
+    assert rejoin(packing, 1, WHOLE, [pod for pod in before if pod != 20], set()) is None
     assert packing.spots == before
 
 
@@ -85,8 +86,8 @@ def test_work_without_gpus_makes_way() -> None:
     packing.put_on(10, NO_GPU, 0)
     packing.put_on(11, WHOLE, 1)
     assert not packing.put(1, LIGHT)
-    assert swap_in(packing, 1, LIGHT, Movable.of(packing, [11])) is None, "only who may move does"
-    assert swap_in(packing, 1, LIGHT, Movable.of(packing, [10, 11]), most_milli=0) == 0
+    assert relieve(packing, 1, LIGHT, Movable(packing, [11])) is None, "only who may move does"
+    assert relieve(packing, 1, LIGHT, Movable(packing, [10, 11]), most_milli=0) == 0
     assert packing.spots[10].node == 1
     check(packing)
 
@@ -98,13 +99,28 @@ def test_pods_that_take_the_same_change_places() -> None:
     packing.put_on(11, LIGHT, 1)
     packing.put_on(12, WHOLE, 1)
     assert not packing.put(1, LIGHT)
-    movable = Movable.of(packing, sorted(packing.spots))
+    movable = Movable(packing, sorted(packing.spots))
     before = dict(packing.spots)
-    assert swap_in(packing, 1, LIGHT, movable, most_milli=1999) is None, "two pods move"
+    assert relieve(packing, 1, LIGHT, movable, most_milli=1999) is None, "two pods move"
     assert packing.spots == before
-    assert swap_in(packing, 1, LIGHT, movable) == 2000
+    assert relieve(packing, 1, LIGHT, movable) == 2000
     assert packing.spots[10].node == 1
     assert packing.spots[11].node == packing.spots[1].node == 0
+    check(packing)
+
+
+def test_little_from_several_places_comes_together() -> None:
+    """9 CPUs are asked for beside a free device. Two pods of 4 have to leave, and each of the other nodes holds one."""
+    packing = repacking(nodes=3, devices=1)
+    for pod, (shape, node) in enumerate([(FOUR, 0), (FOUR, 0), (LIGHT, 1), (FOUR, 1), (LIGHT, 2), (FOUR, 2)], start=10):
+        packing.put_on(pod, shape, node)
+    before = dict(packing.spots)
+    assert not packing.put(1, HEAVY)
+    assert relieve(packing, 1, HEAVY, Movable(packing, [10]), most_milli=0) is None, "one alone is not enough"
+    assert packing.spots == before
+    assert relieve(packing, 1, HEAVY, Movable(packing, [10, 11]), most_milli=0) == 0
+    assert {packing.spots[10].node, packing.spots[11].node} == {1, 2}
+    assert packing.spots[1].node == 0
     check(packing)
 
 
@@ -124,7 +140,7 @@ def test_nobody_is_lost_and_a_failed_search_leaves_no_trace(
         if packing.put(pod, shape):
             continue
         movable = sorted(packing.spots.keys() - fixed)
-        moved = make_room(packing, pod, shape, movable, most_milli=4000)
+        moved = make_room(packing, pod, shape, movable, set(), most_milli=4000)
         check(packing)
         changed = {other for other, spot in before.items() if packing.spots[other] != spot}
         assert changed <= set(movable)
@@ -150,7 +166,7 @@ def test_devices_cut_anew_hold_what_they_held(shares: list[int], nodes: list[int
     if packing.put(100, asked):
         return
     before = dict(packing.spots)
-    moved = rejoin(packing, 100, asked, sorted(before))
+    moved = rejoin(packing, 100, asked, sorted(before), set())
     check(packing)
     changed = {other for other, spot in before.items() if packing.spots[other] != spot}
     assert sum(MILLI[before[other].shape] for other in changed) == (moved or 0)
@@ -159,7 +175,7 @@ def test_devices_cut_anew_hold_what_they_held(shares: list[int], nodes: list[int
 
 @settings(max_examples=150, deadline=None)
 @given(
-    wholes=st.lists(st.tuples(st.sampled_from([WHOLE, HEAVY, LIGHT, NO_GPU]), st.integers(0, 3)), max_size=12),
+    wholes=st.lists(st.tuples(st.sampled_from([WHOLE, HEAVY, LIGHT, NO_GPU, FOUR]), st.integers(0, 3)), max_size=12),
     asked=st.sampled_from([WHOLE, LIGHT, HEAVY]),
 )
 def test_who_changes_places_is_counted(wholes: list[tuple[int, int]], asked: int) -> None:
@@ -170,7 +186,7 @@ def test_who_changes_places_is_counted(wholes: list[tuple[int, int]], asked: int
     if packing.put(100, asked):
         return
     before = dict(packing.spots)
-    moved = swap_in(packing, 100, asked, Movable.of(packing, sorted(before)))
+    moved = relieve(packing, 100, asked, Movable(packing, sorted(before)))
     check(packing)
     changed = [other for other, spot in before.items() if packing.spots[other].node != spot.node]
     assert sum(MILLI[before[other].shape] for other in changed) == (moved or 0)

@@ -19,6 +19,7 @@ from scheduler.solver.devices import ClassDevices
 from scheduler.solver.making_room import make_room
 from scheduler.solver.node_scores import node_score
 from scheduler.solver.problem import MemberAsk, Problem
+from scheduler.solver.rejoining import Place
 from scheduler.solver.repacking import Repacking
 from scheduler.solver.stock import Stock
 from tests.bench.openb.lists import Nodes, Pods, Shape, accepts
@@ -27,11 +28,11 @@ _DEVICES_MAX = 8
 _REPRICED_PER_PERCENT = 5
 """Prices are taken anew whenever so much more of the fleet's GPUs is placed."""
 _ROUNDS = 3
+Stuck = tuple[set[Place], set[Place]]
+"""Devices not worth cutting anew: among the pods of a window, and of all."""
 _MOVED_PART_MAX = 0.05
 _MOVED_PER_PLACED_MAX = 24
 """A pod of G thousandths may move so many times G; one without GPUs may move other such pods only."""
-_MOVE_GAIN = 50.0
-"""What a move of a running share has to gain in worth, in GPU thousandths."""
 
 
 def problem_of(nodes: Nodes, pods: Pods, score: str = "price") -> tuple[Problem, tuple[MemberAsk, ...]]:
@@ -154,8 +155,8 @@ class Ours:
 class OursInWindows:
     """Windows placed jointly: pods of several devices first, then each again where it fits better beside the others.
 
-    ``retries``: what was not placed waits and is tried again with every window. ``moves``: shares that were placed
-    before may be moved, at most 5 % of the GPU placed.
+    ``retries``: what was not placed waits and is tried again with every window. ``moves``: pods that were placed before
+    may be moved, at most 5 % of the GPU placed.
     """
 
     def __init__(self, nodes: Nodes, pods: Pods, *, retries: bool = False, moves: bool = False) -> None:
@@ -165,7 +166,6 @@ class OursInWindows:
         self._retries = retries
         self._moves = moves
         self._waiting: list[tuple[int, int]] = []
-        self._shares: list[int] = []
         self._running: list[int] = []
         self._hopeless: set[int] = set()
         """Shapes for which the window before found no room: they are not searched for again at once."""
@@ -185,30 +185,29 @@ class OursInWindows:
         for _ in range(_ROUNDS):
             if not packing.settle(numbers):
                 break
-        if self._moves and missing:
-            self.moved_gpu_milli += packing.settle(self._shares, least_gain=_MOVE_GAIN, most_milli=self._budget())
         hopeless: set[int] = set()
+        stuck: Stuck = (set(), set())
         for pod, shape in missing:
             known = shape in hopeless or shape in self._hopeless
-            if not packing.put(pod, shape) and not known and not self._make_room(pod, shape, numbers):
+            if not packing.put(pod, shape) and not known and not self._make_room(pod, shape, numbers, stuck):
                 hopeless.add(shape)
         self._hopeless = hopeless
         placed = [pod for pod in numbers if pod in packing.spots]
         self._placed_milli += sum(packing.milli(pod) for pod in placed)
         self._running += placed
-        self._shares += [pod for pod in placed if self._shapes[packing.spots[pod].shape].is_share]
         if self._retries:
             self._waiting = [(pod, shape) for pod, shape in window if pod not in packing.spots]
         return placed
 
-    def _make_room(self, pod: int, shape: int, window: Sequence[int]) -> bool:
+    def _make_room(self, pod: int, shape: int, window: Sequence[int], stuck: Stuck) -> bool:
         """Among the pods of the window, which move for free, or else of all."""
-        if make_room(self._packing, pod, shape, window) is not None:
+        among, beside = stuck
+        if make_room(self._packing, pod, shape, window, among) is not None:
             return True
         if not self._moves:
             return False
         most = min(self._budget(), _MOVED_PER_PLACED_MAX * self._shapes[shape].total_gpu_milli)
-        moved = make_room(self._packing, pod, shape, self._running, most)
+        moved = make_room(self._packing, pod, shape, [*self._running, *window], beside, most)
         self.moved_gpu_milli += moved or 0
         return moved is not None
 
