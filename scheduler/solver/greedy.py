@@ -101,7 +101,9 @@ class _Greedy:
         self._record(index, gang, attempt)
 
     def _may_begin(self, index: int, gang: GangAsk) -> bool:
-        """Whether those in front of it are there, and its queue may hold one more gang."""
+        """Whether there is a node at all, those in front of it are there, and its queue may hold one more gang."""
+        if not self._problem.class_count:
+            return False
         for front in self._front.get(index, ()):
             placed = self._placed.get(front)
             ask = self._problem.gangs[front]

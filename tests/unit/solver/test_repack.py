@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from scheduler.model.devices import DeviceAsk
 from scheduler.solver.check import better, scores
-from scheduler.solver.devices import ClassDevices
 from scheduler.solver.greedy import place
 from scheduler.solver.improve import solve
-from scheduler.solver.problem import Incumbent, Problem, Put, QueueRoom, SolveRequest
+from scheduler.solver.problem import Incumbent, MemberAsk, Problem, Put, QueueRoom, SolveRequest
 from scheduler.solver.repack import repacked
 from tests.unit.solver.parts import member, problem
 
@@ -71,18 +70,29 @@ def test_where_all_are_served_there_is_nothing_to_do() -> None:
     assert repacked(world, place(world)) is None
 
 
-def test_a_fleet_without_a_node_is_not_looked_at() -> None:
-    one = problem(((1000,),), [member(gpus=1, classes=0)])
+def no_node(*members: MemberAsk) -> Problem:
+    """A problem of a fleet without a single node."""
+    one = problem(((1000,),), members)
     assert one.devices is not None
-    nothing = ClassDevices(one.devices.states[:0], one.devices.memory_mib[:0], one.devices.layout[:0])
-    empty = replace(
+    return replace(
         one,
         class_nodes=one.class_nodes[:0],
         class_free=one.class_free[:0],
         class_domain=one.class_domain[:0],
-        devices=nothing,
+        devices=one.devices.rows([]),
     )
-    assert repacked(empty, Incumbent((), scores(empty, ()))) is None
+
+
+def test_a_fleet_without_a_node_is_not_looked_at() -> None:
+    world = no_node(member(gpus=1, classes=0))
+    assert repacked(world, place(world)) is None
+
+
+def test_nothing_grows_where_there_is_no_node() -> None:
+    """A gang that needs nobody counts as placed where there are nodes, and then asks for more."""
+    world = no_node(msgspec.structs.replace(member(DeviceAsk(milli=500), classes=0), minimum=0))
+    needs_nobody = msgspec.structs.replace(world.gangs[0], bundle=False)
+    assert place(replace(world, gangs=(needs_nobody,))).puts == ()
 
 
 def test_a_queue_without_room_gets_no_more() -> None:
