@@ -25,6 +25,11 @@ class Budget:
         self._work += search.work
 
     @property
+    def goes_by_the_clock(self) -> bool:
+        """Whether the answer may depend on the machine."""
+        return self._request.work <= 0
+
+    @property
     def workers(self) -> int:
         return self._request.workers
 

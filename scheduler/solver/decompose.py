@@ -24,6 +24,7 @@ from scheduler.solver.linear import Linear, Numbers, proven_bound
 from scheduler.solver.nearness import fewest_touched, nearer
 from scheduler.solver.pooled import pooled
 from scheduler.solver.problem import Incumbent, Problem, Put, SolveRequest, SolveResult
+from scheduler.solver.proof import Proof
 from scheduler.solver.realise import hint, realise
 from scheduler.solver.regions import Region, everything, region
 from scheduler.solver.scarcity import by_scarcity
@@ -53,6 +54,9 @@ _SHARE_OF_POOR_VALUE = 0.85
 
 _FAIR = 0.008
 """From here on a gap of the served value is not far from its bound any more."""
+
+_SHARE_OF_PROOF = 0.35
+"""Of the budget, for a better bound."""
 
 _SHARE_OF_STEP = 0.04
 """Of the budget, for one step of the trades."""
@@ -103,19 +107,21 @@ class Decomposition:
         self._draft = self._best
         self._found = False
         self._bounds: dict[str, int] = {}
+        self._proof = Proof(self._model.linear, self._model.value(self._tiers[0]))
 
     def run(self, stop: Callable[[], bool]) -> Iterator[SolveResult]:
         """As `scheduler.solver.improve.solve`. What trades reached is read as a whole from time to time, not after
         each: that would take as long as they do."""
         settled = 1.0
-        for _ in self._steps(stop):
-            over = stop() or self._budget.is_spent
-            if over or self._budget.share_left < settled - _SHARE_UNREAD:
-                settled = self._budget.share_left
-                if self._settle():
-                    yield self._result("feasible")
-            if over:
-                break
+        with self._proof:
+            for _ in self._steps(stop):
+                over = stop() or self._budget.is_spent
+                if over or self._budget.share_left < settled - _SHARE_UNREAD:
+                    settled = self._budget.share_left
+                    if self._settle():
+                        yield self._result("feasible")
+                if over:
+                    break
         self._settle()
         proven = all(score.value == self._bounds.get(score.tier) for score in self._best.scores)
         if self._found or self._bounds:
@@ -124,11 +130,28 @@ class Decomposition:
             yield SolveResult(None, "deadline", len(self._model.linear.uppers))
 
     def _steps(self, stop: Callable[[], bool]) -> Iterator[None]:
-        """Pauses wherever the budget should be looked at."""
+        """Pauses wherever the budget should be looked at. Where there are two threads, the better bound is sought
+        beside the rest."""
+        limits = replace(self._budget.limits(_SHARE_OF_PROOF), workers=1, proves=True)
+        beside = self._budget.workers > 1
+        if beside:
+            self._proof.start(limits, stop)
         yield from self._guided()
+        if not beside and not self._is_close():
+            self._proof.start(limits, stop)
+        self._learn(wait=not beside or not self._budget.goes_by_the_clock)
         if self._know_spots():
             yield from self._traded(stop)
             yield from self._nearer(stop)
+
+    def _learn(self, wait: bool = False) -> None:
+        """What the search for a better bound has found, if it has ended."""
+        taken = self._proof.take(wait)
+        if taken is not None:
+            bound, ended = taken
+            self._budget.spend(ended)
+            if bound is not None:
+                self._prove(_tier_name(self._tiers[0]), bound)
 
     def _know_spots(self) -> bool:
         """Trades and regions need to know the node of every pod; a start that came without is assigned anew."""
@@ -190,6 +213,7 @@ class Decomposition:
         offsets = [self._reached(_tier_name(tier)) - own for tier, own in zip(self._tiers, trades.reached, strict=True)]
 
         def limits(whole: bool) -> Limits | None:
+            self._learn()
             reached = (offset + own for offset, own in zip(offsets, trades.reached, strict=True))
             gap = max(self._gap(_tier_name(tier), value) for tier, value in zip(self._tiers, reached, strict=True))
             return None if gap <= _CLOSE else self._step_limits(whole, gap)
@@ -229,9 +253,7 @@ class Decomposition:
             model = pooled(inside.problem, kinds(inside.problem))
         of_class = np.array([node_class for node_class, _ in inside.nodes], dtype=np.int64)
         first = np.unique(model.pools.of_class, return_index=True)[1]
-        return Trades(
-            model, hint(model, inside.start), self._groups[of_class[first]], self._tiers, self._budget.workers
-        )
+        return Trades(model, hint(model, inside.start), self._groups[of_class[first]], self._tiers)
 
     def _step_limits(self, whole: bool, gap: float) -> Limits | None:
         """The limits of one step, out of what is meant for served value where it has such a gap; the whole of that for
@@ -241,7 +263,9 @@ class Decomposition:
         if left <= 0:
             return None
         share = left if whole else min(left, _SHARE_OF_STEP)
-        return replace(self._budget.limits(share / self._budget.share_left), gap=_CLOSE / 4, cuts=False)
+        workers = self._budget.workers - self._proof.is_running
+        limits = self._budget.limits(share / self._budget.share_left)
+        return replace(limits, workers=max(1, workers), gap=_CLOSE / 4, cuts=False)
 
     def _large_pods_weigh(self) -> bool:
         return self._budget.share_left > 1 - _SHARE_OF_VALUE / 2

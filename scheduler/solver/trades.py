@@ -44,11 +44,10 @@ class Trades:
     first tier was proven not to exceed (None: nothing was)."""
 
     def __init__(
-        self, model: Pooled, values: Sequence[int], group_of_pool: Numbers, tiers: Sequence[int], workers: int
+        self, model: Pooled, values: Sequence[int], group_of_pool: Numbers, tiers: Sequence[int]
     ) -> None:
         self.model = model
         self.bound: int | None = None
-        self._at_once = min(workers, _STEPS_AT_ONCE)
         self._ownership = Ownership(model, group_of_pool)
         self._group_of_pool = group_of_pool
         self._objectives = [model.value(tier) for tier in tiers]
@@ -89,7 +88,7 @@ class Trades:
                 ended = self._step([groups], replace(step, cuts=True), self._objectives, stop)
                 self.bound = self._proven(ended)
             else:
-                batches = self._leads.batches(self._current, size, self._at_once)
+                batches = self._leads.batches(self._current, size, min(step.workers, _STEPS_AT_ONCE))
                 before = self._current
                 ended = self._step(batches, step, self._weighted if weighs() else self._plain, stop)
                 sizing.learn(

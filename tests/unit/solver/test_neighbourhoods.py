@@ -97,7 +97,7 @@ def test_trades_end_with_the_best_of_the_pooled_model_and_prove_it() -> None:
     model, values = crowded()
     objective = model.value(0)
     best = int(objective @ values)
-    trades = Trades(model, values, model.levels[model.kinds[0].level], [0], 1)
+    trades = Trades(model, values, model.levels[model.kinds[0].level], [0])
     for _ in trades.run(lambda _: Limits(10.0), lambda: True, lambda: False, lambda _: None):
         assert holds(model.linear, trades.values[:, None]).all()
         assert trades.reached[0] >= best
