@@ -55,8 +55,8 @@ _SHARE_OF_POOR_VALUE = 0.85
 _FAIR = 0.008
 """From here on a gap of the served value is not far from its bound any more."""
 
-_SHARE_OF_PROOF = 0.35
-"""Of the budget, for a better bound."""
+_SHARE_OF_PROOF = 0.4
+"""Of the budget of one of two threads, for a better bound."""
 
 _SHARE_OF_STEP = 0.04
 """Of the budget, for one step of the trades."""
@@ -107,7 +107,7 @@ class Decomposition:
         self._draft = self._best
         self._found = False
         self._bounds: dict[str, int] = {}
-        self._proof = Proof(self._model.linear, self._model.value(self._tiers[0]))
+        self._proof = Proof(self._model.linear, self._model.value(min(self._tiers, default=0)))
 
     def run(self, stop: Callable[[], bool]) -> Iterator[SolveResult]:
         """As `scheduler.solver.improve.solve`. What trades reached is read as a whole from time to time, not after
@@ -132,14 +132,11 @@ class Decomposition:
     def _steps(self, stop: Callable[[], bool]) -> Iterator[None]:
         """Pauses wherever the budget should be looked at. Where there are two threads, the better bound is sought
         beside the rest."""
-        limits = replace(self._budget.limits(_SHARE_OF_PROOF), workers=1, proves=True)
-        beside = self._budget.workers > 1
-        if beside:
-            self._proof.start(limits, stop)
+        if self._budget.workers > 1:
+            limits = self._budget.limits(_SHARE_OF_PROOF)
+            self._proof.start(replace(limits, work=limits.work / self._budget.workers, workers=1, proves=True), stop)
         yield from self._guided()
-        if not beside and not self._is_close():
-            self._proof.start(limits, stop)
-        self._learn(wait=not beside or not self._budget.goes_by_the_clock)
+        self._learn(wait=not self._budget.goes_by_the_clock)
         if self._know_spots():
             yield from self._traded(stop)
             yield from self._nearer(stop)

@@ -1,8 +1,8 @@
 """A better bound than the relaxation's: cuts for the whole pooled model, sought beside everything else.
 
-Gangs are whole, and a domain that holds five of something holds one gang of three or of four, not one and two thirds.
-Rounds of cuts at the root of CP-SAT say so of all rows at once; its search is not waited for. One thread is enough, and
-nothing waits for it where there are two: greedy and the first trades need no more than the other.
+Gangs are whole: a domain that holds five pods holds one gang of three, not one and two thirds. Rounds of cuts at the
+root of CP-SAT say so of all rows at once; its search is not waited for. This takes one of two threads while the other
+makes the first plans, which need no second one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from types import TracebackType
+from typing import Self
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Proof:
         self._over = Event()
         self._search: Future[tuple[int | None, Ended]] | None = None
 
-    def __enter__(self) -> Proof:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -43,6 +44,7 @@ class Proof:
         self._threads.shutdown()
 
     def start(self, limits: Limits, stop: Callable[[], bool]) -> None:
+        """Begins to search, within limits that say ``proves``, until ``stop`` becomes true."""
         self._search = self._threads.submit(self._prove, limits, lambda: stop() or self._over.is_set())
 
     @property

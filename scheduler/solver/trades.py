@@ -43,9 +43,7 @@ class Trades:
     """``values`` are the best counts found so far, one per variable of the pooled ``model``; ``bound`` is what the
     first tier was proven not to exceed (None: nothing was)."""
 
-    def __init__(
-        self, model: Pooled, values: Sequence[int], group_of_pool: Numbers, tiers: Sequence[int]
-    ) -> None:
+    def __init__(self, model: Pooled, values: Sequence[int], group_of_pool: Numbers, tiers: Sequence[int]) -> None:
         self.model = model
         self.bound: int | None = None
         self._ownership = Ownership(model, group_of_pool)

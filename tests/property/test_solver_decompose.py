@@ -34,7 +34,7 @@ def _understood(world: World) -> Problem:
 
 
 def _decomposed(problem: Problem) -> list[SolveResult]:
-    request = SolveRequest(problem, place(problem), wall_seconds=5.0)
+    request = SolveRequest(problem, place(problem), wall_seconds=5.0, workers=2)
     return list(Decomposition(request, Budget(request, None)).run(lambda: False))
 
 
