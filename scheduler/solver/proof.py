@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Event
 from types import TracebackType
 from typing import Self
 
@@ -31,7 +30,7 @@ class Proof:
         self._linear = linear
         self._objective = objective
         self._threads = ThreadPoolExecutor(1)
-        self._over = Event()
+        self._over = False
         self._search: Future[tuple[int | None, Ended]] | None = None
 
     def __enter__(self) -> Self:
@@ -40,12 +39,12 @@ class Proof:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
+        self._over = True
         self._threads.shutdown()
 
     def start(self, limits: Limits, stop: Callable[[], bool]) -> None:
         """Begins to search, within limits that say ``proves``, until ``stop`` becomes true."""
-        self._search = self._threads.submit(self._prove, limits, lambda: stop() or self._over.is_set())
+        self._search = self._threads.submit(self._prove, limits, lambda: stop() or self._over)
 
     @property
     def is_running(self) -> bool:
