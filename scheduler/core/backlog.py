@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +13,6 @@ from scheduler.model.bundle import Bundle, Pending
 from scheduler.model.work import Gang
 
 Whole = NDArray[np.int64]
-_Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,29 +92,51 @@ class Backlogs:
     """The backlog of every leaf, remembered from cycle to cycle; it forgets leaves in which nothing waits any more."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[list[Gang], list[Bundle], Backlog]] = {}
+        self._gangs: tuple[Gang, ...] = ()
+        self._groups: dict[str, list[Gang]] = {}
+        self._known: dict[str, tuple[list[Bundle], Backlog]] = {}
 
     def of(self, pending: Pending) -> dict[str, Backlog]:
         """By queue name. What has not changed is the same object."""
-        groups = _by_queue(pending.gangs, lambda gang: gang.queue)
-        bundles = _by_queue(pending.bundles, lambda bundle: bundle.first.queue)
-        found: dict[str, tuple[list[Gang], list[Bundle], Backlog]] = {}
-        for queue in dict.fromkeys((*groups, *bundles)):
-            own, equal = groups.get(queue, []), bundles.get(queue, [])
+        changed = self._regroup(pending.gangs)
+        bundles: dict[str, list[Bundle]] = {}
+        for bundle in pending.bundles:
+            bundles.setdefault(bundle.first.queue, []).append(bundle)
+        found: dict[str, tuple[list[Bundle], Backlog]] = {}
+        for queue in dict.fromkeys((*self._groups, *bundles)):
+            own = bundles.get(queue, [])
             known = self._known.get(queue)
-            if known is None or known[0] != own or known[1] != equal:
-                known = own, equal, Backlog(tuple(own), tuple(equal))
+            if known is None or queue in changed or known[0] != own:
+                known = own, Backlog(tuple(self._groups.get(queue, ())), tuple(own))
             found[queue] = known
         self._known = found
-        return {queue: backlog for queue, (_, _, backlog) in found.items()}
+        return {queue: backlog for queue, (_, backlog) in found.items()}
+
+    def _regroup(self, gangs: tuple[Gang, ...]) -> set[str]:
+        """Puts gangs to their queues; the queues of which some came or went. Only what stands between the first and the
+        last that is another one than before is looked at."""
+        before, self._gangs = self._gangs, gangs
+        start = _alike_in_front(before, gangs)
+        end = _alike_in_front(before[start:][::-1], gangs[start:][::-1])
+        gone = {gang.key for gang in before[start : len(before) - end]}
+        changed = {gang.queue for gang in before[start : len(before) - end]}
+        for queue in changed:
+            self._groups[queue] = [gang for gang in self._groups[queue] if gang.key not in gone]
+        for gang in gangs[start : len(gangs) - end]:
+            self._groups.setdefault(gang.queue, []).append(gang)
+            changed.add(gang.queue)
+        for queue in [queue for queue in changed if not self._groups[queue]]:
+            del self._groups[queue]
+        return changed
 
 
-def _by_queue(parts: Iterable[_Part], queue_of: Callable[[_Part], str]) -> dict[str, list[_Part]]:
-    found: dict[str, list[_Part]] = {}
-    for part in parts:
-        queue = queue_of(part)
-        own = found.get(queue)
-        if own is None:
-            own = found[queue] = []
-        own.append(part)
-    return found
+def _alike_in_front(one: tuple[Gang, ...], other: tuple[Gang, ...]) -> int:
+    """How many in front are the same in both; to compare what is the same object costs next to nothing."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

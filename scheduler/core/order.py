@@ -71,8 +71,8 @@ def order_of_service(entitled: Entitled, free: Matrix, between: str) -> Order:
         )
     turns, bands = _Merge(book, leaf, least, charge, by_priority).run()
     expected = np.empty(len(leaf), dtype=np.bool_)
-    before = np.cumsum(charge[:, turns], axis=1)
-    expected[turns] = _throughout((before <= free[:, None]) | (least[:, turns] == 0))
+    before = np.cumsum(charge.take(turns, axis=1), axis=1)
+    expected[turns] = _throughout((before <= free[:, None]) | (least.take(turns, axis=1) == 0))
     backlogs = [demand.backlog for _, demand in leaves]
     return Order(backlogs, turns, np.where(_contended(leaf, least), bands, INSIDE), expected)
 
@@ -85,9 +85,9 @@ def _possible(book: Ledger, leaf: Whole, least: Matrix, firm: Flags, free: Matri
     for rows in book.tree.levels[1:]:
         room[rows] = np.minimum(room[rows], room[above[rows]])
         firm_room[rows] = np.minimum(firm_room[rows], firm_room[above[rows]])
-    most = np.minimum(room, free).T[:, leaf]
+    most = np.minimum(room, free).T.copy().take(leaf, axis=1)
     if firm.any():
-        most = np.minimum(most, np.where(firm, firm_room.T[:, leaf], BOUNDLESS))
+        most = np.minimum(most, np.where(firm, firm_room.T.copy().take(leaf, axis=1), BOUNDLESS))
     return _throughout((least <= most) | (least == 0))
 
 
@@ -113,10 +113,11 @@ class _Merge:
         self._by_priority = by_priority
         self._levels = book.tree.levels
         self._parents = np.array(book.parents, dtype=np.int64)
-        self._use, self._guaranteed, self._fair = book.use.T, book.guaranteed.T, book.fair.T
+        self._use, self._guaranteed, self._fair = (each.T.copy() for each in (book.use, book.guaranteed, book.fair))
         self._priorities = np.array([queue.priority for queue in book.queues], dtype=np.float64)
         self._weights = np.array([queue.weight for queue in book.queues], dtype=np.float64)
-        self._resources, self._lendable = book.could_lend
+        self._resources, could_lend = book.could_lend
+        self._lendable = could_lend.T.copy()
 
     def run(self) -> tuple[Whole, Whole]:
         """(indices in the order of service, the band of each index)."""
@@ -134,7 +135,9 @@ class _Merge:
             own, key = self._keys(here, node[here])
             bands[here] = np.maximum(bands[here], own)
             following = self._parents[node[here]]
-            merged = np.lexsort((node[here], key, following))  # stable: what stands in front stays there
+            # By parent, rank and node in one number, of which every node's own stand in order already.
+            code = (following * (len(here) + 1) + key) * len(self._parents) + node[here]
+            merged = np.argsort(code, kind="stable")  # what stands in front stays there
             node[here] = following
             rest = order[depths[order] < depth]
             order = np.concatenate([here[merged], rest])
@@ -144,22 +147,22 @@ class _Merge:
 
     def _keys(self, here: Whole, node: Whole) -> tuple[Whole, Whole]:
         """(how far each takes its node; its rank, never before what stands in front of it in the same node)."""
-        least, charge = self._least[:, here], self._charge[:, here]
+        least, charge = self._least.take(here, axis=1), self._charge.take(here, axis=1)
         starts = np.flatnonzero(np.r_[True, node[1:] != node[:-1]])
         sizes = np.diff(np.r_[starts, len(here)])
         earlier = np.cumsum(charge, axis=1) - charge
-        use = self._use[:, node] + earlier - np.repeat(earlier[:, starts], sizes, axis=1)
+        use = self._use.take(node, axis=1) + earlier - np.repeat(earlier[:, starts], sizes, axis=1)
         after = use + least
         free = least == 0
-        guaranteed = self._guaranteed[:, node]
+        guaranteed = self._guaranteed.take(node, axis=1)
         inside = _throughout((after <= guaranteed) | free)
-        within = _throughout((after <= self._fair[:, node]) | free)
+        within = _throughout((after <= self._fair.take(node, axis=1)) | free)
         if self._by_priority is None:
             keys = self._by_share(node, use, after, guaranteed, inside)
         else:
             keys = [*(key[here] for key in self._by_priority), ~inside]
         segment = np.repeat(np.arange(len(starts)), sizes) * (len(here) + 1)
-        rank = np.maximum.accumulate(_dense_rank(keys) + segment) - segment
+        rank = np.maximum.accumulate(ranks(keys) + segment) - segment
         return np.where(inside, INSIDE, np.where(within, SHARED, BEYOND)), rank
 
     def _by_share(
@@ -177,7 +180,7 @@ class _Merge:
 
     def _dominant_shares(self, node: Whole, after: Matrix, guaranteed: Matrix) -> Reals:
         above = np.maximum(after - guaranteed, 0)
-        could = self._lendable.T[:, self._parents[node]]
+        could = self._lendable[:, self._parents[node]]
         ratio = np.zeros(len(node), dtype=np.float64)
         for resource, columns in enumerate(self._resources):
             amount = above[columns].sum(axis=0)
@@ -202,13 +205,26 @@ def _fill(use: Matrix, guaranteed: Matrix) -> Reals:
     return fills
 
 
-def _dense_rank(keys: list[NDArray[Any]]) -> Whole:
-    """The rank of each by the last key, then the one before it, ...; equals have the same."""
-    order = np.lexsort(keys)
-    differs = np.zeros(len(order), dtype=np.bool_)
-    for key in keys:
-        own = key[order]
-        differs[1:] |= own[1:] != own[:-1]
-    rank: Whole = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.cumsum(differs)
+def ranks(keys: list[NDArray[Any]]) -> Whole:
+    """How many come before each by the last key, then the one before it, ...; equals have the same rank. Each further
+    key is looked at only for those that are equal so far: mostly few."""
+    rank: Whole = np.zeros(len(keys[0]), dtype=np.int64)
+    tied = np.arange(len(rank))
+    for key in reversed(keys):
+        own = key[tied]
+        order = np.argsort(own)
+        before = rank[tied]
+        if len(before) and (before != before[0]).any():
+            order = order[np.argsort(before[order], kind="stable")]
+        own, before, tied = own[order], before[order], tied[order]
+        other = np.r_[True, before[1:] != before[:-1]][: len(tied)]
+        starts = np.flatnonzero(other | np.r_[True, own[1:] != own[:-1]][: len(tied)])
+        sizes = np.diff(np.r_[starts, len(tied)])
+        # Of a group that was equal so far the first stands where the group stood.
+        groups = np.flatnonzero(other)
+        into = starts - groups[np.searchsorted(groups, starts, side="right") - 1]
+        rank[tied] += np.repeat(into, sizes)
+        tied = tied[np.repeat(sizes > 1, sizes)]
+        if not len(tied):
+            break
     return rank
