@@ -650,11 +650,10 @@ class Gangs:
 
     def _count_givers(self) -> None:
         """Those who give way reserve no more than what is left to them, from this very moment on."""
-        for uid in tuple(self._store.notices.changed):  # counting may name more
-            pod = self._store.pods.get(uid)
-            own = None if pod is None else gang_of_pod(pod)
-            if own is not None:
-                self._count(own)
+        pods = (self._store.pods.get(uid) for uid in self._store.notices.changed)
+        owners = (gang_of_pod(pod) for pod in pods if pod is not None)
+        for own in [key for key in dict.fromkeys(owners) if key is not None]:  # counting may name more
+            self._count(own)
 
     def _commit(self, key: GangKey, state: GangState, group: PodGroup, record: Assignment, queue: str) -> list[Effect]:
         state.committing = record
