@@ -60,15 +60,12 @@ def main() -> int:
 
 def _played(seeds: Sequence[int], processes: int) -> Iterator[tuple[int, Outcome]]:
     """In the order of seeds."""
+    worlds = map(draw, seeds)
     if processes == 1:
-        yield from zip(seeds, map(_play, seeds), strict=True)
+        yield from zip(seeds, map(play, worlds), strict=True)
         return
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        yield from zip(seeds, pool.imap(_play, seeds), strict=True)
-
-
-def _play(seed: int) -> Outcome:
-    return play(draw(seed))
+        yield from zip(seeds, pool.imap(play, worlds), strict=True)
 
 
 if __name__ == "__main__":
