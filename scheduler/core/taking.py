@@ -93,7 +93,8 @@ def taking(
     for each in growing:
         before = len(found.decisions)
         yield from taker.take(each, found)
-        found.decisions[:] = one_each(found.decisions[:before], found.decisions[before:])
+        if len(found.decisions) > before:
+            found.decisions[:] = one_each(found.decisions[:before], found.decisions[before:])
     return found
 
 
@@ -312,7 +313,8 @@ class _Taker:
             gang.gives_way,
             gang.preemptible,
             tuple((ask if not gang.preemptible else ask > 0).tolist()),
-            gang.key if gang.held else "",
+            grows(gang),
+            gang.key if gang.held and any(each.key == gang.key for each in self._picture.roster.gangs) else "",
             gang.arrived_seconds if age_matters(gang, book) else 0.0,
             *((each.tobytes() for each in (*taken, book.use)) if shares_matter(self._policy) else ()),
         )
