@@ -138,9 +138,10 @@ class GivingWay:
         return any(by in self._cleared or self._has_room(by) for by in beneficiaries)
 
     def _has_room(self, key: GangKey) -> bool:
-        group = self._store.groups.get(key)
-        record = None if group is None else group.assignment  # as it is written
-        return record is not None and not self._present(record)
+        group, book = self._store.groups.get(key), self._store.books.get(key)
+        record = None if book is None else book.record
+        is_written = group is not None and group.assignment == record
+        return record is not None and is_written and not self._present(record)
 
     def rest(
         self, key: GangKey, record: Assignment, gives: Wanted, taken: Counter[Spot], minimum: int

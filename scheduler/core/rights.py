@@ -21,8 +21,8 @@ from scheduler.core.dominant import dominant_share
 from scheduler.core.ledger import Ledger
 from scheduler.core.permission import Permission, branches
 from scheduler.core.rights_between import classic_rights, fair_rights
-from scheduler.core.roster import Indices, Roster
-from scheduler.core.taking_waiting import grows, lacks
+from scheduler.core.roster import Indices, Roster, surplus_of
+from scheduler.core.taking_waiting import lacks
 from scheduler.model.cluster import Mask
 from scheduler.model.policy import Policy
 from scheduler.model.queue import Borrowing, Preemption
@@ -56,7 +56,9 @@ class Rights:
     spent: Mapping[str, int] = field(default_factory=dict)
     """Budgets that let nobody go -> how many pods of them might be evicted but for that."""
     needed: int = 0
-    """Gangs without surplus, of which a gang that only grows takes nothing."""
+    """Gangs with too little surplus, of which a gang that only grows takes nothing."""
+    leaves: int = 0
+    """Surplus pods that stay of whoever gives any."""
 
 
 def rights_of(
@@ -68,9 +70,11 @@ def rights_of(
     policy: Policy,
     now_seconds: float,
     taken: Sequence[Matrix] = (),
+    leaves: int | None = None,
 ) -> Rights:
     """``ask`` [K] is what one pod of each member takes in the columns of the ledger; zero where it asks nothing.
-    ``taken`` [K] is what the gang may take in all, where shares afterwards are compared."""
+    ``taken`` [K] is what the gang may take in all, where shares afterwards are compared. ``leaves``: it takes surplus
+    pods alone, and leaves so many to whoever gives any."""
     count = len(roster.gangs)
     lane = np.full(count, -1, dtype=np.int64)
     whole = np.ones(count, dtype=np.bool_)
@@ -107,12 +111,12 @@ def rights_of(
             whole[alike[protected > 0]] = False
             changes = min(changes, float(protected[protected > 0].min(initial=inf)))
     needed = 0
-    if policy.taking.growth == "Surplus" and grows(gang):
-        ends = (lane >= 0) & ~traits.surplus
-        lane[ends], whole[:], needed = -1, False, int(ends.sum())
+    if leaves is not None:
+        short = (lane >= 0) & (surplus_of(roster) <= leaves)
+        lane[short], whole[:], needed = -1, False, int(short.sum())
     spent = _guarded(roster, guards, policy, lane)
     rank = rank_of_branches(book, by, roster, lane >= 0)
-    return Rights(tuple(made), lane, whole, rank, 0.0, changes, spent, needed)
+    return Rights(tuple(made), lane, whole, rank, 0.0, changes, spent, needed, leaves or 0)
 
 
 def age_matters(gang: Gang, book: Ledger) -> bool:

@@ -118,6 +118,13 @@ class Roster:
         return summed_by(self.node[pods], self.room[pods], len(self.free))
 
 
+def surplus_of(roster: Roster) -> Indices:
+    """[G] pods beyond what each gang needs, without those that leave; of gangs with a tree or unlike pods none."""
+    there = np.bincount(roster.gang[~roster.leaving], minlength=len(roster.gangs))
+    least = roster.traits.least
+    return np.where(least >= 0, np.maximum(0, there - least), 0)
+
+
 class Charged:
     """From resource columns, on nodes of a flavor, to the columns of the ledger."""
 

@@ -17,12 +17,14 @@ from scheduler.core.drive import Part
 from scheduler.core.entitled import Entitled
 from scheduler.core.ledger import Ledger
 from scheduler.core.rights import Rights, age_matters, rank_of_branches, rights_of, shares_matter
+from scheduler.core.roster import Roster
 from scheduler.core.solving import improved
 from scheduler.core.taking_costs import NEWEST_FIRST, costs_of
 from scheduler.core.taking_devices import on_devices
 from scheduler.core.taking_flavors import in_each_flavor, quotas_name_flavors, where_they_stand
 from scheduler.core.taking_ground import Prepared, is_plain, prepared, taker_of
-from scheduler.core.taking_outcome import Outcome, decisions, one_each
+from scheduler.core.taking_growth import grow
+from scheduler.core.taking_outcome import Outcome, decisions
 from scheduler.core.taking_picture import Picture
 from scheduler.core.taking_plan import (
     Giveaway,
@@ -33,7 +35,7 @@ from scheduler.core.taking_plan import (
 )
 from scheduler.core.taking_problem import in_play_of, taking_problem
 from scheduler.core.taking_reasons import may_not_yet, short_budgets, why_not
-from scheduler.core.taking_waiting import Waiting, grown, grows, in_two, rest_of
+from scheduler.core.taking_waiting import Waiting, grown, grows, in_two, pods_of, rest_of
 from scheduler.model.cluster import Mask, Snapshot
 from scheduler.model.plan import Decision, Refusal, SolveEnd, TierScore
 from scheduler.model.policy import Policy, SolverBudget
@@ -83,18 +85,18 @@ def taking(
     found = Took()
     taker = _Taker(snapshot, entitled, policy, now_seconds, budget, mask_of, shares_if)
     growing: list[Waiting] = []
+    of_surplus = policy.taking.growth == "Surplus"
     for each in waiting:
-        least, more = in_two(each) if policy.taking.growth == "Surplus" or grows(each.gang) else (each, None)
+        least, more = in_two(each) if of_surplus or grows(each.gang) else (each, None)
         before = len(found.decisions)
         if least is not None:
             yield from taker.take(least, found)
             more = grown(more, found.decisions[before].places) if more and len(found.decisions) > before else None
         growing += [more] if more is not None else []
     for each in growing:
-        before = len(found.decisions)
-        yield from taker.take(each, found)
-        if len(found.decisions) > before:
-            found.decisions[:] = one_each(found.decisions[:before], found.decisions[before:])
+        yield from grow(
+            each, found.decisions, lambda more: taker.take(more, found), taker.roster, of_surplus=of_surplus
+        )
     return found
 
 
@@ -135,7 +137,7 @@ class _Way:
 
     @property
     def pods(self) -> int:
-        return sum(each.count for place in self.outcome.places for each in place.nodes)
+        return pods_of(self.outcome.places)
 
 
 class _Taker:
@@ -161,6 +163,10 @@ class _Taker:
         self._kit: _Kit | None = None
         self._solves_left = _SOLVES
         self._share = msgspec.structs.replace(budget, wall_seconds=budget.wall_seconds / _SOLVES)
+
+    @property
+    def roster(self) -> Roster:
+        return self._picture.roster
 
     def take(self, waiting: Waiting, found: Took) -> Part[None]:
         """One more decision, where room can be made for it; of single pods as many as it can be made for."""
@@ -205,7 +211,8 @@ class _Taker:
     def _rights(self, view: _View) -> Rights:
         gang, picture = view.waiting.gang, self._picture
         ask, guards, taken = picture.asked(gang), picture.snapshot.guards, self._taken(view.waiting)
-        return rights_of(gang, ask, view.book, picture.roster, guards, self._policy, self._now, taken)
+        leaves = view.waiting.leaves
+        return rights_of(gang, ask, view.book, picture.roster, guards, self._policy, self._now, taken, leaves)
 
     def _sought(self, view: _View, found: Took) -> Part[_Way | None]:
         """A way to make room, if there is one; else ``facts`` of the view say why not."""
@@ -313,7 +320,7 @@ class _Taker:
             gang.gives_way,
             gang.preemptible,
             tuple((ask if not gang.preemptible else ask > 0).tolist()),
-            grows(gang),
+            view.waiting.leaves,
             gang.key if gang.held and any(each.key == gang.key for each in self._picture.roster.gangs) else "",
             gang.arrived_seconds if age_matters(gang, book) else 0.0,
             *((each.tobytes() for each in (*taken, book.use)) if shares_matter(self._policy) else ()),

@@ -103,7 +103,7 @@ def prepared(
         lane=rights.lane,
         whole=rights.whole,
         movable=may_move & roster.traits.freely,
-        slack=_slack(roster, in_play),
+        slack=_slack(roster, in_play, rights.leaves),
         rows=rows,
         branch=branch,
         group=_groups(rights, roster),
@@ -161,11 +161,12 @@ def _guard(roster: Roster, pods: Indices, number: dict[str, int]) -> Indices:
     return found
 
 
-def _slack(roster: Roster, in_play: Mask) -> Indices:
-    """How many pods of each gang may go before all of it has to; of gangs with a tree none, which is safe."""
+def _slack(roster: Roster, in_play: Mask, leaves: int) -> Indices:
+    """How many pods of each gang may go before all of it has to, so many surplus pods left to it; of gangs with a tree
+    none, which is safe."""
     there = np.bincount(roster.gang[in_play], minlength=len(roster.gangs))
     least = roster.traits.least
-    return np.where(least >= 0, np.maximum(0, there - least), 0)
+    return np.where(least >= 0, np.maximum(0, there - least - leaves), 0)
 
 
 def _lines(roster: Roster, book: Ledger, by: int) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:

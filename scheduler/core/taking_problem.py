@@ -90,7 +90,7 @@ def taking_problem(
     free = roster.free + roster.room_on(roster.leaving)
     in_play, sound = in_play_of(roster, rights, may_move)
     seats = _seats(roster, in_play, weights, rights, may_move)
-    asks = [_standing_gang(roster, seat, may_move) for seat in seats]
+    asks = [_standing_gang(roster, seat, may_move, rights) for seat in seats]
     free = np.where(sound[:, None], free, 0) + roster.room_on(in_play)
     masks = _masks(gang, asks, roster, seats, sound, mask_of)
     staying = {roster.gangs[number].key for number in set(roster.gang[in_play].tolist())}
@@ -152,9 +152,9 @@ def _seats(roster: Roster, in_play: Mask, weights: Matrix, rights: Rights, may_m
     return (*seats, *(Seat((np.array(pods),), single=True) for pods in alike.values()))
 
 
-def _standing_gang(roster: Roster, seat: Seat, may_move: Mask) -> Gang:
-    """The gang that asks to stay: with its minima, as far as they hold now, and what it asks of topology if it may be
-    put elsewhere."""
+def _standing_gang(roster: Roster, seat: Seat, may_move: Mask, rights: Rights) -> Gang:
+    """The gang that asks to stay: with its minima and the surplus that is left to it, as far as they hold now, and what
+    it asks of topology if it may be put elsewhere."""
     first = int(next(pods for pods in seat.pods if len(pods))[0])
     number = int(roster.gang[first])
     running = roster.gangs[number]
@@ -164,6 +164,7 @@ def _standing_gang(roster: Roster, seat: Seat, may_move: Mask) -> Gang:
         return _gang(running, members, (root,), single=True)
     counts = [len(pods) for pods in seat.pods]
     below = _below(running, counts)
+    leaves = rights.leaves if rights.lane[number] >= 0 else 0
     members = tuple(
         Member(member.name, member.shape, count, min(member.minimum, count), member.branch)
         for member, count in zip(running.members, counts, strict=True)
@@ -173,13 +174,17 @@ def _standing_gang(roster: Roster, seat: Seat, may_move: Mask) -> Gang:
         Branch(
             branch.name,
             branch.parent,
-            min(branch.minimum, below[at]),
+            min(branch.minimum, below[at]) if at or not leaves else min(_needs(running) + leaves, below[at]),
             _branches_to_keep(running, at, below),
             branch.topology if may_move[number] else None,
         )
         for at, branch in enumerate(running.branches)
     )
     return _gang(running, members, tree, single=False)
+
+
+def _needs(running: Running) -> int:
+    return max(running.branches[0].minimum, sum(member.minimum for member in running.members))
 
 
 def _branches_to_keep(running: Running, branch: int, below: Sequence[int]) -> int:

@@ -1,13 +1,14 @@
 """What asks running work to give way: gangs without places, equal single pods as one, and surplus of elastic gangs.
 
 A gang asks for its minima first, and for its surplus only after everybody's minima. To grow ends nobody's work: what it
-takes is surplus, too (`grows`). Else whoever gets room before it, as minima do, would lose it to the next decision.
+takes is surplus, too, and not of those who have less of it. Else whoever gets room before it, as minima and those with
+the least surplus do, would lose it to the next decision.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -19,20 +20,30 @@ Places = tuple[Place, ...]
 
 @dataclass(frozen=True, eq=False)
 class Waiting:
-    """One gang without places, or equal single pods as one; ``singles`` are those then, oldest first."""
+    """One gang without places, or equal single pods as one; ``singles`` are those then, oldest first.
+
+    ``begins``: a gang that grows has got its first places in this plan; ``surplus`` pods it got in this plan beyond its
+    minima. ``leaves`` is how many surplus pods it leaves to each that it takes some of (None: it takes for its minima).
+    """
 
     gang: Gang
     singles: tuple[Gang, ...] = ()
+    begins: bool = False
+    surplus: int = 0
+    leaves: int | None = None
 
 
 def unserved(gang: Gang, singles: Sequence[Gang], places: Places) -> Waiting | None:
     """What is left of an ask with these places; None where it is served as far as it may ask for."""
-    pods = _pods(places)
+    pods = pods_of(places)
     if len(singles) > 1:
         return rest_of(Waiting(gang, tuple(singles)), pods) if pods < len(singles) else None
     if not pods:
         return Waiting(gang)
-    return Waiting(_growing(gang, places)) if pods < gang.pods and _is_flat(gang) else None
+    if pods == gang.pods or not _is_flat(gang):
+        return None
+    needed = 0 if grows(gang) else sum(least_of(gang))
+    return Waiting(_growing(gang, places), begins=not gang.held, surplus=pods - needed)
 
 
 def lacks(gang: Gang) -> bool:
@@ -84,8 +95,20 @@ def least_of(gang: Gang) -> list[int]:
 
 
 def grown(waiting: Waiting, places: Places) -> Waiting:
-    """The surplus of a gang that has just got its minima."""
-    return Waiting(_growing(waiting.gang, places))
+    """What is left of the surplus of a gang that has just got these places."""
+    gang, begins = waiting.gang, waiting.begins or not waiting.gang.held
+    surplus = waiting.surplus + pods_of(places) if grows(gang) else 0
+    return Waiting(_growing(gang, places), begins=begins, surplus=surplus)
+
+
+def some_of(waiting: Waiting, pods: int, leaves: int) -> Waiting:
+    """A part of its surplus."""
+    members = []
+    for member in waiting.gang.members:
+        count = min(member.count, pods)
+        pods -= count
+        members += [msgspec.structs.replace(member, count=count)] if count else []
+    return replace(waiting, gang=msgspec.structs.replace(waiting.gang, members=tuple(members)), leaves=leaves)
 
 
 def rest_of(waiting: Waiting, pods: int) -> Waiting | None:
@@ -127,5 +150,6 @@ def _is_flat(gang: Gang) -> bool:
     return len(gang.branches) == 1 and not gang.leader
 
 
-def _pods(places: Places) -> int:
+def pods_of(places: Places) -> int:
+    """Pods that have these places."""
     return sum(each.count for place in places for each in place.nodes)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from scheduler.sim.ledger import Amounts, Ledger, ended, over
+from scheduler.sim.ledger import Amounts, Ledger, ended, minimum, over
 from scheduler.sim.objects import Change, Object, Objects
 from scheduler.sim.quotas import Quotas, is_firm
 from scheduler.sim.server import Answer
@@ -98,6 +98,9 @@ class EvictionAudit:
     def _check(self, pod: Object) -> None:
         uid, name, reason = pod["metadata"]["uid"], _key(pod), _reason(pod)
         group = self._ledger.group_of(pod)
+        if group is not None and self._is_going(group):
+            # It has to leave itself: what it takes when it comes back is for another start.
+            self._asked.pop(group["metadata"]["uid"], None)
         firm = is_firm(group or pod)
         if firm and reason != "StaleGang":
             self._say("not-preemptible", f"pod {name} was evicted ({reason})")
@@ -111,6 +114,16 @@ class EvictionAudit:
             return
         if reason not in ("StaleGang", "OverLimit"):
             self._say("unnamed-eviction", f"pod {name} was evicted ({reason}), and no record in force names it")
+
+    def _is_going(self, group: Object) -> bool:
+        """Whether less than its minimum stays of a gang."""
+        leaving = self.leaving()
+        stay = [
+            pod
+            for pod in self._ledger.pods_of(group)
+            if pod["spec"].get("nodeName") and pod["metadata"]["uid"] not in leaving
+        ]
+        return len(stay) < minimum(group)
 
     def _check_once(self, pod: Object, beneficiary: Object, record: Object) -> None:
         """Work comes back under other names: what they have in common says that it is the same."""

@@ -523,6 +523,18 @@ def test_pods_that_go_by_themselves_before_they_are_let_go_give_their_places_up(
     assert [(each.node, each.count) for place in record.places for each in place.nodes] == [("n1", 2)]
 
 
+def test_nobody_gives_places_up_before_the_record_that_takes_them_is_written() -> None:
+    bench = Bench(node("n1", 4))
+    bench.see(*gang("low", 4, minimum=1))
+    bench.see(*gang("high", 2, minimum=1))
+    take(bench, {"n1": 1}, "low-0")
+    bench.go("low-0")
+    assert bench.nodes_of("high-0") == ["n1"], "its first record has all of its room"
+    bench.lose = [ef.Commit]
+    take(bench, {"n1": 1}, "low-1")
+    assert [getattr(each, "name", "") for each in bench.held] == ["high"]
+
+
 def test_work_that_has_just_begun_is_looked_at_for_those_who_wait() -> None:
     bench = Bench(node("n1", 4), policy=msgspec.structs.replace(TALKATIVE, taking=Taking(moves=False)))
     bench.tell(ev.PriorityClassSeen("urgent", 100))

@@ -261,7 +261,7 @@ gangs:
 
 @pytest.mark.parametrize(("guaranteed", "queue"), [(0, "a"), (4, "b")])
 def test_a_gang_grows_at_the_expense_of_surplus_alone(tmp_path: Path, guaranteed: int, queue: str) -> None:
-    for low, others in (("3", []), ("3, min: 1", ["low", "low"])):
+    for low, others in (("3", []), ("3, min: 1", ["low"])):  # both have one more than they need then
         for running in ("", ", on: {n0: 1}"):  # whether it gets its minimum in this plan or runs already
             world = ELASTIC % (guaranteed, queue, low, 1, running)
             found = decided(tmp_path, world).decisions

@@ -105,5 +105,5 @@ def test_surplus_is_taken_in_the_same_decision_as_minima_get_what_is_free(tmp_pa
         "- {name: w, queue: mine, pods: 4, min: 1, gpu: 1, priority: 1, nodeSelector: {pool: f1}}"
     )
     found = outcome(tmp_path, (4, 0, 0, 0), gangs)
-    assert places(found, "w") == (["a"] * 3, ["r1"])
+    assert places(found, "w") == (["a"] * 2, ["r1"])
     assert len(found.plan.decisions) == 1
