@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from scheduler.sim.ledger import Amounts, Ledger, ended, minimum, over
@@ -156,16 +157,26 @@ class EvictionAudit:
             gone = {pod["metadata"]["uid"] for unit, _ in parts for pod in unit}
             use = self._quotas.use(name, without=leaving - gone)
             use.update(self._lately(name))
+            short: Amounts = Counter()
+            """What the queue would have to use more, so that all but the last unit leave it above."""
             asked = [resource for resource in guaranteed if self._asks(group, resource)]
-            short = [
-                resource
-                for resource in asked
-                if sum(each[resource] for _, each in parts) - max(each[resource] for _, each in parts)
-                >= use[resource] - guaranteed[resource]
-            ]
+            for resource in asked:
+                taken_before = sum(each[resource] for _, each in parts) - max(each[resource] for _, each in parts)
+                if taken_before >= use[resource] - guaranteed[resource]:
+                    short[resource] = taken_before + guaranteed[resource] - use[resource]
             if asked and len(short) == len(asked):
-                text = f"{name} uses {use[short[0]]} of {short[0]}, guaranteed {guaranteed[short[0]]}"
-                self._say("below-guarantee", f"{_key(group)} takes {len(gone)} pods while {text}")
+                text = f"{name} uses {use[asked[0]]} of {asked[0]}, guaranteed {guaranteed[asked[0]]}"
+                said = f"{_key(group)} takes {len(gone)} pods while {text}"
+                doubt = partial(self._settle, name, short, self._quotas.by_owner(name), said)
+                self._objects.clock.after(REACTION_SECONDS, doubt)
+
+    def _settle(self, queue: str, short: Amounts, before: dict[str, Amounts], said: str) -> None:
+        """The other decisions of one plan may be written later, by which a queue uses as much as was counted on."""
+        more: Amounts = Counter()
+        for owner, amounts in self._quotas.by_owner(queue).items():
+            more.update(+(amounts - before.get(owner, Counter())))
+        if all(more[resource] <= amount for resource, amount in short.items()):
+            self._say("below-guarantee", said)
 
     def _lately(self, queue: str) -> Amounts:
         """What a queue used until a moment ago, which may not be known yet."""

@@ -50,19 +50,27 @@ class Quotas:
     def use(self, queue: str, *, without: Collection[str] = (), firm: bool = False) -> Amounts:
         """Observed and promised; not of some pods (by UID), and with ``firm`` only of what is not preemptible."""
         total: Amounts = Counter()
+        for amounts in self.by_owner(queue, without=without, firm=firm).values():
+            total.update(amounts)
+        return total
+
+    def by_owner(self, queue: str, *, without: Collection[str] = (), firm: bool = False) -> dict[str, Amounts]:
+        """The same for each PodGroup and each single pod (by UID)."""
+        found: dict[str, Amounts] = {}
         for pod in self._objects.all("pods"):
             ours = pod["spec"].get("schedulerName") == names.SCHEDULER and pod["spec"].get("nodeName")
             if not ours or ended(pod) or pod["metadata"]["uid"] in without:
                 continue
             owner = self._ledger.group_of(pod) or pod
             if queue in self.line(self._ledger.queue_of(owner)) and (not firm or is_firm(owner)):
-                total.update(self._ledger.request(pod))
+                found.setdefault(owner["metadata"]["uid"], Counter()).update(self._ledger.request(pod))
         for group in self._objects.all("podgroups"):
             if queue in self.line(self._ledger.queue_of(group)) and (not firm or is_firm(group)):
                 for (member, _), count in self._ledger.owed(group).items():
+                    own = found.setdefault(group["metadata"]["uid"], Counter())
                     for resource, value in self._ledger.member_request(group, member).items():
-                        total[resource] += value * count
-        return total
+                        own[resource] += value * count
+        return found
 
     def _specs(self) -> dict[str, Object]:
         return {each["metadata"]["name"]: each["spec"] for each in self._objects.all("queues")}

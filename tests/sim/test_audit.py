@@ -9,6 +9,7 @@ import pytest
 
 from scheduler.sim import manifests
 from scheduler.sim.audit import PARTLY_BOUND_SECONDS
+from scheduler.sim.audit_evictions import REACTION_SECONDS
 from scheduler.sim.liveness import complaints
 from scheduler.sim.run import Simulation
 from scheduler.wire import names
@@ -181,7 +182,19 @@ def test_victims_of_a_queue_that_comes_within_its_guarantee(guaranteed: int, exp
     world.change("queues", "a", {"spec": {"resources": [{"name": manifests.GPU, "guaranteed": str(guaranteed)}]}})
     world.gang("new", 2, gpus=4, queue="b")
     record(world, "new", "other-0", "old-0", "old-1", r0n0=2)
+    world.run(REACTION_SECONDS)
     assert rules(world) == expected
+
+
+def test_what_the_same_plan_gives_to_a_queue_may_be_written_a_moment_later() -> None:
+    world = full_node()
+    world.change("queues", "a", {"spec": {"resources": [{"name": manifests.GPU, "guaranteed": "4"}]}})
+    world.gang("new", 2, gpus=4, queue="b")
+    world.gang("more", 1, gpus=1, queue="a")
+    record(world, "new", "other-0", "old-0", "old-1", r0n0=2)
+    record(world, "more", r0n1=1)
+    world.run(REACTION_SECONDS)
+    assert rules(world) == []
 
 
 def test_a_victim_of_higher_priority_in_the_own_queue() -> None:
@@ -204,6 +217,24 @@ def test_work_that_leaves_twice_for_one_beneficiary() -> None:
             bind(world, "other-0.1", "r0n0")
             world.run(5)
     assert "evicted-twice" in rules(world)
+
+
+def test_a_beneficiary_that_left_itself_takes_for_another_start() -> None:
+    world = full_node()
+    world.gang("new", 1, gpus=4, queue="b")
+    record(world, "new", "other-0", r0n0=1)
+    evict(world, "other-0")
+    world.run(10)
+    bind(world, "new-0", "r0n0")
+    world.gang("third", 1, gpus=4, queue="a")
+    record(world, "third", "new-0", r0n0=1)
+    evict(world, "new-0")
+    world.run(10)
+    bind(world, "other-0.1", "r0n0")
+    record(world, "third")
+    record(world, "new", "other-0.1", made_from="2", r0n0=1)
+    evict(world, "other-0.1")
+    assert "evicted-twice" not in rules(world)
 
 
 def test_a_place_whose_pod_succeeded_and_is_gone_is_nobodys() -> None:
