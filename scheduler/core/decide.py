@@ -232,10 +232,15 @@ def _with_facts(
     pods of an ask mostly share both: so they do what is made of them."""
     found: dict[GangKey, Verdict] = {}
     for keys, verdict in verdicts:
-        more = [()] * len(keys) if _is_hopeless(verdict) else [facts.get(key, ()) for key in keys]
-        for own in {id(each): each for each in more}.values():
-            made = msgspec.structs.replace(verdict, refusals=(*verdict.refusals, *own))
-            found.update(dict.fromkeys([key for key, each in zip(keys, more, strict=True) if each is own], made))
+        if not facts or _is_hopeless(verdict):
+            found.update(dict.fromkeys(keys, verdict))
+            continue
+        more = list(map(facts.get, keys))
+        different = dict(zip(map(id, more), more, strict=True))
+        for own in different.values():
+            alike = keys if len(different) == 1 else [key for key, each in zip(keys, more, strict=True) if each is own]
+            made = msgspec.structs.replace(verdict, refusals=(*verdict.refusals, *own)) if own else verdict
+            found.update(dict.fromkeys(alike, made))
     return found
 
 
