@@ -53,13 +53,14 @@ def window(
 
 def _asks(turns: Turns, kept: Whole, in_line: Collection[str], *, by_user: bool) -> Whole:
     """For each turn that is kept the number of its ask."""
+    found, part = np.unique(turns.part[kept], return_inverse=True)
+    parts = [turns.parts[index] for index in found.tolist()]
     number: dict[object, int] = {}
-    alike = [number.setdefault(_alike(part, by_user=by_user), len(number)) for part in turns.parts]
-    ask = np.array(alike, dtype=np.int64)[turns.part[kept]]
-    ask = _numbered(ask, turns.tier[kept] * 2 + turns.expected[kept])
+    alike = [number.setdefault(_alike(each, by_user=by_user), len(number)) for each in parts]
+    ask = _numbered(np.array(alike, dtype=np.int64)[part], turns.tier[kept] * 2 + turns.expected[kept])
     if in_line:
         queues = {name: index for index, name in enumerate(sorted(in_line))}
-        queue = np.array([queues.get(part.queue, -1) for part in turns.parts], dtype=np.int64)[turns.part[kept]]
+        queue = np.array([queues.get(each.queue, -1) for each in parts], dtype=np.int64)[part]
         ask = _numbered(ask, _runs(ask, queue))
     return ask
 
