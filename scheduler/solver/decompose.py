@@ -52,7 +52,7 @@ _SHARE_OF_VALUE = 0.7
 """Of the budget, before what is left goes to nearness; more of it where the served value is far from its bound."""
 _SHARE_OF_POOR_VALUE = 0.85
 
-_FAIR = 0.008
+_FAIR = 0.006
 """From here on a gap of the served value is not far from its bound any more."""
 
 _SHARE_OF_PROOF = 0.4
@@ -209,15 +209,15 @@ class Decomposition:
         trades = self._trades(inside)
         offsets = [self._reached(_tier_name(tier)) - own for tier, own in zip(self._tiers, trades.reached, strict=True)]
 
-        def limits(whole: bool) -> Limits | None:
+        def limits(times: float) -> Limits | None:
             self._learn()
             reached = (offset + own for offset, own in zip(offsets, trades.reached, strict=True))
             gap = max(self._gap(_tier_name(tier), value) for tier, value in zip(self._tiers, reached, strict=True))
-            return None if gap <= _CLOSE else self._step_limits(whole, gap)
+            return None if gap <= _CLOSE else self._step_limits(times, gap)
 
         settled, unread, onto_nodes = trades.values, self._budget.share_left, _SHARE_UNREAD
         for _ in trades.run(limits, self._large_pods_weigh, stop, self._budget.spend):
-            over = stop() or limits(False) is None
+            over = stop() or limits(1) is None
             if trades.values is not settled and (over or self._budget.share_left <= unread - onto_nodes):
                 if self._enter_all(inside, trades):
                     settled = trades.values
@@ -252,14 +252,14 @@ class Decomposition:
         first = np.unique(model.pools.of_class, return_index=True)[1]
         return Trades(model, hint(model, inside.start), self._groups[of_class[first]], self._tiers)
 
-    def _step_limits(self, whole: bool, gap: float) -> Limits | None:
-        """The limits of one step, out of what is meant for served value where it has such a gap; the whole of that for
-        a step of everything."""
+    def _step_limits(self, times: float, gap: float) -> Limits | None:
+        """The limits of a step so many times as long as others, out of what is meant for served value where it has such
+        a gap."""
         share_of_value = _SHARE_OF_VALUE if gap <= _FAIR else _SHARE_OF_POOR_VALUE
         left = self._budget.share_left - (1 - share_of_value)
         if left <= 0:
             return None
-        share = left if whole else min(left, _SHARE_OF_STEP)
+        share = min(left, _SHARE_OF_STEP * times)
         workers = self._budget.workers - self._proof.is_running
         limits = self._budget.limits(share / self._budget.share_left)
         return replace(limits, workers=max(1, workers), gap=_CLOSE / 4, cuts=False)

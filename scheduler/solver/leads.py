@@ -34,13 +34,24 @@ class Leads:
         """Up to ``at_once`` batches of ``size`` groups each, that share none; the first group of each leads."""
         self._steps += 1
         count = max(1, min(at_once, len(self._groups) // size))
-        leading = np.argsort(-self._room_left(values) * _LED_IN_VAIN**self._in_vain, kind="stable")[:count]
+        leading = self._by_room(values)[:count]
         beside = [each for each in self._turns().tolist() if each not in leading][: count * (size - 1)]
         self._last_beside[beside] = self._steps
         return [
             self._groups[[lead, *beside[number * (size - 1) : (number + 1) * (size - 1)]]]
             for number, lead in enumerate(leading.tolist())
         ]
+
+    def rivals(self, values: Numbers, size: int, at_once: int) -> list[Numbers]:
+        """As `batches`, but they may share groups; each has another lead."""
+        leading = self._by_room(values)[:at_once]
+        found = []
+        for lead in leading.tolist():
+            self._steps += 1
+            beside = [each for each in self._turns().tolist() if each != lead][: size - 1]
+            self._last_beside[beside] = self._steps
+            found.append(self._groups[[lead, *beside]])
+        return found
 
     def learn(self, batch: Numbers, gained: bool) -> None:
         """What became of a batch."""
@@ -49,6 +60,10 @@ class Leads:
             self._in_vain[own] = 0
         else:
             self._in_vain[own[0]] += 1
+
+    def _by_room(self, values: Numbers) -> Numbers:
+        """The groups, the one with the most room left first."""
+        return np.argsort(-self._room_left(values) * _LED_IN_VAIN**self._in_vain, kind="stable")
 
     def _room_left(self, values: Numbers) -> Reals:
         """[groups] what is left in each, as a share of all the room that there is of the resource it has least of."""

@@ -1,10 +1,11 @@
 """Serving more by trades: some domains at a time give up their gangs and choose again, together with what waits.
 
 A large-neighbourhood search over the pooled model. No nodes are touched here, so a step costs little more than its
-search; where two threads may be used, two steps are taken at once. Each step is led by a group of domains with much
-room left, for that is where more can be served; others, in turn, trade with it. On the way, work in large pods counts a
-little more than it is worth: whoever is hard to place is better placed while there is room, and small pods fill what is
-left.
+search; where two threads may be used, two steps are taken at once. As long as that finds something they share nothing
+and both count; then both look at all that waits and the better one counts. Each step is led by a group of domains with
+much room left, for that is where more can be served; others, in turn, trade with it. On the way, work in large pods
+counts a little more than it is worth: whoever is hard to place is better placed while there is room, and small pods
+fill what is left.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 
@@ -24,6 +26,12 @@ from scheduler.solver.posting import Variable
 from scheduler.solver.scarcity import by_scarcity
 
 _STEPS_AT_ONCE = 2
+
+_VAIN_STEPS = 4
+"""After so many steps in a row that gained nothing two at once are rivals until one gains."""
+
+_RIVALS_LAST = 3
+"""So many times as long as others rivals may search: what they are to find is hard to find."""
 
 _LARGE_PODS_WEIGH = 0.02
 """By how much of its worth a gang counts more for each doubling of its pods' size."""
@@ -55,6 +63,7 @@ class Trades:
         self._leads = Leads(model, group_of_pool)
         self._current = self.values = np.array(values, dtype=np.int64)
         self._steps = 0
+        self._in_vain = 0
 
     @property
     def reached(self) -> list[int]:
@@ -67,32 +76,37 @@ class Trades:
 
     def run(
         self,
-        limits: Callable[[bool], Limits | None],
+        limits: Callable[[float], Limits | None],
         weighs: Callable[[], bool],
         stop: Callable[[], bool],
         spend: Callable[[Ended], None],
     ) -> Iterator[None]:
-        """Pauses after each step. ``limits`` says what a step may take, told whether it is one of everything (None:
-        nothing more), ``weighs`` whether large pods still count more. Ends after a step of everything."""
+        """Pauses after each step. ``limits`` says what a step may take that lasts so many times as long as others
+        (without end: one of everything; None: nothing more), ``weighs`` whether large pods still count more. Ends after
+        a step of everything."""
         groups = np.unique(self._group_of_pool)
         sizing = _Sizing(len(groups))
         while True:
             size = sizing.now
             whole = size == len(groups)
-            step = limits(whole)
+            rivals = self._in_vain >= _VAIN_STEPS
+            step = limits(inf if whole else _RIVALS_LAST if rivals else 1)
             if step is None or stop():
                 return
             if whole:
                 ended = self._step([groups], replace(step, cuts=True), self._objectives, stop)
                 self.bound = self._proven(ended)
             else:
-                batches = self._leads.batches(self._current, size, min(step.workers, _STEPS_AT_ONCE))
+                draw = self._leads.rivals if rivals else self._leads.batches
+                batches = draw(self._current, size, min(step.workers, _STEPS_AT_ONCE))
                 before = self._current
-                ended = self._step(batches, step, self._weighted if weighs() else self._plain, stop)
+                ended = self._step(batches, step, self._weighted if weighs() else self._plain, stop, rivals)
+                gained = _reached(self._plain, self._current) != _reached(self._plain, before)
+                self._in_vain = 0 if gained else self._in_vain + 1
                 sizing.learn(
                     groups=sum(len(batch) for batch in batches),
                     finished=all(each.end == "optimal" for each in ended),
-                    gained=_reached(self._plain, self._current) != _reached(self._plain, before),
+                    gained=gained,
                 )
             for each in ended:
                 spend(each)
@@ -108,12 +122,15 @@ class Trades:
         return -ended[0].bound if ended[0].end != "unknown" else None
 
     def _step(
-        self, batches: Sequence[Numbers], limits: Limits, objectives: Sequence[Numbers], stop: Callable[[], bool]
+        self,
+        batches: Sequence[Numbers],
+        limits: Limits,
+        objectives: Sequence[Numbers],
+        stop: Callable[[], bool],
+        rivals: bool = False,
     ) -> list[Ended]:
-        owner = self._ownership.of(self._current, batches, self._steps)
-        self._steps += 1
-        parts = neighbourhoods(self.model.linear, self._current, owner, len(batches))
         start = self._current
+        parts = self._rivals(batches) if rivals else self._apart(batches)
 
         def solve(part: Neighbourhood) -> tuple[Numbers, list[Ended]]:
             own = [objective[part.columns] for objective in objectives]
@@ -127,12 +144,29 @@ class Trades:
         for batch, part, (own, _) in zip(batches, parts, found, strict=True):
             gained = _reached(objectives, own, part.columns) > _reached(objectives, start[part.columns], part.columns)
             self._leads.learn(batch, gained)
-            values[part.columns] = own
+            alone = start.copy()
+            alone[part.columns] = own
+            if not rivals:
+                values[part.columns] = own
+            elif _reached(objectives, alone) >= _reached(objectives, values):  # another plan as good leads elsewhere
+                values = alone
         if _reached(objectives, values) >= _reached(objectives, start):
             self._current = values
         if _reached(self._objectives, values) > _reached(self._objectives, self.values):
             self.values = values
         return [each for _, ended in found for each in ended]
+
+    def _apart(self, batches: Sequence[Numbers]) -> list[Neighbourhood]:
+        """Neighbourhoods that share nothing: what waits is divided among them."""
+        owner = self._ownership.of(self._current, batches, self._steps)
+        self._steps += 1
+        return neighbourhoods(self.model.linear, self._current, owner, len(batches))
+
+    def _rivals(self, batches: Sequence[Numbers]) -> list[Neighbourhood]:
+        """Neighbourhoods of which only one can count: each has all that waits."""
+        owners = [self._ownership.of(self._current, [batch], self._steps) for batch in batches]
+        self._steps += 1
+        return [neighbourhoods(self.model.linear, self._current, owner, 1)[0] for owner in owners]
 
 
 class _Sizing:

@@ -54,3 +54,11 @@ def test_batches_share_no_group_and_everybody_has_a_turn() -> None:
     assert len(np.unique(np.concatenate(batches))) == RACKS
     seen = {int(each) for _ in range(RACKS) for each in leads.batches(values, 2, 1)[0]}
     assert seen == set(range(RACKS))
+
+
+def test_rivals_have_different_leads_and_may_share_the_rest() -> None:
+    leads, values = fleet()
+    first, second = leads.rivals(values, 5, 2)
+    assert (first[0], second[0]) == (1, 2)
+    assert len(np.unique(first)) == len(np.unique(second)) == 5
+    assert set(first.tolist()) & set(second.tolist())
