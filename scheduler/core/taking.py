@@ -35,6 +35,7 @@ from scheduler.core.taking_plan import (
 )
 from scheduler.core.taking_problem import in_play_of, taking_problem
 from scheduler.core.taking_reasons import may_not_yet, short_budgets, why_not
+from scheduler.core.taking_spared import put_off
 from scheduler.core.taking_waiting import Waiting, grown, grows, in_two, pods_of, rest_of
 from scheduler.model.cluster import Mask, Snapshot
 from scheduler.model.plan import Decision, Refusal, SolveEnd, TierScore
@@ -97,6 +98,10 @@ def taking(
         yield from grow(
             each, found.decisions, lambda more: taker.take(more, found), taker.roster, of_surplus=of_surplus
         )
+    late = put_off(found.decisions, taker.roster, entitled.book, taker.queue_of)
+    if late:
+        found.decisions = [each for each in found.decisions if each.gang not in late]
+        found.changes_seconds = 0.0
     return found
 
 
@@ -161,6 +166,7 @@ class _Taker:
         self._mask_of = mask_of
         self._shares_if = shares_if
         self._kit: _Kit | None = None
+        self.queue_of: dict[GangKey, str] = {}
         self._solves_left = _SOLVES
         self._share = msgspec.structs.replace(budget, wall_seconds=budget.wall_seconds / _SOLVES)
 
@@ -183,7 +189,9 @@ class _Taker:
                     found.refusals.update(dict.fromkeys([each.key for each in rest.singles or (rest.gang,)], facts))
                 return
             best = ways[0] if len(ways) == 1 else min(ways, key=self._rank)
-            found.decisions += decisions(self._picture, best.view.waiting, best.outcome, best.kit.rights)
+            made = decisions(self._picture, best.view.waiting, best.outcome, best.kit.rights)
+            found.decisions += made
+            self.queue_of.update((each.gang, rest.gang.queue) for each in made)
             self._picture.note(best.view.waiting.gang, best.outcome.places, best.outcome.gives)
             best.kit.budgets = None
             if len(views) > 1 or not best.outcome.cleared:

@@ -95,7 +95,7 @@ def awaited(
         add_need(need, snapshot, {member.name: member for member in gang.members}, places)
     for number, places in to.items():
         add_need(need, snapshot, {member.name: member for member in roster.gangs[number].members}, places)
-    short = need - np.maximum(0, roster.open) - roster.room_on(gone)
+    short = need - roster.open - roster.room_on(gone)  # what is promised already of those who leave is theirs
     found: list[int] = []
     for row in np.flatnonzero((short > 0).any(axis=1) & (need > 0).any(axis=1)).tolist():
         here = roster.leaving & (roster.node == row)

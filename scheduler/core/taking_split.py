@@ -16,7 +16,7 @@ class Split:
 
     def __init__(self, roster: Roster, gives: Giveaway) -> None:
         self._roster = roster
-        self._free = np.maximum(0, roster.open)
+        self._free = roster.open.copy()
         self._to = dict(gives.to)
         self._evicted = gives.evicted.copy()
         self._groups: dict[int, list[tuple[int, ...]]] = {}

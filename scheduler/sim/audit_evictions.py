@@ -72,9 +72,14 @@ class EvictionAudit:
         new = [pod for pod in self.pods_of(record) if pod["metadata"]["uid"] not in known]
         for unit in self._units([pod for pod in new if not self._goes_anyway(pod, group)]):
             if self._could_stay(unit, group):
-                shown = ", ".join(_key(pod) for pod in unit)
-                self._say("needless-victim", f"the record of {_key(group)} has room for its places beside {shown}")
+                self._objects.clock.after(REACTION_SECONDS, partial(self._look_again, unit, group))
         self._check_right([pod for pod in new if not self._goes_anyway(pod, group)], group)
+
+    def _look_again(self, unit: list[Object], group: Object) -> None:
+        """What is left of the room may be another's of the same plan, whose record was written a moment later."""
+        if self._could_stay(unit, group):
+            shown = ", ".join(_key(pod) for pod in unit)
+            self._say("needless-victim", f"the record of {_key(group)} has room for its places beside {shown}")
 
     def pods_of(self, record: Object) -> list[Object]:
         """The pods that a record names and that still take room."""

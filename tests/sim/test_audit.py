@@ -172,7 +172,15 @@ def test_a_victim_beside_which_there_is_room() -> None:
     world = full_node()
     world.gang("new", 1, gpus=2, queue="b")
     record(world, "new", "other-0", "old-0", r0n0=1)
+    world.run(REACTION_SECONDS)
     assert rules(world) == ["needless-victim", "needless-victim"], "either of them would do"
+    world = full_node()
+    world.gang("new", 1, gpus=2, queue="b")
+    world.gang("more", 1, gpus=4, queue="b")
+    record(world, "new", "other-0", "old-0", r0n0=1)
+    record(world, "more", r0n0=1)
+    world.run(REACTION_SECONDS)
+    assert rules(world) == [], "the rest is another's of the same plan"
 
 
 @pytest.mark.parametrize(("guaranteed", "expected"), [(3, []), (4, ["below-guarantee"])])

@@ -568,3 +568,15 @@ def test_who_waits_for_others_on_the_same_node_does_not_cost_a_record_its_room()
     bench.go("slow-0", "slow-1")
     bench.tick()
     assert bench.nodes_of("high-0", "high-1", "late-0", "late-1") == ["n1"] * 4
+
+
+def test_what_is_left_over_of_leaving_pods_is_awaited_with_all_whose_room_is_promised_already() -> None:
+    bench = full()
+    take(bench, {"n1": 2}, "low-0", "low-1", "low-2", "low-3")
+    bench.see(*gang("late", 2))
+    bench.tick()
+    record = bench.groups["late"].assignment
+    assert record is not None
+    assert {victim.name for victim in record.victims} == {"low-0", "low-1", "low-2", "low-3"}
+    bench.go("low-0", "low-1", "low-2", "low-3")
+    assert bench.nodes_of("high-0", "high-1", "late-0", "late-1") == ["n1"] * 4

@@ -295,3 +295,25 @@ def test_a_gang_that_may_only_take_surplus_to_grow_is_told_so(tmp_path: Path) ->
     plan = decided(tmp_path, ELASTIC % (0, "a", "3", 1, ", on: {n0: 1}"), moves=False)
     (verdict,) = plan.verdicts.values()
     assert any(dict(each.counts).get("no-surplus") == 1 for each in verdict.refusals)
+
+
+TOGETHER = """
+nodes: {n0: 4}
+queues: {mine: {guaranteed: 4}, other: {}}
+gangs:
+- {name: theirs, queue: other, gpu: 1, on: n0}
+- {name: low, queue: mine, pods: %s, gpu: 1, on: {n0: 3}}
+- {name: small, queue: mine, gpu: 1, priority: 1}
+- {name: large, queue: mine, gpu: 2, priority: 1}
+"""
+
+
+def test_who_turns_out_not_to_be_needed_by_what_goes_for_others_in_the_plan_is_not_taken(tmp_path: Path) -> None:
+    plan = decided(tmp_path, TOGETHER % "3")
+    assert [(each.gang, victims(each)) for each in plan.decisions] == [("default/large", ["low"] * 3)]
+    assert plan.again_at_seconds == 0.0, "the other one looks again at once, and finds room"
+    both = decided(tmp_path, TOGETHER % "3, min: 1").decisions
+    assert [(each.gang, victims(each)) for each in both] == [
+        ("default/small", ["theirs"]),
+        ("default/large", ["low", "low"]),
+    ]
