@@ -571,7 +571,9 @@ def test_who_waits_for_others_on_the_same_node_does_not_cost_a_record_its_room()
 
 
 def test_what_is_left_over_of_leaving_pods_is_awaited_with_all_whose_room_is_promised_already() -> None:
-    bench = full()
+    bench = Bench(node("n1", 4), policy=msgspec.structs.replace(TALKATIVE, taking=Taking(moves=False)))
+    bench.see(*gang("low", 4))
+    bench.see(*gang("high", 2))
     take(bench, {"n1": 2}, "low-0", "low-1", "low-2", "low-3")
     bench.see(*gang("late", 2))
     bench.tick()
