@@ -403,7 +403,7 @@ class _Taker:
     # --- without a model ------------------------------------------------------------------------------------------
 
     def _cleared(self, view: _View, kit: _Kit) -> Outcome | None:
-        """Room by moves alone, else by the cheapest class of victims that can make it; of single pods each may have
+        """Room by moves and by who leaves anyway, else by the cheapest class of victims that can make it; of single pods each may have
         another."""
         waiting = view.waiting
         gang, ready, ground = waiting.gang, kit.ready, kit.ready.ground
@@ -421,7 +421,7 @@ class _Taker:
         everybody = np.ones(len(ground.node), dtype=np.bool_)
         left = gang.members[0].count
         parts: list[Cleared] = []
-        passes = [(everybody, False)] if ground.movable.any() else []
+        passes = [(everybody, False)] if ground.movable.any() or not kit.classes else []
         passes += [(allowed, True) for allowed in kit.classes]
         for allowed, evict in passes:
             part = kit.clearing.serve(taker, allowed, evict=evict)
