@@ -403,8 +403,8 @@ class _Taker:
     # --- without a model ------------------------------------------------------------------------------------------
 
     def _cleared(self, view: _View, kit: _Kit) -> Outcome | None:
-        """Room by moves and by who leaves anyway, else by the cheapest class of victims that can make it; of single pods
-        each may have another."""
+        """Room by moves and by who leaves anyway, else by the cheapest class of victims that can make it; of single
+        pods each may have another."""
         waiting = view.waiting
         gang, ready, ground = waiting.gang, kit.ready, kit.ready.ground
         taker = taker_of(
