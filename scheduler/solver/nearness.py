@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +10,10 @@ import numpy as np
 from scheduler.model.cluster import Mask
 from scheduler.solver.candidates import candidates
 from scheduler.solver.facade import Ended, Limits
-from scheduler.solver.kinds import Kind
+from scheduler.solver.kinds import Kind, kinds
 from scheduler.solver.model import PlacementModel
 from scheduler.solver.over import over_pools
-from scheduler.solver.pooled import Pooled
+from scheduler.solver.pooled import Pooled, pooled
 from scheduler.solver.problem import Incumbent, Problem, Put
 from scheduler.solver.terms import preferred_topology, served_value
 
@@ -52,6 +52,20 @@ def nearer(
         else:
             found = event.values
     return None if found is None else over.realise(model.puts(found))
+
+
+def fewest_of_served(problem: Problem, puts: Iterable[Put]) -> int:
+    """What nearness costs the gangs of a placement at least, wherever they stand: each as if it had the fleet as it is
+    before the placement to itself. No bound on the goal, for others may be served in their place; but it says how much
+    of what is touched could be saved at most."""
+    own_kinds = kinds(problem)
+    model = pooled(problem, own_kinds)
+    served = {put.gang for put in puts}
+    return sum(
+        fewest_touched(model, kind) * len(served.intersection(kind.gangs))
+        for kind in own_kinds
+        if kind.near and not kind.bundle
+    )
 
 
 def fewest_touched(model: Pooled, kind: Kind) -> int:
