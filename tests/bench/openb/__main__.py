@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pods", type=Path, action="append", help="a list of pods; may be given several times")
     parser.add_argument("--tier", choices=sorted(TIERS), default="T1")
     parser.add_argument(
-        "--window", type=int, default=0, help="pods per window (0: 1 for T1, 200 for T2, 50 for T3 and T4)"
+        "--window", type=int, default=0, help="pods per window (0: 1 for T1, 200 for T2, 500 for T3, 50 for T4)"
     )
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[42])
     parser.add_argument("--until-percent", type=int, default=100)

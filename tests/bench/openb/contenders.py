@@ -20,7 +20,7 @@ class Tier:
     moves: bool = False
 
 
-TIERS = {"T1": Tier(1), "T2": Tier(200), "T3": Tier(50, retries=True), "T4": Tier(50, moves=True)}
+TIERS = {"T1": Tier(1), "T2": Tier(200), "T3": Tier(500, retries=True), "T4": Tier(50, moves=True)}
 
 
 def contender(algorithm: str, tier: str, nodes: Nodes, pods: Pods, fgd_coverage: float) -> Contender:

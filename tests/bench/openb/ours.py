@@ -6,7 +6,7 @@ taken.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -20,7 +20,7 @@ from scheduler.solver.making_room import make_room
 from scheduler.solver.node_scores import node_score
 from scheduler.solver.problem import MemberAsk, Problem
 from scheduler.solver.rejoining import Place
-from scheduler.solver.repacking import Repacking
+from scheduler.solver.repacking import Repacking, Spot
 from scheduler.solver.stock import Stock
 from tests.bench.openb.lists import Nodes, Pods, Shape, accepts
 
@@ -28,6 +28,8 @@ _DEVICES_MAX = 8
 _REPRICED_PER_PERCENT = 5
 """Prices are taken anew whenever so much more of the fleet's GPUs is placed."""
 _ROUNDS = 3
+_TOGETHER = (100, 50, 200)
+"""Pods that count as having come about the same time; each number makes a plan of its own."""
 Stuck = tuple[set[Place], set[Place]]
 """Devices not worth cutting anew: among the pods of a window, and of all."""
 _MOVED_PART_MAX = 0.05
@@ -169,42 +171,81 @@ class OursInWindows:
         self._running: list[int] = []
         self._hopeless: set[int] = set()
         """Shapes for which the window before found no room: they are not searched for again at once."""
-        self._placed_milli = 0
+        self._placed_milli = self._planned_milli = 0
         self._step_milli = nodes.gpu_milli * _REPRICED_PER_PERCENT // 100
         self._repriced_at_milli = 0
         self.moved_gpu_milli = 0
 
     def decide(self, pods: Sequence[int], shapes: Sequence[int], *, last: bool) -> list[int]:
+        """The best of several plans, by GPU placed. Where pods that run may move there is only one: it moves them."""
+        window = [*self._waiting, *zip(pods, shapes, strict=True)]
+        orders = self._orders(window)
+        best = self._plan(orders[0])
+        for order in orders[1:] if len(best) < len(window) and not self._moves else ():
+            self._lift(best)
+            best = max(best, self._plan(order), key=self._milli)
+            self._lift(self._packing.spots.keys() & dict(window).keys())
+            for pod, spot in best.items():
+                self._packing.restore(pod, spot)
+        self._placed_milli += self._milli(best)
+        self._running += best
+        if self._retries:
+            self._waiting = [(pod, shape) for pod, shape in window if pod not in best]
+        return list(best)
+
+    def _orders(self, window: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+        """Pods of several devices are hardest to place, so they go first among those that came about the same
+        time. All else goes in its order, or small work without CPU to spare would find none left."""
+        orders: list[list[tuple[int, int]]] = []
+        for together in _TOGETHER:
+            parts = [window[start : start + together] for start in range(0, len(window), together)]
+            order = [pod for part in parts for pod in sorted(part, key=lambda each: -self._devices(each[1]))]
+            if order not in orders:
+                orders.append(order)
+        return orders
+
+    def _plan(self, order: Sequence[tuple[int, int]]) -> dict[int, Spot]:
+        """Each where it costs least, then each again beside the others, then room for those that fit nowhere."""
         packing = self._packing
-        if self._placed_milli >= self._repriced_at_milli + self._step_milli:
-            packing.reprice()
-            self._repriced_at_milli = self._placed_milli
-        window = sorted([*self._waiting, *zip(pods, shapes, strict=True)], key=lambda each: -self._devices(each[1]))
-        numbers = [pod for pod, _ in window]
-        missing = [(pod, shape) for pod, shape in window if not packing.put(pod, shape)]
+        numbers = [pod for pod, _ in order]
+        self._planned_milli = 0
+        missing = [(pod, shape) for pod, shape in order if not self._put(pod, shape)]
         for _ in range(_ROUNDS):
             if not packing.settle(numbers):
                 break
         hopeless: set[int] = set()
         stuck: Stuck = (set(), set())
         for pod, shape in missing:
-            known = shape in hopeless or shape in self._hopeless
+            known = shape in hopeless
             if not packing.put(pod, shape) and not known and not self._make_room(pod, shape, numbers, stuck):
                 hopeless.add(shape)
         self._hopeless = hopeless
-        placed = [pod for pod in numbers if pod in packing.spots]
-        self._placed_milli += sum(packing.milli(pod) for pod in placed)
-        self._running += placed
-        if self._retries:
-            self._waiting = [(pod, shape) for pod, shape in window if pod not in packing.spots]
-        return placed
+        return {pod: packing.spots[pod] for pod in numbers if pod in packing.spots}
+
+    def _lift(self, pods: Iterable[int]) -> None:
+        for pod in list(pods):
+            self._packing.lift(pod)
+
+    def _milli(self, plan: Mapping[int, Spot]) -> int:
+        return sum(int(self._packing.milli_of[spot.shape]) for spot in plan.values())
+
+    def _put(self, pod: int, shape: int) -> bool:
+        """Where it costs least, by prices that are never older than a few percent of the fleet."""
+        packing = self._packing
+        if self._placed_milli + self._planned_milli >= self._repriced_at_milli + self._step_milli:
+            packing.reprice()
+            self._repriced_at_milli = self._placed_milli + self._planned_milli
+        if not packing.put(pod, shape):
+            return False
+        self._planned_milli += packing.milli(pod)
+        return True
 
     def _make_room(self, pod: int, shape: int, window: Sequence[int], stuck: Stuck) -> bool:
         """Among the pods of the window, which move for free, or else of all."""
         among, beside = stuck
         if make_room(self._packing, pod, shape, window, among) is not None:
             return True
-        if not self._moves:
+        if not self._moves or shape in self._hopeless:
             return False
         most = min(self._budget(), _MOVED_PER_PLACED_MAX * self._shapes[shape].total_gpu_milli)
         moved = make_room(self._packing, pod, shape, [*self._running, *window], beside, most)
@@ -215,6 +256,4 @@ class OursInWindows:
         return int(_MOVED_PART_MAX * self._placed_milli) - self.moved_gpu_milli
 
     def _devices(self, shape: int) -> int:
-        """Several devices are hardest to find; all else goes in its order, or small work without CPU to spare would
-        find none left."""
         return self._shapes[shape].gpus if self._shapes[shape].gpus > 1 else 0
