@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -72,11 +73,11 @@ def test_a_neighbourhood_holds_what_stands_and_one_of_everything_is_the_whole(
     assert (everything(whole.linear) == everything(linear)).all()
 
 
-def crowded() -> tuple[Pooled, list[int]]:
-    """Two racks of two nodes; greedy puts pods of one GPU where those of eight are to stand, and leaves them out."""
-    nodes = [node(f"n{number}", 8, zone="z", block="b", rack=f"r{number // 2}") for number in range(4)]
-    small = [gang(f"small-{number}", 3, ask=RACK) for number in range(6)]
-    case = built(nodes, [*small, *(gang(f"large-{number}", 2, 8, ask=RACK) for number in range(2))])
+def crowded(racks: int = 2) -> tuple[Pooled, list[int]]:
+    """Racks of two nodes; greedy puts pods of one GPU where those of eight are to stand, and leaves them out."""
+    nodes = [node(f"n{number}", 8, zone="z", block="b", rack=f"r{number // 2}") for number in range(2 * racks)]
+    small = [gang(f"small-{number}", 3, ask=RACK) for number in range(3 * racks)]
+    case = built(nodes, [*small, *(gang(f"large-{number}", 2, 8, ask=RACK) for number in range(racks))])
     model = pooled(case.problem, kinds(case.problem))
     return model, hint(model, place(case.problem).puts)
 
@@ -104,3 +105,30 @@ def test_trades_end_with_the_best_of_the_pooled_model_and_prove_it() -> None:
         best = trades.reached[0]
     # One rack is worth 16 GPUs to a large gang; the other takes five small gangs, or the other large one.
     assert trades.bound == best == int(objective @ trades.values) >= 32_000
+
+
+def test_two_steps_that_find_nothing_become_rivals() -> None:
+    """Some steps last longer: those of rivals."""
+    model, values = crowded(racks=8)
+    trades = Trades(model, values, model.levels[model.kinds[0].level], [0])
+    lasts: list[float] = []
+
+    def limits(times: float) -> Limits:
+        lasts.append(times)
+        return Limits(10.0, workers=2)
+
+    for _ in trades.run(limits, lambda: False, lambda: False, lambda _: None):
+        assert holds(model.linear, trades.values[:, None]).all()
+    assert {1 < times < inf for times in lasts} == {False, True}
+    assert trades.bound == trades.reached[0]
+
+
+def test_of_rivals_the_better_one_counts() -> None:
+    """Both start from nothing and have all gangs; the one with two racks serves more than the one with a single rack,
+    and what both found would serve the same gangs twice."""
+    model, _ = crowded()
+    trades = Trades(model, [0] * len(model.linear.uppers), model.levels[model.kinds[0].level], [0])
+    batches = [np.array([0, 1]), np.array([1])]
+    trades._step(batches, Limits(10.0), [model.value(0)], lambda: False, rivals=True)
+    assert holds(model.linear, trades.values[:, None]).all()
+    assert trades.reached[0] >= 31_000
