@@ -306,9 +306,9 @@ class Store:
         if charge is None or charge.gang is None:
             return
         book, spot = self.book(charge.gang), charge.spot
-        book.done[charge.member] += 1
         if book.record is None:
-            return
+            return  # whatever it did was for a start that is over
+        book.done[charge.member] += 1
         before = _residual(book, spot)
         book.spent[spot] += 1
         self._add_residual(book, charge, _residual(book, spot) - before)
