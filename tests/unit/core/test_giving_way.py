@@ -582,22 +582,3 @@ def test_what_is_left_over_of_leaving_pods_is_awaited_with_all_whose_room_is_pro
     assert {victim.name for victim in record.victims} == {"low-0", "low-1", "low-2", "low-3"}
     bench.go("low-0", "low-1", "low-2", "low-3")
     assert bench.nodes_of("high-0", "high-1", "late-0", "late-1") == ["n1"] * 4
-
-
-def test_what_ends_while_a_whole_gang_leaves_does_not_count_for_its_next_start() -> None:
-    bench = Bench(node("n1", 4))
-    promised, *pods = gang("low", 4)
-    bench.see(msgspec.structs.replace(promised, members=(MemberSpec("worker", 4, shape=shape(1)),)), *pods)
-    bench.see(*gang("high", 2))
-    names = ("low-0", "low-1", "low-2", "low-3")
-    take(bench, {"n1": 2}, *names)
-    assert bench.groups["low"].assignment is None
-    for name in ("low-0", "low-1"):
-        bench.see(msgspec.structs.replace(bench.pods[f"uid-{name}"], finished=True, succeeded=True, version="90001"))
-    bench.go(*names)
-    bench.see(pod("low-4", group="low"), pod("low-5", group="low"))
-    bench.tell(ev.NodeSeen(node("n2", 4)))
-    bench.tick()
-    bench.tick(61)
-    assert bench.engine.refused_decisions == 0
-    assert bench.nodes_of("low-4", "low-5") == ["", ""], "two of at least four"

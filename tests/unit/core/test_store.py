@@ -112,6 +112,13 @@ def test_an_unknown_resource_becomes_a_column() -> None:
     assert np.array_equal(made.free()[:, 4], [0, 0, 0])
 
 
+def test_a_pod_that_ends_after_its_gang_gave_its_record_up_counts_for_no_other_start() -> None:
+    made = store()
+    made.charge("a", charge("n1", 1, grouped=True))
+    made.spend("a")
+    assert not made.book(GANG).done
+
+
 def test_a_place_that_was_spent_under_one_record_is_free_to_be_named_by_the_next() -> None:
     made = store()
     old, new = record(("n1", 1)), record(("n1", 1), ("n2", 1))
