@@ -17,6 +17,8 @@ FOUND = {
     402: "the audit took a gang of which some left already for one that stays in part",
     1003: "a decision counted on surplus that a record not yet written was to take",
     1044: "a pod ended before it was let go, and its gang was never looked at again",
+    1196: "somebody went for the first of two decisions of one plan who could have stayed by what went for the second",
+    1280: "pods that ended while their gang left counted for its next start, which was refused again and again",
     2008: "who waited for others on the same node took the room of a record whose own victims had gone",
     2117: "nobody looked again when work began to run that might be moved",
     2206: "an elastic gang took for its surplus whoever got room before it",
