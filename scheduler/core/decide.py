@@ -228,19 +228,14 @@ def _with_what_was_taken(decisions: Sequence[Decision], taken: Sequence[Decision
 def _with_facts(
     verdicts: Iterable[tuple[Sequence[GangKey], Verdict]], facts: Mapping[GangKey, Facts]
 ) -> dict[GangKey, Verdict]:
-    """The verdicts of asks with what taking back had to say, but of work that not even an empty fleet could hold. The
-    pods of an ask mostly share both: so they do what is made of them."""
+    """The verdicts of asks with what taking back had to say, but of work that not even an empty fleet could hold. Of
+    single pods the first are made room for, and what keeps the others waiting is true of them all."""
     found: dict[GangKey, Verdict] = {}
     for keys, verdict in verdicts:
-        if not facts or _is_hopeless(verdict):
-            found.update(dict.fromkeys(keys, verdict))
-            continue
-        more = list(map(facts.get, keys))
-        different = dict(zip(map(id, more), more, strict=True))
-        for own in different.values():
-            alike = keys if len(different) == 1 else [key for key, each in zip(keys, more, strict=True) if each is own]
-            made = msgspec.structs.replace(verdict, refusals=(*verdict.refusals, *own)) if own else verdict
-            found.update(dict.fromkeys(alike, made))
+        own = facts.get(keys[-1]) if keys else None
+        if own and not _is_hopeless(verdict):
+            verdict = msgspec.structs.replace(verdict, refusals=(*verdict.refusals, *own))
+        found.update(dict.fromkeys(keys, verdict))
     return found
 
 
