@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -78,6 +79,31 @@ def test_what_may_not_move_stays() -> None:
     before = dict(packing.spots)
     assert rejoin(packing, 1, WHOLE, [pod for pod in before if pod != 20], set()) is None
     assert packing.spots == before
+
+
+def test_what_searches_before_found_stuck_is_not_tried_again() -> None:
+    packing = four_begun_devices()
+    before = dict(packing.spots)
+    assert rejoin(packing, 1, WHOLE, sorted(before), {(2, 0)}) is None, "three devices are not two"
+    assert packing.spots == before
+
+
+@pytest.mark.parametrize("asked", [LIGHT, HEAVY], ids=["for a share", "for the pod itself"])
+def test_where_devices_are_cut_anew_others_make_way_for_want_of_cpu(asked: int) -> None:
+    """Four devices of 470 + 230 are three and a whole one, but no node with them has a CPU left: two pods without GPUs
+    take 8 of 10 on each. Two other nodes have room for such pods and no device."""
+    packing = repacking(nodes=6, devices=1)
+    for node in range(4):
+        packing.restore(10 + node, Spot(BIG, node, (0,)))
+        packing.restore(20 + node, Spot(SMALL, node, (0,)))
+        packing.put_on(30 + node, FOUR, node)
+        packing.put_on(40 + node, FOUR, node)
+    for node in (4, 5):
+        packing.put_on(50 + node, WHOLE, node)
+    assert rejoin(packing, 1, asked, [pod for pod in packing.spots if pod < 30], set()) is None, "CPU is short"
+    assert rejoin(packing, 1, asked, sorted(packing.spots), set()) == 700 + 230 + 230 + 470
+    assert len(packing.spots) == 4 * 4 + 3
+    check(packing)
 
 
 def test_work_without_gpus_makes_way() -> None:
