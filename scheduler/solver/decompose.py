@@ -58,6 +58,9 @@ _FAIR = 0.006
 _SHARE_OF_PROOF = 0.4
 """Of the budget of one of two threads, for a better bound."""
 
+_PROOF_VARIABLES = 6000
+"""Beyond it cuts come too slowly, and fleets with so much room have a bound that is near enough."""
+
 _SHARE_OF_STEP = 0.04
 """Of the budget, for one step of the trades."""
 
@@ -132,7 +135,7 @@ class Decomposition:
     def _steps(self, stop: Callable[[], bool]) -> Iterator[None]:
         """Pauses wherever the budget should be looked at. Where there are two threads, the better bound is sought
         beside the rest."""
-        if self._budget.workers > 1:
+        if self._budget.workers > 1 and len(self._model.linear.uppers) <= _PROOF_VARIABLES:
             limits = self._budget.limits(_SHARE_OF_PROOF)
             self._proof.start(replace(limits, work=limits.work / self._budget.workers, workers=1, proves=True), stop)
         yield from self._guided()
