@@ -650,10 +650,12 @@ class Gangs:
 
     def _count_givers(self) -> None:
         """Those who give way reserve no more than what is left to them, from this very moment on."""
-        pods = (self._store.pods.get(uid) for uid in self._store.notices.changed)
-        owners = (gang_of_pod(pod) for pod in pods if pod is not None)
-        for own in [key for key in dict.fromkeys(owners) if key is not None]:  # counting may name more
-            self._count(own)
+        pods = [pod for uid in self._store.notices.changed if (pod := self._store.pods.get(uid)) is not None]
+        owners = dict.fromkeys(gang_of_pod(pod) or single_key(pod.uid) for pod in pods)
+        for own in owners:  # counting may name more; and a snapshot may be asked for before the next review
+            self.running.touch(own)
+            if own in self._store.groups:
+                self._count(own)
 
     def _commit(self, key: GangKey, state: GangState, group: PodGroup, record: Assignment, queue: str) -> list[Effect]:
         state.committing = record

@@ -19,6 +19,7 @@ FOUND = {
     1044: "a pod ended before it was let go, and its gang was never looked at again",
     1196: "somebody went for the first of two decisions of one plan who could have stayed by what went for the second",
     1280: "pods that ended while their gang left counted for its next start, which was refused again and again",
+    1485: "a decision in the step of another did not see who had just been told to leave, and counted his use",
     2008: "who waited for others on the same node took the room of a record whose own victims had gone",
     2117: "nobody looked again when work began to run that might be moved",
     2206: "an elastic gang took for its surplus whoever got room before it",
