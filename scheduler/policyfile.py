@@ -20,8 +20,8 @@ from scheduler.model.policy import (
     Taking,
     VerdictPace,
 )
-from scheduler.solver.device_scores import DEVICE_SCORES
-from scheduler.solver.node_scores import NODE_SCORES
+from scheduler.solver.devices.scores import DEVICE_SCORES
+from scheduler.solver.greedy.node_scores import NODE_SCORES
 from scheduler.solver.terms.table import FILTERS, GOALS, RELATIVE_FILTERS, RULES, VOLUME_FILTERS
 
 

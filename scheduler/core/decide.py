@@ -15,22 +15,29 @@ from math import inf
 import msgspec
 import numpy as np
 
-from scheduler.core.backlog import Backlogs
 from scheduler.core.contest import contest
-from scheduler.core.devices import after_uses
 from scheduler.core.draft import Draft
 from scheduler.core.drive import Deciding, Part
-from scheduler.core.entitled import Entitled, Entitlements
-from scheduler.core.queue_rules import counts_users, queue_rules, serves_strictly
-from scheduler.core.ranking import flavors_of, turns
+from scheduler.core.facts.devices import after_uses
+from scheduler.core.facts.store import taken_by
+from scheduler.core.queues.backlog import Backlogs
+from scheduler.core.queues.entitled import Entitled, Entitlements
+from scheduler.core.queues.ranking import flavors_of, turns
+from scheduler.core.queues.rules import counts_users, queue_rules, serves_strictly
+from scheduler.core.queues.shares import (
+    QueueTree,
+    admission_trouble,
+    namespace_trouble,
+    parents_in,
+    shares,
+    tree_troubles,
+)
 from scheduler.core.reasons import Reasons
-from scheduler.core.shares import QueueTree, admission_trouble, namespace_trouble, parents_in, shares, tree_troubles
-from scheduler.core.store import taken_by
-from scheduler.core.taking import Took, taking
-from scheduler.core.taking_rules import held_with
-from scheduler.core.taking_waiting import unserved, with_more
-from scheduler.core.volume_pieces import Counted, counted
-from scheduler.core.volume_words import of_the_cluster, volume_troubles
+from scheduler.core.taking.rules import held_with
+from scheduler.core.taking.taking import Took, taking
+from scheduler.core.taking.waiting import unserved, with_more
+from scheduler.core.volumes.pieces import Counted, counted
+from scheduler.core.volumes.words import of_the_cluster, volume_troubles
 from scheduler.core.window import Ask, window
 from scheduler.core.worth import worth_of
 from scheduler.model.bundle import Bundle, Pending
@@ -43,14 +50,14 @@ from scheduler.model.resources import GPU, Matrix, vector
 from scheduler.model.shape import Shape
 from scheduler.model.volumes import VolumeFacts
 from scheduler.model.work import Gang, GangKey
+from scheduler.solver.asks.filters import Eligibility, eligible, seen, with_coming, within_plan, within_storage
+from scheduler.solver.asks.fleet import Fleet
 from scheduler.solver.build import Built, build
 from scheduler.solver.contention import uncontested
 from scheduler.solver.expand import Unexpandable, expand
-from scheduler.solver.filters import Eligibility, eligible, seen, with_coming, within_plan, within_storage
-from scheduler.solver.fleet import Fleet
-from scheduler.solver.greedy import place as place_greedily
+from scheduler.solver.greedy.greedy import place as place_greedily
+from scheduler.solver.greedy.turns import in_turn
 from scheduler.solver.problem import QueueRoom, QuotaLine
-from scheduler.solver.turns import in_turn
 
 
 class Masks:

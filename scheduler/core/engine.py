@@ -9,23 +9,23 @@ from math import inf
 
 import msgspec
 
-from scheduler.core.admission import Admission
 from scheduler.core.binder import Binder
-from scheduler.core.clearing import Clearing
-from scheduler.core.evictor import Evictor
-from scheduler.core.gang_claims import GangClaims
-from scheduler.core.gangs import Gangs
-from scheduler.core.giving_way import GivingWay
-from scheduler.core.preparing import Preparer
-from scheduler.core.queue_words import QueueWords
-from scheduler.core.resolve import single_gang
-from scheduler.core.single_claims import SingleClaims
-from scheduler.core.singles import Singles
-from scheduler.core.standing import standing
-from scheduler.core.store import Store
-from scheduler.core.verify import refusal_of
-from scheduler.core.verify_volumes import volume_refusal
+from scheduler.core.facts.standing import standing
+from scheduler.core.facts.store import Store
+from scheduler.core.gangs.claims import GangClaims
+from scheduler.core.gangs.gangs import Gangs
+from scheduler.core.gangs.resolve import single_gang
+from scheduler.core.leaving.clearing import Clearing
+from scheduler.core.leaving.evictor import Evictor
+from scheduler.core.leaving.giving_way import GivingWay
+from scheduler.core.queues.singles import Singles
+from scheduler.core.queues.words import QueueWords
+from scheduler.core.verify.admission import Admission
+from scheduler.core.verify.verify import refusal_of
+from scheduler.core.verify.volumes import volume_refusal
 from scheduler.core.voice import Voice, pod_effects
+from scheduler.core.volumes.preparing import Preparer
+from scheduler.core.volumes.single_claims import SingleClaims
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
 from scheduler.model.bundle import Pending

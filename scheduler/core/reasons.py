@@ -15,10 +15,10 @@ from scheduler.model.plan import Cause, Refusal, Verdict
 from scheduler.model.policy import Limits, SolverBudget
 from scheduler.model.shape import Shape
 from scheduler.model.work import Gang, GangKey
-from scheduler.solver.blocking import Bounds, exact
+from scheduler.solver.asks.filters import Eligibility
+from scheduler.solver.blocking.blocking import Bounds, exact
+from scheduler.solver.blocking.diagnose import Asking, Search, diagnose, fits_alone
 from scheduler.solver.build import Built
-from scheduler.solver.diagnose import Asking, Search, diagnose, fits_alone
-from scheduler.solver.filters import Eligibility
 
 
 class Reasons:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.core.ranking import Turns
+from scheduler.core.queues.ranking import Turns
 from scheduler.model.policy import Limits
 from scheduler.model.work import Branch, Gang, GangKey, Member
 

@@ -114,7 +114,7 @@ class Shape(msgspec.Struct, frozen=True):
     """What it asks of the pods around it; None for nothing, as most pods do."""
     matched: tuple[PodSelector, ...] = ()
     """The selectors that look at this pod. They come and go, so they are found out when a decision is made
-    (`scheduler.solver.filters.seen`) and are empty before."""
+    (`scheduler.solver.asks.filters.seen`) and are empty before."""
     features: tuple[str, ...] = ()
     preferred: tuple[tuple[int, NodeTerm], ...] = ()
     """Preferred node affinity: (weight, term)."""

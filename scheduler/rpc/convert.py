@@ -24,7 +24,7 @@ from scheduler.rpc.convert_relations import relation_to_pb, relations_from_pb
 from scheduler.rpc.pb.muster.solver.v1 import solver_pb2 as pb
 from scheduler.rpc.puts import check_fits as check_puts
 from scheduler.rpc.puts import puts_from_pb, puts_to_pb
-from scheduler.solver.devices import ClassDevices
+from scheduler.solver.devices.devices import ClassDevices
 from scheduler.solver.problem import (
     GangAsk,
     Incumbent,

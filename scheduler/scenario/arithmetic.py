@@ -9,12 +9,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from scheduler.core.demand import requests_of
-from scheduler.core.dominant import dominant_share
-from scheduler.core.ledger import Column, Ledger, ledger, left_over
-from scheduler.core.permission import may_reclaim
-from scheduler.core.service import service_key
-from scheduler.core.store import taken_by
+from scheduler.core.facts.store import taken_by
+from scheduler.core.queues.demand import requests_of
+from scheduler.core.queues.dominant import dominant_share
+from scheduler.core.queues.ledger import Column, Ledger, ledger, left_over
+from scheduler.core.queues.service import service_key
+from scheduler.core.taking.permission import may_reclaim
 from scheduler.model.cluster import Snapshot
 from scheduler.model.policy import Policy
 from scheduler.model.resources import GPU, Matrix, amount, quantity_text

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from scheduler.core.devices import Uses
+from scheduler.core.facts.devices import Uses
 from scheduler.model.plan import Plan
 from scheduler.model.work import GangKey, Place
 from scheduler.scenario.gangs import GangPlan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from scheduler.core.devices import DeviceBook, Uses, slot_bits
+from scheduler.core.facts.devices import DeviceBook, Uses, slot_bits
 from scheduler.model.cluster import NodeTable
 from scheduler.model.devices import CUT, DEVICE_MILLI, DeviceAsk, DeviceKind, DeviceUse, slots_of
 from scheduler.model.resources import GPU

@@ -20,8 +20,8 @@ from scheduler.scenario.problems import Fault, suggest
 from scheduler.scenario.scenario import Scenario
 from scheduler.scenario.work import GangForm, TopologyAskForm
 from scheduler.scenario.world import BUILT_IN_CLASSES, COMMON_LEVELS, NodeForm
-from scheduler.solver.device_scores import DEVICE_SCORES
-from scheduler.solver.node_scores import NODE_SCORES
+from scheduler.solver.devices.scores import DEVICE_SCORES
+from scheduler.solver.greedy.node_scores import NODE_SCORES
 from scheduler.solver.terms.table import FILTERS, GOALS, RULES
 
 Location = tuple[str | int, ...]

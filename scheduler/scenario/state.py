@@ -9,7 +9,7 @@ from functools import cached_property
 
 import msgspec
 
-from scheduler.core.devices import Uses
+from scheduler.core.facts.devices import Uses
 from scheduler.model.cluster import Held, Node, NodeTable, Standing
 from scheduler.model.flavor import FlavorChoice
 from scheduler.model.queue import Queue

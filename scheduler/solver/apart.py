@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.solver.devices import Held
+from scheduler.solver.devices.devices import Held
 from scheduler.solver.problem import MemberAsk, Problem, Put
 
 Spots = dict[tuple[int, int, int], dict[int, int]]

@@ -17,13 +17,14 @@ from scheduler.model.resources import GPU, PODS, Matrix, is_gpu, vector
 from scheduler.model.shape import Shape
 from scheduler.model.topology import Topology
 from scheduler.model.work import Gang, GangKey
+from scheduler.solver.asks.levels import Levels, level_asks
+from scheduler.solver.asks.one_per_node import one_per_node
+from scheduler.solver.asks.preferences import Costs, dislikes
+from scheduler.solver.asks.relate import level_columns, relate
 from scheduler.solver.classes import Demand, NodeClasses, Rows, node_classes
-from scheduler.solver.device_worth import NEED_MIX, mix_of
-from scheduler.solver.devices import ClassDevices, fits, idle_devices, sorted_states
-from scheduler.solver.exclusive import Closed, closed_nodes
-from scheduler.solver.levels import Levels, level_asks
-from scheduler.solver.one_per_node import one_per_node
-from scheduler.solver.preferences import Costs, dislikes
+from scheduler.solver.devices.devices import ClassDevices, fits, idle_devices, sorted_states
+from scheduler.solver.devices.worth import NEED_MIX, mix_of
+from scheduler.solver.greedy.exclusive import Closed, closed_nodes
 from scheduler.solver.problem import (
     KINDS,
     PREFERENCE,
@@ -36,7 +37,6 @@ from scheduler.solver.problem import (
     QuotaLine,
 )
 from scheduler.solver.quota import CountRoom, Lending
-from scheduler.solver.relate import level_columns, relate
 from scheduler.solver.scarcity import by_scarcity, packing_columns
 
 

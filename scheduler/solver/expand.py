@@ -9,9 +9,9 @@ import numpy as np
 
 from scheduler.model.devices import DeviceUse
 from scheduler.model.work import NodeCount, Place
-from scheduler.solver.assign import ClassNodes, assign_puts, by_class
 from scheduler.solver.build import Built
-from scheduler.solver.devices import Held
+from scheduler.solver.devices.devices import Held
+from scheduler.solver.greedy.assign import ClassNodes, assign_puts, by_class
 from scheduler.solver.problem import MemberAsk, Put
 
 Pods = dict[tuple[int, tuple[DeviceUse, ...]], int]

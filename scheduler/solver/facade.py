@@ -18,7 +18,7 @@ from ortools.math_opt import callback_pb2, model_parameters_pb2, model_pb2, para
 from ortools.math_opt.core.python import solver as math_opt
 from ortools.sat.python import cp_model
 
-from scheduler.solver.linear import Linear, Numbers, Reals
+from scheduler.solver.parts.linear import Linear, Numbers, Reals
 from scheduler.solver.posting import Terms, Variable
 
 _POLL_SECONDS = 0.02
@@ -77,7 +77,7 @@ class Relaxed:
 def relax(linear: Linear, objective: Numbers, wall_seconds: float) -> Relaxed | None:
     """The best of ``objective`` over real numbers; None when it was not found in time.
 
-    What it reaches is not to be trusted to the last digit: `scheduler.solver.linear.proven_bound` says what the prices
+    What it reaches is not to be trusted to the last digit: `solver.parts.linear.proven_bound` says what the prices
     prove.
     """
     program = model_pb2.ModelProto()

@@ -1,5 +1,5 @@
 """Improving a placement with CP-SAT: goal after goal, each with the earlier ones held at what they reached. Work with
-parts of devices is put closer together first (`scheduler.solver.repack`).
+parts of devices is put closer together first (`scheduler.solver.packing.repack`).
 
 Yields a placement as soon as it beats the best so far by the plain reading of `scheduler.solver.check`, so whoever
 listens always holds a plan that may stand. A bound is the best that a tier can reach given what the earlier tiers
@@ -15,17 +15,17 @@ import msgspec
 
 from scheduler.model.plan import TierScore
 from scheduler.solver.apart import Apart
-from scheduler.solver.assign import unassignable
 from scheduler.solver.budget import Budget
 from scheduler.solver.candidates import Uppers, candidates, free_gangs, model_size
 from scheduler.solver.check import better, broken, scores
-from scheduler.solver.decompose import Decomposition, is_decomposable
 from scheduler.solver.facade import Ended, Limits
-from scheduler.solver.greedy import complete
+from scheduler.solver.greedy.assign import unassignable
+from scheduler.solver.greedy.greedy import complete
 from scheduler.solver.model import PlacementModel
+from scheduler.solver.packing.repack import repacked
+from scheduler.solver.parts.decompose import Decomposition, is_decomposable
 from scheduler.solver.posting import Terms
 from scheduler.solver.problem import Incumbent, SolveRequest, SolveResult
-from scheduler.solver.repack import repacked
 
 _SHARE_OF_ONE_GOAL = 0.7
 """Of the budget that is left, while other goals come after it."""

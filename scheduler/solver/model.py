@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from scheduler.solver.candidates import Uppers
-from scheduler.solver.devices import openings
+from scheduler.solver.devices.devices import openings
 from scheduler.solver.facade import Cp
 from scheduler.solver.posting import Part, Terms, Variable
 from scheduler.solver.problem import Incumbent, Problem, Put

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scheduler.model.devices import DeviceAsk
 from scheduler.model.plan import TierScore
 from scheduler.model.resources import GPU, Matrix
-from scheduler.solver.devices import ClassDevices, Held, fits
+from scheduler.solver.devices.devices import ClassDevices, Held, fits
 from scheduler.solver.giving import Giving
 from scheduler.solver.quota import CountRoom, Lending
 

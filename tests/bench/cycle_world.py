@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from scheduler.core.lifecycle import Phase
-from scheduler.core.resolve import resolve
-from scheduler.core.store import places_of
+from scheduler.core.facts.store import places_of
+from scheduler.core.gangs.lifecycle import Phase
+from scheduler.core.gangs.resolve import resolve
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
 from scheduler.model.cluster import Node

@@ -16,8 +16,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from scheduler.core.entitled import Entitlements, free_by_column
-from scheduler.core.order import order_of_service
+from scheduler.core.queues.entitled import Entitlements, free_by_column
+from scheduler.core.queues.order import order_of_service
 from scheduler.model.cluster import Node, NodeTable, Snapshot
 from scheduler.model.policy import Policy
 from scheduler.model.queue import Queue, Quota

@@ -23,7 +23,7 @@ from scheduler.model.plan import Plan
 from scheduler.model.policy import Limits, Policy, SolverBudget
 from scheduler.solver.check import better, broken
 from scheduler.solver.improve import solve
-from scheduler.solver.nearness import fewest_of_served
+from scheduler.solver.parts.nearness import fewest_of_served
 from scheduler.solver.terms import preferred_topology
 from tests.bench.measure import columns, machine, write_json
 from tests.bench.served_world import MIXES, Load, snapshot

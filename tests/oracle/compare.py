@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from scheduler.core.backlog import Backlogs
 from scheduler.core.decide import decide
 from scheduler.core.drive import run
-from scheduler.core.entitled import Entitlements
-from scheduler.core.ranking import turns
+from scheduler.core.queues.backlog import Backlogs
+from scheduler.core.queues.entitled import Entitlements
+from scheduler.core.queues.ranking import turns
 from scheduler.core.window import window
 from scheduler.core.worth import AGE_STEPS, Worth, worth_of
 from scheduler.model.neighbours import Neighbours
@@ -18,11 +18,11 @@ from scheduler.model.plan import Plan
 from scheduler.model.policy import Policy, SolverBudget
 from scheduler.model.resources import GPU
 from scheduler.model.work import Gang, GangKey, Place
+from scheduler.solver.asks.filters import eligible, seen, with_coming, within_plan
+from scheduler.solver.asks.fleet import Fleet
 from scheduler.solver.build import Built, build
 from scheduler.solver.expand import Unexpandable, expand
-from scheduler.solver.filters import eligible, seen, with_coming, within_plan
-from scheduler.solver.fleet import Fleet
-from scheduler.solver.greedy import place
+from scheduler.solver.greedy.greedy import place
 from scheduler.solver.improve import solve
 from scheduler.solver.problem import QueueRoom, SolveRequest, SolveResult
 from tests.oracle.brute import Placed, best, score_of

@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 
 from scheduler.core.engine import Engine
-from scheduler.core.resolve import single_gang
+from scheduler.core.gangs.resolve import single_gang
 from scheduler.kube.watch import PATHS
 from scheduler.model.bundle import Pending
 from scheduler.model.policy import Policy
 from scheduler.model.work import Pod
-from scheduler.solver.filters import refusals
+from scheduler.solver.asks.filters import refusals
 from scheduler.wire import names
 from scheduler.wire.decode import Bookmark, Decoder, Malformed, StreamError
 from tests.parity.world import Document

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from scheduler.model.resources import CPU, GPU
-from scheduler.solver.devices import ClassDevices
+from scheduler.solver.devices.devices import ClassDevices
 from scheduler.solver.problem import MemberAsk, Problem
 
 

@@ -28,10 +28,10 @@ from scheduler.model.selector import Requirement
 from scheduler.model.shape import Shape, Taint, Toleration
 from scheduler.model.topology import Level, Slice, Topology, TopologyAsk
 from scheduler.model.work import Branch, Gang, GangKey, Member, NodeCount, Place
+from scheduler.solver.asks.filters import eligible, with_coming, within_plan
+from scheduler.solver.asks.fleet import Fleet
+from scheduler.solver.asks.levels import Levels, level_asks
 from scheduler.solver.build import Built, build
-from scheduler.solver.filters import eligible, with_coming, within_plan
-from scheduler.solver.fleet import Fleet
-from scheduler.solver.levels import Levels, level_asks
 from scheduler.solver.problem import QueueRoom
 
 NAMES = ("cpu", "nvidia.com/gpu", "pods")

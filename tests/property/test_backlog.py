@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis import given, settings
 
-from scheduler.core.backlog import Backlogs
-from scheduler.core.order import ranks
+from scheduler.core.queues.backlog import Backlogs
+from scheduler.core.queues.order import ranks
 from scheduler.model.bundle import Pending, bundled
 from scheduler.model.resources import GPU
 from scheduler.model.shape import Shape

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis import given, settings
 
-from scheduler.core.census import Census
+from scheduler.core.facts.census import Census
 from scheduler.model.relations import AntiAffinity, LabelSet, PodSelector, PodTerm, Relations
 from scheduler.model.selector import Requirement
 from scheduler.model.shape import Shape

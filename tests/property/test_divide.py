@@ -7,7 +7,7 @@ from fractions import Fraction
 import hypothesis.strategies as st
 from hypothesis import given
 
-from scheduler.core.divide import BOUNDLESS, Claim, corrected_weights, divide
+from scheduler.core.queues.divide import BOUNDLESS, Claim, corrected_weights, divide
 
 amounts = st.integers(0, 40)
 claims = st.builds(

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.model.devices import DeviceAsk
-from scheduler.solver.making_room import make_room
+from scheduler.solver.packing.making_room import make_room
+from scheduler.solver.packing.rejoining import rejoin
+from scheduler.solver.packing.relieving import Movable, relieve
+from scheduler.solver.packing.repacking import Repacking, Spot
 from scheduler.solver.problem import MemberAsk
-from scheduler.solver.rejoining import rejoin
-from scheduler.solver.relieving import Movable, relieve
-from scheduler.solver.repacking import Repacking, Spot
 from tests.property.device_worlds import one_class
 
 CPU_MILLI = 10_000

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from scheduler.model.policy import Policy
 from scheduler.model.topology import TopologyAsk
-from scheduler.solver.greedy import place_in_order
-from scheduler.solver.nearness import fewest_of_served
+from scheduler.solver.greedy.greedy import place_in_order
+from scheduler.solver.parts.nearness import fewest_of_served
 from scheduler.solver.problem import Problem
 from scheduler.solver.terms import preferred_topology
 from tests.unit.solver.small import built, gang, node

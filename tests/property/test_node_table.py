@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.core.store import Store
+from scheduler.core.facts.store import Store
 from scheduler.model.cluster import Column, Node, NodeTable
 from scheduler.model.resources import resources
 from scheduler.model.shape import Taint

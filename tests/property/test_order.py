@@ -6,12 +6,12 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis import given, settings
 
-from scheduler.core.backlog import Backlog
-from scheduler.core.demand import LeafDemand
-from scheduler.core.entitled import Entitled
-from scheduler.core.ledger import Ledger, ledger
-from scheduler.core.order import BEYOND, INSIDE, order_of_service
-from scheduler.core.service import Service
+from scheduler.core.queues.backlog import Backlog
+from scheduler.core.queues.demand import LeafDemand
+from scheduler.core.queues.entitled import Entitled
+from scheduler.core.queues.ledger import Ledger, ledger
+from scheduler.core.queues.order import BEYOND, INSIDE, order_of_service
+from scheduler.core.queues.service import Service
 from scheduler.model.queue import Queue, Quota
 from scheduler.model.resources import CPU, GPU, Matrix
 from scheduler.model.shape import Shape

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.model.devices import DeviceAsk
-from scheduler.solver.prices import Prices
+from scheduler.solver.devices.prices import Prices
+from scheduler.solver.greedy.stock import Rest
+from scheduler.solver.packing.repacking import Repacking, Spot
 from scheduler.solver.problem import MemberAsk, Problem
-from scheduler.solver.repacking import Repacking, Spot
-from scheduler.solver.stock import Rest
 from tests.property.device_worlds import one_class
 
 NODES = 4

@@ -7,7 +7,7 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.core.seating import seated
+from scheduler.core.gangs.seating import seated
 
 NODES = ("a", "b", "c")
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 
 from scheduler.solver.build import Built
-from scheduler.solver.greedy import place
+from scheduler.solver.greedy.greedy import place
 from scheduler.solver.problem import SolveRequest
 from tests.property.solver_worlds import World, worlds
 from tests.unit.solver.small import diagnosis, solved

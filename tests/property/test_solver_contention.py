@@ -6,12 +6,12 @@ import msgspec
 from hypothesis import assume, given, note, settings
 
 from scheduler.model.plan import TierScore
-from scheduler.solver.blocking import Bounds
+from scheduler.solver.blocking.blocking import Bounds
 from scheduler.solver.build import Built
 from scheduler.solver.check import broken, scores
 from scheduler.solver.contention import uncontested, without
 from scheduler.solver.expand import contract, expand
-from scheduler.solver.greedy import place
+from scheduler.solver.greedy.greedy import place
 from scheduler.solver.problem import Incumbent, Put, SolveRequest
 from tests.property.solver_worlds import World, worlds
 from tests.unit.solver.small import solved

@@ -10,9 +10,9 @@ from hypothesis import assume, given, settings
 from scheduler.model.policy import Policy
 from scheduler.solver.budget import Budget
 from scheduler.solver.check import better, broken, scores
-from scheduler.solver.decompose import Decomposition, is_decomposable
-from scheduler.solver.greedy import place
+from scheduler.solver.greedy.greedy import place
 from scheduler.solver.improve import solve
+from scheduler.solver.parts.decompose import Decomposition, is_decomposable
 from scheduler.solver.problem import Problem, SolveRequest, SolveResult
 from tests.property.solver_worlds import World, levelled, worlds
 from tests.unit.solver.small import built, gang, node

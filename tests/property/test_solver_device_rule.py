@@ -9,7 +9,7 @@ from scheduler.model.devices import CUT, DeviceAsk
 from scheduler.solver.candidates import candidates
 from scheduler.solver.check import broken
 from scheduler.solver.facade import Ended, Limits
-from scheduler.solver.greedy import place
+from scheduler.solver.greedy.greedy import place
 from scheduler.solver.model import PlacementModel
 from scheduler.solver.problem import Incumbent, MemberAsk, Problem, Put
 from scheduler.solver.terms import devices

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.model.devices import CUT, DEVICE_MILLI, DeviceAsk, DeviceKind
-from scheduler.solver.devices import Held
+from scheduler.solver.devices.devices import Held
+from scheduler.solver.greedy.stock import Stock
 from scheduler.solver.problem import MemberAsk
-from scheduler.solver.stock import Stock
 from tests.unit.solver.parts import member, problem
 
 KIND = DeviceKind(40960, 0)

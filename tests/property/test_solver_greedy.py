@@ -10,7 +10,7 @@ from scheduler.model.resources import vector
 from scheduler.solver.build import Built
 from scheduler.solver.check import broken, scores
 from scheduler.solver.expand import Places, Unexpandable, expand
-from scheduler.solver.greedy import place
+from scheduler.solver.greedy.greedy import place
 from tests.property.solver_worlds import World, worlds
 
 

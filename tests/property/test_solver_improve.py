@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from scheduler.solver.build import Built
 from scheduler.solver.check import better, broken, scores
 from scheduler.solver.expand import Unexpandable, expand
-from scheduler.solver.greedy import place
+from scheduler.solver.greedy.greedy import place
 from scheduler.solver.improve import solve
 from scheduler.solver.problem import Problem, Put, SolveRequest, SolveResult
 from tests.property.solver_worlds import World, worlds

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from scheduler.solver.greedy import place
+from scheduler.solver.greedy.greedy import place
 from scheduler.solver.problem import Problem, QueueRoom
 from scheduler.solver.quota import CountRoom, Lending, Loans
 from scheduler.solver.terms.table import RULES

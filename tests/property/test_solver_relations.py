@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from scheduler.solver.check import broken
-from scheduler.solver.greedy import place
+from scheduler.solver.greedy.greedy import place
 from scheduler.solver.problem import APART, KINDS, SPREAD, BranchAsk, GangAsk, MemberAsk, Problem, Put, Relation
 from scheduler.solver.terms.table import RULES
 from tests.property.test_solver_terms import _anywhere, _best, _model

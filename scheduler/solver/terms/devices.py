@@ -17,7 +17,7 @@ import numpy as np
 from scheduler.model.devices import CUT, DEVICE_MILLI
 from scheduler.model.plan import Refusal
 from scheduler.model.resources import GPU
-from scheduler.solver.devices import ClassDevices, free_milli
+from scheduler.solver.devices.devices import ClassDevices, free_milli
 from scheduler.solver.posting import Part, Posting, Variable
 from scheduler.solver.problem import MemberAsk, Problem, Put
 

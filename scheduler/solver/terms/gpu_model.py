@@ -6,7 +6,7 @@ import numpy as np
 
 from scheduler.model.cluster import GPU_MODEL_LABEL, Mask
 from scheduler.model.shape import Shape
-from scheduler.solver.fleet import Fleet
+from scheduler.solver.asks.fleet import Fleet
 
 
 def refuse(shape: Shape, fleet: Fleet) -> Mask:

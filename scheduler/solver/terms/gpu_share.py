@@ -12,7 +12,7 @@ from scheduler.model.cluster import Mask
 from scheduler.model.devices import DEVICE_MILLI
 from scheduler.model.resources import GPU
 from scheduler.model.shape import Shape
-from scheduler.solver.fleet import Fleet
+from scheduler.solver.asks.fleet import Fleet
 
 
 def refuse(shape: Shape, fleet: Fleet) -> Mask:

@@ -1,6 +1,6 @@
 """Filter NodePorts: no host port of the pod is taken on the node.
 
-Inside one plan host ports are resources of which a node has one (`scheduler.solver.one_per_node`): no rule is needed.
+Inside one plan host ports are resources of which a node has one (`solver.asks.one_per_node`): no rule is needed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import numpy as np
 
 from scheduler.model.cluster import Mask
 from scheduler.model.shape import Shape
-from scheduler.solver.fleet import Fleet
+from scheduler.solver.asks.fleet import Fleet
 
 
 def refuse(shape: Shape, fleet: Fleet) -> Mask:

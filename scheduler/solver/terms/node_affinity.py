@@ -6,8 +6,8 @@ import numpy as np
 
 from scheduler.model.cluster import Mask
 from scheduler.model.shape import Shape
-from scheduler.solver.fleet import Fleet
-from scheduler.solver.node_matching import affine
+from scheduler.solver.asks.fleet import Fleet
+from scheduler.solver.asks.node_matching import affine
 
 
 def refuse(shape: Shape, fleet: Fleet) -> Mask:

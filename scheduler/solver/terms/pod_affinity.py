@@ -9,8 +9,8 @@ import numpy as np
 from scheduler.model.cluster import Mask
 from scheduler.model.plan import Refusal
 from scheduler.model.shape import Shape
-from scheduler.solver.domain_counts import around_each_node, has_key
-from scheduler.solver.fleet import Fleet
+from scheduler.solver.asks.domain_counts import around_each_node, has_key
+from scheduler.solver.asks.fleet import Fleet
 from scheduler.solver.posting import Posting, Variable
 from scheduler.solver.problem import TOGETHER, Problem, Put, Relation
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from scheduler.solver.asks.preferences import class_costs
 from scheduler.solver.posting import Posting, Terms, Variable
-from scheduler.solver.preferences import class_costs
 from scheduler.solver.problem import PREFERENCE, Problem, Put
 
 NAME = PREFERENCE

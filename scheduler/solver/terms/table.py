@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from scheduler.model.cluster import Mask
 from scheduler.model.plan import Refusal
 from scheduler.model.shape import Shape
-from scheduler.solver.fleet import Fleet
+from scheduler.solver.asks.fleet import Fleet
 from scheduler.solver.posting import Posting, Terms
 from scheduler.solver.problem import Problem, Put
 from scheduler.solver.terms import (

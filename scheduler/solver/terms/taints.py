@@ -7,8 +7,8 @@ import numpy as np
 
 from scheduler.model.cluster import Mask, NodeTable
 from scheduler.model.shape import Shape, Toleration
-from scheduler.solver.fleet import Fleet
-from scheduler.solver.tolerance import HARD_EFFECTS, tolerates
+from scheduler.solver.asks.fleet import Fleet
+from scheduler.solver.asks.tolerance import HARD_EFFECTS, tolerates
 
 
 def refuse(shape: Shape, fleet: Fleet) -> Mask:

@@ -10,11 +10,11 @@ from scheduler.model.cluster import Mask
 from scheduler.model.plan import Refusal
 from scheduler.model.relations import Spread
 from scheduler.model.shape import Shape
-from scheduler.solver.domain_counts import around_each_node, has_key
-from scheduler.solver.fleet import Fleet
+from scheduler.solver.asks.domain_counts import around_each_node, has_key
+from scheduler.solver.asks.fleet import Fleet
+from scheduler.solver.asks.spread_domains import counted_nodes, fewest
 from scheduler.solver.posting import Posting, Variable
 from scheduler.solver.problem import SPREAD, Problem, Put, Relation
-from scheduler.solver.spread_domains import counted_nodes, fewest
 
 NAME = SPREAD
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from scheduler.model.cluster import Mask
 from scheduler.model.shape import Shape, Taint
-from scheduler.solver.fleet import Fleet
-from scheduler.solver.tolerance import tolerates
+from scheduler.solver.asks.fleet import Fleet
+from scheduler.solver.asks.tolerance import tolerates
 
 CORDONED = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
 

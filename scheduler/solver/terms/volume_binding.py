@@ -12,8 +12,8 @@ import numpy as np
 from scheduler.model.cluster import Mask
 from scheduler.model.shape import ClaimAsk, Shape
 from scheduler.model.volumes import VolumeFacts
-from scheduler.solver.fleet import Fleet
-from scheduler.solver.volume_match import any_term, fitting, provisionable, usable
+from scheduler.solver.asks.fleet import Fleet
+from scheduler.solver.asks.volume_match import any_term, fitting, provisionable, usable
 
 
 def refuse(shape: Shape, fleet: Fleet) -> Mask:

@@ -12,7 +12,7 @@ import numpy as np
 from scheduler.model.cluster import Mask
 from scheduler.model.shape import Shape, VolumeAsk
 from scheduler.model.volumes import CsiNode, VolumeFacts
-from scheduler.solver.fleet import Fleet
+from scheduler.solver.asks.fleet import Fleet
 
 
 def refuse(shape: Shape, fleet: Fleet) -> Mask:

@@ -11,8 +11,8 @@ import numpy as np
 from scheduler.model.cluster import Mask, NodeTable
 from scheduler.model.selector import Requirement
 from scheduler.model.shape import NodeTerm, Shape
-from scheduler.solver.fleet import Fleet
-from scheduler.solver.node_matching import matches
+from scheduler.solver.asks.fleet import Fleet
+from scheduler.solver.asks.node_matching import matches
 
 CURRENT_LABEL = {
     "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",

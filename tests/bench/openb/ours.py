@@ -15,13 +15,13 @@ import numpy as np
 from scheduler.model.devices import DEVICE_MILLI as DEVICE
 from scheduler.model.devices import DeviceAsk
 from scheduler.model.resources import CPU, GPU, MEMORY
-from scheduler.solver.devices import ClassDevices
-from scheduler.solver.making_room import make_room
-from scheduler.solver.node_scores import node_score
+from scheduler.solver.devices.devices import ClassDevices
+from scheduler.solver.greedy.node_scores import node_score
+from scheduler.solver.greedy.stock import Stock
+from scheduler.solver.packing.making_room import make_room
+from scheduler.solver.packing.rejoining import Place
+from scheduler.solver.packing.repacking import Repacking, Spot
 from scheduler.solver.problem import MemberAsk, Problem
-from scheduler.solver.rejoining import Place
-from scheduler.solver.repacking import Repacking, Spot
-from scheduler.solver.stock import Stock
 from tests.bench.openb.lists import Nodes, Pods, Shape, accepts
 
 _DEVICES_MAX = 8

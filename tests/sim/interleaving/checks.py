@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from scheduler.core.engine import Engine
-from scheduler.core.lifecycle import Phase
+from scheduler.core.gangs.lifecycle import Phase
 from scheduler.model.resources import GPU
 from scheduler.model.shape import Shape
 from scheduler.model.work import PodGroup

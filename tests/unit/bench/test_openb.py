@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.solver.stock import Stock
+from scheduler.solver.greedy.stock import Stock
 from tests.bench.openb.contenders import contender
 from tests.bench.openb.fgd import Fgd
 from tests.bench.openb.fleet import Fleet, Online

@@ -12,7 +12,7 @@ from scheduler.model.events import Event
 from scheduler.model.policy import Policy
 from scheduler.model.queue import Queue
 from scheduler.model.work import Pod
-from scheduler.solver.filters import feasible
+from scheduler.solver.asks.filters import feasible
 from scheduler.wire.decode import Decoder
 
 Raw = dict[str, Any]

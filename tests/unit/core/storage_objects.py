@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
-from scheduler.core.store import Store
+from scheduler.core.facts.store import Store
 from scheduler.model import events as ev
 from scheduler.model.bundle import Pending
 from scheduler.model.policy import Policy
 from scheduler.model.shape import Shape
 from scheduler.model.work import Branch, Gang, Member, Pod, single_key
-from scheduler.solver.filters import eligible, within_storage
+from scheduler.solver.asks.filters import eligible, within_storage
 from scheduler.wire.decode import Decoder
 
 Object = dict[str, Any]

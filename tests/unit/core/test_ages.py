@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from scheduler.core.ages import REMEMBERED_SECONDS, Ages
+from scheduler.core.facts.ages import REMEMBERED_SECONDS, Ages
 from scheduler.model import events as ev
 from scheduler.model.work import Pod, single_key
 from tests.unit.core.world import Bench, node, pod

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import msgspec
 
-from scheduler.core.entitled import Entitlements
-from scheduler.core.ledger import Ledger
+from scheduler.core.queues.entitled import Entitlements
+from scheduler.core.queues.ledger import Ledger
 from scheduler.model import events as ev
 from scheduler.model.flavor import Flavor
 from scheduler.model.policy import Policy

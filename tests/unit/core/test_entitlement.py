@@ -7,11 +7,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from scheduler.core.divide import Claim, divide
-from scheduler.core.dominant import dominant_share
-from scheduler.core.ledger import Ledger, ledger
-from scheduler.core.permission import Permission, may_reclaim
-from scheduler.core.service import service_key
+from scheduler.core.queues.divide import Claim, divide
+from scheduler.core.queues.dominant import dominant_share
+from scheduler.core.queues.ledger import Ledger, ledger
+from scheduler.core.queues.service import service_key
+from scheduler.core.taking.permission import Permission, may_reclaim
 from scheduler.model.queue import Queue, Quota
 from scheduler.model.resources import CPU, GPU, Matrix
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from scheduler.core.evictor import Evictor
 from scheduler.core.explain import Reason
+from scheduler.core.leaving.evictor import Evictor
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
 from scheduler.model.plan import Decision, Loss, Taken, TierScore

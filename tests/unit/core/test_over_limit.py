@@ -7,7 +7,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.core.over_limit import best_subset
+from scheduler.core.leaving.over_limit import best_subset
 
 
 def chosen(sizes: list[int], excess: int) -> list[int]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from scheduler.core.admission import Admission
-from scheduler.core.preparing import Preparer, Step
-from scheduler.core.resolve import single_gang
-from scheduler.core.verify_volumes import volume_refusal
+from scheduler.core.gangs.resolve import single_gang
+from scheduler.core.verify.admission import Admission
+from scheduler.core.verify.volumes import volume_refusal
+from scheduler.core.volumes.preparing import Preparer, Step
 from scheduler.model.effects import ReserveVolume, SelectNode
 from scheduler.model.plan import Decision
 from scheduler.model.policy import Patience, Policy

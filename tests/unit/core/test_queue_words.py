@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from scheduler.core.history import History as Averages
+from scheduler.core.queues.history import History as Averages
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
 from scheduler.model.queue import History, Queue, QueueLine, QueueReport, Quota

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.core.divide import BOUNDLESS
-from scheduler.core.ledger import Ledger, ledger
-from scheduler.core.rights_between import BORROWING, classic_rights, fair_rights
+from scheduler.core.queues.divide import BOUNDLESS
+from scheduler.core.queues.ledger import Ledger, ledger
+from scheduler.core.taking.rights_between import BORROWING, classic_rights, fair_rights
 from scheduler.model.queue import Queue, Quota
 from scheduler.model.resources import GPU, Matrix
 

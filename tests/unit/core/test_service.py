@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.core.ledger import Ledger, ledger
-from scheduler.core.service import Service, service_key
+from scheduler.core.queues.ledger import Ledger, ledger
+from scheduler.core.queues.service import Service, service_key
 from scheduler.model.queue import Queue, Quota
 from scheduler.model.resources import GPU, Matrix
 

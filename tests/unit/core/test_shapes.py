@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.core.gang_tree import branches_of, least_pods
-from scheduler.core.ranks import rank_of
-from scheduler.core.verify import refusal_of
+from scheduler.core.gangs.ranks import rank_of
+from scheduler.core.gangs.tree import branches_of, least_pods
+from scheduler.core.verify.verify import refusal_of
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
 from scheduler.model.plan import Decision

@@ -1,6 +1,6 @@
 """Shares of a queue tree that is not one: whoever walks up the parents of shares must arrive."""
 
-from scheduler.core.shares import QueueTree, shares
+from scheduler.core.queues.shares import QueueTree, shares
 from scheduler.model.queue import Queue
 
 RESOURCES = ("nvidia.com/gpu",)

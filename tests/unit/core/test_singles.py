@@ -6,7 +6,7 @@ import random
 
 import msgspec
 
-from scheduler.core.singles import Singles
+from scheduler.core.queues.singles import Singles
 from scheduler.model.bundle import bundled
 from scheduler.model.resources import GPU
 from scheduler.model.shape import Shape

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.core.store import Charge, Store
+from scheduler.core.facts.store import Charge, Store
 from scheduler.model.work import Assignment, GangKey, NodeCount, Place
 from tests.unit.core.world import node, shape
 

@@ -8,7 +8,7 @@ import pytest
 
 from scheduler.core.decide import decide
 from scheduler.core.drive import greedy_only, run
-from scheduler.core.resolve import single_gang
+from scheduler.core.gangs.resolve import single_gang
 from scheduler.model.bundle import Pending
 from scheduler.model.plan import Plan
 from scheduler.model.policy import Policy

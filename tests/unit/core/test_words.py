@@ -6,11 +6,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from scheduler.core.backlog import Backlog, Backlogs
 from scheduler.core.explain import message
-from scheduler.core.lifecycle import ARROWS, Phase, allowed
-from scheduler.core.ranking import Turns
-from scheduler.core.shares import QueueTree, admission_trouble, shares, tree_troubles
+from scheduler.core.gangs.lifecycle import ARROWS, Phase, allowed
+from scheduler.core.queues.backlog import Backlog, Backlogs
+from scheduler.core.queues.ranking import Turns
+from scheduler.core.queues.shares import QueueTree, admission_trouble, shares, tree_troubles
 from scheduler.core.voice import Voice, pod_reason
 from scheduler.core.window import window
 from scheduler.model.bundle import Pending

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 
 from scheduler.model.devices import DeviceAsk
 from scheduler.model.plan import TierScore
-from scheduler.solver.devices import ClassDevices
+from scheduler.solver.devices.devices import ClassDevices
 from scheduler.solver.giving import Giving, Lane, Right, Room, Stand, Tier, Yielder
 from scheduler.solver.problem import (
     APART,

@@ -14,7 +14,7 @@ from scheduler.model.plan import TierScore
 from scheduler.rpc import convert
 from scheduler.rpc.endpoint import MESSAGE_BYTES_MAX
 from scheduler.rpc.pb.muster.solver.v1 import solver_pb2 as pb
-from scheduler.solver.devices import ClassDevices
+from scheduler.solver.devices.devices import ClassDevices
 from scheduler.solver.giving import Giving, Lane, Right, Room, Stand, Tier, Yielder
 from scheduler.solver.problem import (
     BranchAsk,

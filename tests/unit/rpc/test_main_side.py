@@ -22,6 +22,7 @@ def test_the_main_side_loads_neither_ortools_nor_the_solver_nor_the_worker() -> 
     assert {name for name in loaded if name.startswith("scheduler.solver")} == {
         "scheduler.solver",
         "scheduler.solver.devices",
+        "scheduler.solver.devices.devices",
         "scheduler.solver.giving",
         "scheduler.solver.problem",
         "scheduler.solver.quota",

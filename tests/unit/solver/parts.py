@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from scheduler.model.devices import DEVICE_MILLI, DeviceAsk
-from scheduler.solver.devices import ClassDevices
+from scheduler.solver.devices.devices import ClassDevices
 from scheduler.solver.problem import BranchAsk, GangAsk, MemberAsk, Problem
 
 RESOURCES = ("cpu", "nvidia.com/gpu", "pods")

@@ -14,13 +14,13 @@ from scheduler.model.resources import from_quantities, vector
 from scheduler.model.shape import Shape, Taint, Toleration
 from scheduler.model.topology import Level, Topology, TopologyAsk
 from scheduler.model.work import Branch, Gang, GangKey, Member, Place
-from scheduler.solver.blocking import Bounds, CountsOfShape
+from scheduler.solver.asks.filters import eligible
+from scheduler.solver.asks.fleet import Fleet
+from scheduler.solver.blocking.blocking import Bounds, CountsOfShape
+from scheduler.solver.blocking.diagnose import Asking, Diagnosis, Search, diagnose, fits_alone
 from scheduler.solver.build import Built, build
-from scheduler.solver.diagnose import Asking, Diagnosis, Search, diagnose, fits_alone
 from scheduler.solver.expand import Places, Unexpandable, expand
-from scheduler.solver.filters import eligible
-from scheduler.solver.fleet import Fleet
-from scheduler.solver.greedy import place
+from scheduler.solver.greedy.greedy import place
 from scheduler.solver.improve import solve
 from scheduler.solver.problem import QueueRoom, SolveRequest, SolveResult
 from scheduler.solver.terms.table import FILTERS

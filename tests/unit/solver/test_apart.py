@@ -9,10 +9,10 @@ import pytest
 from scheduler.model.devices import DeviceAsk
 from scheduler.solver import improve
 from scheduler.solver.apart import Apart
-from scheduler.solver.assign import unassignable
 from scheduler.solver.build import Built
 from scheduler.solver.check import broken
-from scheduler.solver.greedy import place
+from scheduler.solver.greedy.assign import unassignable
+from scheduler.solver.greedy.greedy import place
 from scheduler.solver.problem import Incumbent, Problem, Put, SolveRequest, SolveResult
 from tests.unit.solver.parts import member
 from tests.unit.solver.parts import problem as of_devices

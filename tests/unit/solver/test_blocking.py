@@ -12,9 +12,9 @@ from scheduler.model.policy import Policy
 from scheduler.model.resources import vector
 from scheduler.model.topology import TopologyAsk
 from scheduler.model.work import Branch, Gang, Member
+from scheduler.solver.asks.filters import eligible
+from scheduler.solver.blocking.diagnose import Diagnosis
 from scheduler.solver.build import Built
-from scheduler.solver.diagnose import Diagnosis
-from scheduler.solver.filters import eligible
 from scheduler.solver.problem import TOGETHER, QueueRoom, Relation
 from tests.unit.solver.small import NAMES, built, diagnosis, gang, node, shape, solved, tree
 

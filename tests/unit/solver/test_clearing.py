@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.solver.clearing import Clearing
-from scheduler.solver.clearing_bounds import least_costs, reachable
-from scheduler.solver.clearing_ground import Ground, Taker, Want, classes_of
+from scheduler.solver.clearing.bounds import least_costs, reachable
+from scheduler.solver.clearing.clearing import Clearing
+from scheduler.solver.clearing.ground import Ground, Taker, Want, classes_of
 from scheduler.solver.giving import Lane, Right, Room, Tier
 
 BOUNDLESS = 2**60

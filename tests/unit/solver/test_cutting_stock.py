@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.solver.cutting_stock import share_prices, worth_of_free
+from scheduler.solver.devices.cutting_stock import share_prices, worth_of_free
 
 SIZES = st.integers(min_value=1, max_value=20).map(lambda step: 50 * step)
 

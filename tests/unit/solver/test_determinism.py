@@ -18,8 +18,8 @@ from scheduler.model.shape import Shape
 from scheduler.model.topology import Level, Topology, TopologyAsk
 from scheduler.model.work import Branch, Gang, GangKey, Member
 from scheduler.solver.build import build
-from scheduler.solver.filters import eligible
-from scheduler.solver.greedy import place
+from scheduler.solver.asks.filters import eligible
+from scheduler.solver.greedy.greedy import place
 from scheduler.solver.improve import solve
 from scheduler.solver.problem import SolveRequest
 

@@ -7,8 +7,8 @@ import pytest
 
 from scheduler.model.devices import DeviceAsk
 from scheduler.model.resources import CPU, GPU
-from scheduler.solver.device_worth import device_worth, kept_milli
-from scheduler.solver.devices import ClassDevices
+from scheduler.solver.devices.devices import ClassDevices
+from scheduler.solver.devices.worth import device_worth, kept_milli
 from scheduler.solver.problem import MemberAsk, Problem
 
 _ANY = np.packbits([True]).tobytes()

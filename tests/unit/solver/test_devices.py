@@ -7,7 +7,7 @@ import pytest
 
 from scheduler.model.devices import CUT, DeviceAsk, DeviceKind, DeviceUse, device_kind, parse_uses, uses_text
 from scheduler.model.mig import LAYOUTS, QUARTERS, SEVENTHS, layout_of, slice_of
-from scheduler.solver.stock import Stock
+from scheduler.solver.greedy.stock import Stock
 from tests.unit.solver.parts import member, problem
 
 A100 = {

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis import given
 
-from scheduler.solver.distribution import DomainTree, Layer
+from scheduler.solver.greedy.distribution import DomainTree, Layer
 
 RACKS_OF_BLOCKS = [[0, 0, 0, 1, 1], [0, 1, 2, 3, 4]]
 

@@ -11,8 +11,8 @@ from scheduler.model.flavor import Flavor
 from scheduler.model.policy import Policy
 from scheduler.model.resources import vector
 from scheduler.model.shape import Taint, Toleration
-from scheduler.solver.filters import eligible
-from scheduler.solver.fleet import Fleet
+from scheduler.solver.asks.filters import eligible
+from scheduler.solver.asks.fleet import Fleet
 from scheduler.solver.terms.table import FILTERS
 from tests.unit.solver.small import NAMES, node, shape
 

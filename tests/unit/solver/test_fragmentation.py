@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from scheduler.model.devices import DeviceAsk
 from scheduler.model.resources import CPU, GPU
-from scheduler.solver.device_scores import device_score
-from scheduler.solver.devices import ClassDevices
-from scheduler.solver.fragmentation import Fragmentation, squashed
-from scheduler.solver.node_scores import node_score
+from scheduler.solver.devices.devices import ClassDevices
+from scheduler.solver.devices.fragmentation import Fragmentation, squashed
+from scheduler.solver.devices.scores import device_score
+from scheduler.solver.greedy.node_scores import node_score
+from scheduler.solver.greedy.stock import Rest, Stock
 from scheduler.solver.problem import MemberAsk, Problem
-from scheduler.solver.stock import Rest, Stock
 
 _BOTH = np.packbits([True, True]).tobytes()
 _FIRST = np.packbits([True, False]).tobytes()

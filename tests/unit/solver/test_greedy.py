@@ -9,7 +9,7 @@ from scheduler.model.shape import Shape
 from scheduler.model.topology import TopologyAsk
 from scheduler.model.work import Branch, Gang, GangKey, Member, NodeCount, Place
 from scheduler.solver.check import broken
-from scheduler.solver.greedy import complete, place
+from scheduler.solver.greedy.greedy import complete, place
 from scheduler.solver.problem import Put, QueueRoom
 from tests.unit.solver.small import built, gang, node, placed, shape, tree
 

@@ -14,7 +14,7 @@ from scheduler.model.topology import TopologyAsk
 from scheduler.solver.build import Built
 from scheduler.solver.check import better
 from scheduler.solver.expand import Unexpandable, expand
-from scheduler.solver.greedy import place
+from scheduler.solver.greedy.greedy import place
 from scheduler.solver.improve import solve
 from scheduler.solver.problem import SolveRequest, SolveResult
 from tests.unit.solver.small import built, gang, node, pods_by_node
@@ -108,7 +108,15 @@ def test_an_empty_problem_is_solved() -> None:
 def test_nothing_that_the_core_imports_loads_the_solver_library() -> None:
     program = (
         "import sys\n"
-        "from scheduler.solver import assign, blocking, build, candidates, check, expand, filters, greedy, posting\n"
+        "from scheduler.solver.greedy import assign\n"
+        "from scheduler.solver.blocking import blocking\n"
+        "from scheduler.solver import build\n"
+        "from scheduler.solver import candidates\n"
+        "from scheduler.solver import check\n"
+        "from scheduler.solver import expand\n"
+        "from scheduler.solver.asks import filters\n"
+        "from scheduler.solver.greedy import greedy\n"
+        "from scheduler.solver import posting\n"
         "assert not any(name.split('.')[0] == 'ortools' for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from scheduler.model.topology import TopologyAsk
-from scheduler.solver.greedy import place
-from scheduler.solver.kinds import kinds
-from scheduler.solver.leads import Leads
-from scheduler.solver.linear import Numbers
-from scheduler.solver.pooled import pooled
-from scheduler.solver.realise import hint
+from scheduler.solver.greedy.greedy import place
+from scheduler.solver.parts.kinds import kinds
+from scheduler.solver.parts.leads import Leads
+from scheduler.solver.parts.linear import Numbers
+from scheduler.solver.parts.pooled import pooled
+from scheduler.solver.parts.realise import hint
 from tests.unit.solver.small import built, gang, node
 
 RACKS = 6

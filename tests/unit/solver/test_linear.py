@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.solver.facade import relax
-from scheduler.solver.linear import Linear, Rows, proven_bound
+from scheduler.solver.parts.linear import Linear, Rows, proven_bound
 
 VALUES = np.array([5, 4, 3], dtype=np.int64)
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from scheduler.model.topology import TopologyAsk
 from scheduler.solver.facade import Limits
-from scheduler.solver.greedy import place
-from scheduler.solver.kinds import kinds
-from scheduler.solver.linear import Linear, Numbers
-from scheduler.solver.neighbourhoods import KEPT, Ownership, neighbourhoods
-from scheduler.solver.pooled import Pooled, pooled
-from scheduler.solver.realise import hint
-from scheduler.solver.trades import Trades
+from scheduler.solver.greedy.greedy import place
+from scheduler.solver.parts.kinds import kinds
+from scheduler.solver.parts.linear import Linear, Numbers
+from scheduler.solver.parts.neighbourhoods import KEPT, Ownership, neighbourhoods
+from scheduler.solver.parts.pooled import Pooled, pooled
+from scheduler.solver.parts.realise import hint
+from scheduler.solver.parts.trades import Trades
 from tests.unit.solver.small import built, gang, node
 
 RACK = TopologyAsk(required="rack")

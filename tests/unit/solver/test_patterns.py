@@ -7,8 +7,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.solver.cutting_stock import share_prices
-from scheduler.solver.patterns import fewest_devices, patterns_of
+from scheduler.solver.devices.cutting_stock import share_prices
+from scheduler.solver.packing.patterns import fewest_devices, patterns_of
 
 SIZES = st.integers(min_value=1, max_value=20).map(lambda step: 50 * step)
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from scheduler.model.topology import TopologyAsk
 from scheduler.model.work import Gang
 from scheduler.solver.facade import relax
-from scheduler.solver.greedy import place_in_order
-from scheduler.solver.kinds import kinds
-from scheduler.solver.linear import proven_bound
-from scheduler.solver.pooled import pooled
+from scheduler.solver.greedy.greedy import place_in_order
+from scheduler.solver.parts.kinds import kinds
+from scheduler.solver.parts.linear import proven_bound
+from scheduler.solver.parts.pooled import pooled
+from scheduler.solver.parts.realise import hint
 from scheduler.solver.problem import Problem
-from scheduler.solver.realise import hint
 from tests.unit.solver.small import built, gang, node
 
 RACK = TopologyAsk(required="rack")

@@ -6,10 +6,10 @@ import numpy as np
 
 from scheduler.model.devices import DeviceAsk
 from scheduler.model.resources import CPU, GPU
-from scheduler.solver.devices import ClassDevices
-from scheduler.solver.node_scores import node_score
+from scheduler.solver.devices.devices import ClassDevices
+from scheduler.solver.greedy.node_scores import node_score
+from scheduler.solver.greedy.stock import Stock
 from scheduler.solver.problem import MemberAsk, Problem
-from scheduler.solver.stock import Stock
 
 _BOTH = np.packbits([True, True]).tobytes()
 _FIRST = np.packbits([True, False]).tobytes()

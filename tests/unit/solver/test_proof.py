@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from scheduler.model.topology import TopologyAsk
 from scheduler.solver.facade import Limits, relax
-from scheduler.solver.greedy import place
+from scheduler.solver.greedy.greedy import place
 from scheduler.solver.improve import solve
-from scheduler.solver.kinds import kinds
-from scheduler.solver.linear import proven_bound
-from scheduler.solver.pooled import Pooled, pooled
+from scheduler.solver.parts.kinds import kinds
+from scheduler.solver.parts.linear import proven_bound
+from scheduler.solver.parts.pooled import Pooled, pooled
+from scheduler.solver.parts.proof import Proof
 from scheduler.solver.problem import Problem, SolveRequest
-from scheduler.solver.proof import Proof
 from tests.unit.solver.small import built, gang, node
 
 RACK = TopologyAsk(required="rack")

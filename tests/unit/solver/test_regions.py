@@ -6,9 +6,9 @@ import numpy as np
 
 from scheduler.model.topology import TopologyAsk
 from scheduler.solver.check import broken, scores
-from scheduler.solver.greedy import place
+from scheduler.solver.greedy.greedy import place
+from scheduler.solver.parts.regions import region
 from scheduler.solver.problem import QueueRoom
-from scheduler.solver.regions import region
 from tests.unit.solver.small import built, gang, node
 
 RACK = TopologyAsk(required="rack")

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from scheduler.model.devices import DeviceAsk
 from scheduler.solver.check import better, scores
-from scheduler.solver.greedy import place
+from scheduler.solver.greedy.greedy import place
 from scheduler.solver.improve import solve
+from scheduler.solver.packing.repack import repacked
 from scheduler.solver.problem import Incumbent, MemberAsk, Problem, Put, QueueRoom, SolveRequest
-from scheduler.solver.repack import repacked
 from tests.unit.solver.parts import member, problem
 
 

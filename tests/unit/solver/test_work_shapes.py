@@ -9,11 +9,11 @@ import pytest
 from scheduler.model.cluster import Held, Node, NodeTable, Standing
 from scheduler.model.topology import Level, Slice, Topology, TopologyAsk, Torus
 from scheduler.model.work import Branch, Gang, GangKey, Member, NodeCount, Place
+from scheduler.solver.asks.levels import Levels, level_asks
 from scheduler.solver.build import Built
 from scheduler.solver.check import broken
-from scheduler.solver.exclusive import closed_nodes
-from scheduler.solver.greedy import complete, place
-from scheduler.solver.levels import Levels, level_asks
+from scheduler.solver.greedy.exclusive import closed_nodes
+from scheduler.solver.greedy.greedy import complete, place
 from scheduler.solver.problem import Put, SolveRequest
 from tests.unit.solver.small import built, diagnosis, gang, node, placed, shape, solved, tree
 
