@@ -228,6 +228,8 @@ class Replay:
                 self._come(self._free_seconds, event)
 
     def _perform(self, effect: Effect) -> list[Event]:
+        if isinstance(effect, ef.MarkEvicted | ef.Spare | ef.Evict) and effect.uid not in self.pods:
+            return [ev.Failed(effect, 404, "not found")]
         version = self._version()
         answers: list[Event] = [ev.Done(effect, version)]
         match effect:
@@ -239,11 +241,12 @@ class Replay:
                 work.admitted_seconds = self._free_seconds if work.admitted_seconds is None else work.admitted_seconds
                 self._come(self._free_seconds + work.kind.run_seconds, Ends(pod.uid))
                 answers.append(ev.PodSeen(pod))
-            case ef.Evict() if effect.uid in self.pods:
+            case ef.Evict():
                 answers += [ev.PodGone(effect.uid), ev.PodSeen(self._evicted(effect.uid))]
-            case ef.MarkEvicted() if effect.uid in self.pods:
-                pod = self.pods[effect.uid]
-                pod = self.pods[effect.uid] = msgspec.structs.replace(pod, marked_evicted=True, version=version)
+            case ef.MarkEvicted() | ef.Spare():
+                told = isinstance(effect, ef.MarkEvicted)
+                pod = msgspec.structs.replace(self.pods[effect.uid], marked_evicted=told, version=version)
+                self.pods[effect.uid] = pod
                 answers.append(ev.PodSeen(pod))
             case ef.MakeGroup():
                 made = PodGroup(
@@ -321,6 +324,8 @@ class Replay:
             self._known_seconds, _, event = heapq.heappop(self._coming)
             if isinstance(event, ev.Ticked):
                 self._come(self.now + TICK_SECONDS, event)
+            if isinstance(event, ev.PodSeen) and event.pod.uid not in self.pods:
+                continue  # it is gone, and was told of as gone
             if not isinstance(event, Ends):
                 found.append(event)
             elif self.pods.pop(event.uid, None) is not None:  # else it was evicted before its end
