@@ -111,7 +111,7 @@ class Auditor:
         self.eviction.hear_record(change)
         for node in sorted({where for _, where in spots(change.object)}):
             self._check_node(node, f"the record of {key}")
-        self._check_queue(change.object, f"the record of {key}", promised=True)
+        self._check_queue(change.object, f"the record of {key}")
         self._check_topology(change.object, f"the record of {key}")
 
     def _lost(self, change: Change, spent: Spots) -> bool:
@@ -138,10 +138,10 @@ class Auditor:
                 return
         self._say("no-such-node", f"{what} on {name}")
 
-    def _check_queue(self, owner: Object, what: str, *, promised: bool = False) -> None:
-        """Every queue on the way up: its limit, and its guarantee for what is not preemptible. ``promised``: by a
-        record alone, whose places are taken when those who leave are gone."""
-        leaving = self.eviction.leaving() if promised else frozenset()
+    def _check_queue(self, owner: Object, what: str) -> None:
+        """Every queue on the way up: its limit, and its guarantee for what is not preemptible. What stands there now
+        keeps them; and so does what is left of it with all that is promised, once those who leave are gone."""
+        leaving = self.eviction.leaving()
         for queue in self.quotas.line(self.ledger.queue_of(owner)):
             for rule, bounds, firm in (
                 ("limit", self.quotas.limits(queue), False),
@@ -149,11 +149,14 @@ class Auditor:
             ):
                 if not bounds or (firm and not is_firm(owner)):
                     continue
-                use = self.quotas.use(queue, without=leaving, firm=firm)
+                now = self.quotas.use(queue, firm=firm, promised=False)
+                later = self.quotas.use(queue, without=leaving, firm=firm)
                 for resource in sorted(bounds):
-                    if use[resource] > bounds[resource]:
-                        text = f"{queue} uses {use[resource]} of {resource}, {rule} {bounds[resource]}"
-                        self._say(f"queue-{rule}", f"{what}: {text}")
+                    use = max(now[resource], later[resource])
+                    if use > bounds[resource]:
+                        self._say(
+                            f"queue-{rule}", f"{what}: {queue} uses {use} of {resource}, {rule} {bounds[resource]}"
+                        )
 
     def _check_record(self, group: Object, pod: Object, node: str) -> None:
         spot = (member_of(pod, group), node)

@@ -47,14 +47,17 @@ class Quotas:
                 below.update(self.guaranteed(name))
         return Counter({**below, **found})
 
-    def use(self, queue: str, *, without: Collection[str] = (), firm: bool = False) -> Amounts:
-        """Observed and promised; not of some pods (by UID), and with ``firm`` only of what is not preemptible."""
+    def use(self, queue: str, *, without: Collection[str] = (), firm: bool = False, promised: bool = True) -> Amounts:
+        """Observed and, with ``promised``, owed by records; not of some pods (by UID), and with ``firm`` only of what
+        is not preemptible."""
         total: Amounts = Counter()
-        for amounts in self.by_owner(queue, without=without, firm=firm).values():
+        for amounts in self.by_owner(queue, without=without, firm=firm, promised=promised).values():
             total.update(amounts)
         return total
 
-    def by_owner(self, queue: str, *, without: Collection[str] = (), firm: bool = False) -> dict[str, Amounts]:
+    def by_owner(
+        self, queue: str, *, without: Collection[str] = (), firm: bool = False, promised: bool = True
+    ) -> dict[str, Amounts]:
         """The same for each PodGroup and each single pod (by UID)."""
         found: dict[str, Amounts] = {}
         for pod in self._objects.all("pods"):
@@ -64,7 +67,7 @@ class Quotas:
             owner = self._ledger.group_of(pod) or pod
             if queue in self.line(self._ledger.queue_of(owner)) and (not firm or is_firm(owner)):
                 found.setdefault(owner["metadata"]["uid"], Counter()).update(self._ledger.request(pod))
-        for group in self._objects.all("podgroups"):
+        for group in self._objects.all("podgroups") if promised else ():
             if queue in self.line(self._ledger.queue_of(group)) and (not firm or is_firm(group)):
                 for (member, _), count in self._ledger.owed(group).items():
                     own = found.setdefault(group["metadata"]["uid"], Counter())

@@ -20,6 +20,8 @@ FOUND = {
     1196: "somebody went for the first of two decisions of one plan who could have stayed by what went for the second",
     1280: "pods that ended while their gang left counted for its next start, which was refused again and again",
     1485: "a decision in the step of another did not see who had just been told to leave, and counted his use",
+    1849: "the audit counted against a limit what a gang is owed beside its old pods that leave first",
+    1865: "room that cheap work may not give was not looked for where dearer work may",
     2008: "who waited for others on the same node took the room of a record whose own victims had gone",
     2117: "nobody looked again when work began to run that might be moved",
     2206: "an elastic gang took for its surplus whoever got room before it",

@@ -17,6 +17,9 @@ from scheduler.model.resources import Matrix
 from scheduler.solver.clearing.ground import Cleared, Ground, Indices, Taker, Want, cost_of
 from scheduler.solver.giving import Right
 
+_LOOKS = 8
+"""How often room is looked for again without those who may not go after all."""
+
 _DOMAIN_TRIES = 24
 """Domains in which making room is tried before the cheapest is taken."""
 
@@ -164,7 +167,17 @@ class Clearing:
     # --- making room ----------------------------------------------------------------------------------------------
 
     def _make_room(self, taker: Taker, want: Want, mask: Mask, count: int, trial: _Trial) -> bool:
-        """Room for one more pod on each of up to ``count`` nodes, the cheapest first; whether any was made."""
+        """Room for one more pod on each of up to ``count`` nodes, the cheapest first; whether any was made. Whoever
+        turned out not to be for the taking is left out of the next look."""
+        for _ in range(_LOOKS):
+            possible = int(self._allowed.sum())
+            if self._make_room_once(taker, want, mask, count, trial):
+                return True
+            if int(self._allowed.sum()) == possible:
+                return False
+        return False
+
+    def _make_room_once(self, taker: Taker, want: Want, mask: Mask, count: int, trial: _Trial) -> bool:
         ground = self._ground
         trial.spread = False
         alive = self._alive(taker, want)

@@ -76,6 +76,13 @@ def test_no_bound_is_above_what_was_found_and_nothing_is_over_committed(
     assert sum(count for _, _, count in found.places) == pods
 
 
+def test_who_may_not_go_after_all_is_passed_over() -> None:
+    world = ground([[4, 4]], [1, 9], guard=np.array([0, -1]), guards=(0,))
+    found = Clearing(world).serve(taker(4, 1, 1), np.ones(2, dtype=np.bool_))
+    assert found is not None
+    assert found.evicted == [1]
+
+
 def test_the_cheapest_node_is_cleared() -> None:
     world = ground([[4, 4], [8]], [5, 5, 7])
     found = Clearing(world).serve(taker(8, 1, 2), np.ones(3, dtype=np.bool_))
