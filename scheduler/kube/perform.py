@@ -39,28 +39,32 @@ TELLS_WAITING_MAX = 2000
 
 
 class _Lane:
-    """Effects in order, and workers that wait for them."""
+    """Effects in order, events after everything else, and workers that wait for them."""
 
     def __init__(self) -> None:
         self._effects: deque[Effect] = deque()
+        self._tells: deque[Effect] = deque()
         self._ready = asyncio.Semaphore(0)
 
     @property
     def waiting(self) -> int:
-        return len(self._effects)
+        return len(self._effects) + len(self._tells)
 
     def put(self, effect: Effect) -> None:
-        self._effects.append(effect)
+        # A gang goes on when its status is written: that must not wait behind thousands of events about its victims.
+        (self._tells if isinstance(effect, ef.Tell) else self._effects).append(effect)
         self._ready.release()
 
     async def get(self) -> Effect:
         while True:
             await self._ready.acquire()
-            if self._effects:
-                return self._effects.popleft()
+            for waiting in (self._effects, self._tells):
+                if waiting:
+                    return waiting.popleft()
 
     def clear(self) -> None:
         self._effects.clear()
+        self._tells.clear()
 
 
 class Performer:
