@@ -1,8 +1,9 @@
 """How long deciding takes where running work has to give way, on a full fleet of 500 nodes x 8 GPUs.
 
-Five worlds, after the scale tests of KAI-Scheduler (its published seconds are of whole runs, from first create to last
+Six worlds, after the scale tests of KAI-Scheduler (its published seconds are of whole runs, from first create to last
 bind; ours are of deciding alone): one queue uses everything and is guaranteed nothing, another is guaranteed what it
-asks for. The last world is not full: every node runs one small pod, and gangs need whole nodes.
+asks for. In the fifth every node runs one small pod, and gangs need whole nodes. In the last, with twice the nodes, a
+gang of ten pods of 8 GPUs may take back 79 (KAI's row RE-63): nobody is to be evicted.
 
     python -m tests.bench.taking [--world NAME ...] [--nodes 500] [--json FILE]
 """
@@ -20,6 +21,7 @@ import numpy as np
 
 from scheduler.core.decide import decide
 from scheduler.core.drive import run
+from scheduler.core.explain import message
 from scheduler.model.cluster import Node, NodeTable, Snapshot
 from scheduler.model.plan import Plan
 from scheduler.model.policy import Policy
@@ -39,14 +41,17 @@ NOW_SECONDS = 7200.0
 
 @dataclass(frozen=True)
 class World:
-    """``running`` are the GPUs of the pods on each node; ``gangs`` of ``pods`` pods wait (one pod: without a group)."""
+    """``running`` are the GPUs of the pods on each node; ``gangs`` of ``pods`` pods wait (one pod: without a group).
+    Their queue may reclaim ``reclaimable`` GPUs, and is guaranteed one more (None: all of them)."""
 
     running: tuple[int, ...]
     gangs: int
     pods: int
     gpus: int
-    kai_seconds: float
-    guaranteed: bool = True
+    kai_seconds: float | None
+    reclaimable: int | None = None
+    nodes_times: int = 1
+    """On so many times the nodes of the other worlds."""
 
 
 WORLDS: Mapping[str, Callable[[int], World]] = {
@@ -54,7 +59,8 @@ WORLDS: Mapping[str, Callable[[int], World]] = {
     "one 250-pod gang reclaims half": lambda nodes: World((1,) * 8, 1, nodes // 2, 8, 102),
     "one 500-pod gang reclaims all": lambda nodes: World((8,), 1, nodes, 8, 85),
     "50 gangs of 10 pods reclaim": lambda nodes: World((1,) * 8, 50, nodes // 50, 8, 717),
-    "consolidation for 41 gangs of 10": lambda nodes: World((1,), 41, nodes // 50, 8, 456, guaranteed=False),
+    "consolidation for 41 gangs of 10": lambda nodes: World((1,), 41, nodes // 50, 8, 456, reclaimable=0),
+    "ten pods, one GPU out of reach": lambda _: World((1,) * 8, 1, 10, 8, None, reclaimable=79, nodes_times=2),
 }
 
 
@@ -100,11 +106,11 @@ def snapshot(world: World, nodes: int) -> Snapshot:
             )
         )
     everything = int(capacity[:, RESOURCES.index(GPU)].sum())
+    above = everything if world.reclaimable is None else 1000 * world.reclaimable
+    new = min(everything, above + 1000) if above else 0
     queues = {
-        "old": Queue("old", quotas=(Quota(GPU, guaranteed=0 if world.guaranteed else everything),)),
-        "new": Queue(
-            "new", created_seconds=1.0, quotas=(Quota(GPU, guaranteed=everything if world.guaranteed else 0),)
-        ),
+        "old": Queue("old", quotas=(Quota(GPU, guaranteed=everything - above),)),
+        "new": Queue("new", created_seconds=1.0, quotas=(Quota(GPU, guaranteed=new),)),
     }
     use = capacity.sum(axis=0) - free.sum(axis=0)
     return Snapshot(
@@ -145,6 +151,7 @@ def measure(world: World, nodes: int) -> dict[str, Any]:
         "evicted": len({victim.uid for decision in plan.decisions for victim in decision.victims}),
         "moved": sum(len(move.pods) for decision in plan.decisions for move in decision.moves),
         "gap": _gap(plan),
+        "reasons": sorted({message(verdict) for verdict in plan.verdicts.values()} - {"placed"}),
     }
 
 
@@ -175,14 +182,18 @@ def main() -> None:
     rows = []
     for name in arguments.world:
         world = WORLDS[name](arguments.nodes)
-        result = measure(world, arguments.nodes)
+        result = measure(world, arguments.nodes * world.nodes_times)
         rows.append({"world": name, "kai_seconds": world.kai_seconds, **result})
+        kai = "-" if world.kai_seconds is None else f"{world.kai_seconds:.0f} s"
+        stages = {stage: round(seconds, 2) for stage, seconds in result["stages"].items()}
         gap = "?" if result["gap"] is None else f"{100 * result['gap']:.2f} %"
         print(
-            f"{name:34} {result['seconds']:6.2f} s (CPU {result['cpu_seconds']:.2f})  placed {result['placed']:4} of "
+            f"{name:34} {result['seconds']:6.3f} s (CPU {result['cpu_seconds']:.3f})  placed {result['placed']:4} of "
             f"{result['asked']:4}  evicted {result['evicted']:4}  moved {result['moved']:4}  gap {gap}  "
-            f"KAI, end to end: {world.kai_seconds:.0f} s  { ({k: round(v, 2) for k, v in result['stages'].items()}) }"
+            f"KAI, end to end: {kai}  {stages}"
         )
+        for reason in result["reasons"]:
+            print(f"    {reason}")
     if arguments.json:
         write_json(arguments.json, {"machine": machine(), "rows": rows})
 
