@@ -50,6 +50,11 @@ class _Lane:
     def waiting(self) -> int:
         return len(self._effects) + len(self._tells)
 
+    @property
+    def pressing(self) -> bool:
+        """Whether something waits besides events."""
+        return bool(self._effects)
+
     def put(self, effect: Effect) -> None:
         # A gang goes on when its status is written: that must not wait behind thousands of events about its victims.
         (self._tells if isinstance(effect, ef.Tell) else self._effects).append(effect)
@@ -115,10 +120,11 @@ class Performer:
             for number in range(WORDS_WORKERS):
                 tasks.create_task(self._work(self._words), name=f"say {number}")
 
-    async def _urgent_first(self) -> None:
-        """Let words wait for a while as long as something urgent waits for a connection."""
+    async def _urgent_first(self, effect: Effect) -> None:
+        """Let words wait for a while as long as something urgent waits for a connection; events only until something
+        else is to be said."""
         patience = WORDS_DELAY_SECONDS
-        while self._urgent.waiting and patience > 0:
+        while self._urgent.waiting and patience > 0 and not (isinstance(effect, ef.Tell) and self._words.pressing):
             await asyncio.sleep(0.05)
             patience -= 0.05
 
@@ -126,7 +132,7 @@ class Performer:
         while True:
             effect = await lane.get()
             if lane is self._words:
-                await self._urgent_first()
+                await self._urgent_first(effect)
             self.in_flight += 1
             try:
                 await self._perform(effect)
