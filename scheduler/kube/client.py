@@ -101,4 +101,9 @@ class ApiClient:
         # A streamed list would be compressed, and every event after it by itself: that costs more than it saves.
         headers = {**self._authorization(), "Accept-Encoding": "identity"}
         async with self._streams.get(self._credentials.server + path, headers=headers, timeout=timeout) as answer:
-            yield answer
+            try:
+                yield answer
+            finally:
+                # Left in its middle, a stream says no goodbye: the TLS farewell would outlive the session.
+                if answer.connection is not None and answer.connection.transport is not None:
+                    answer.connection.transport.abort()

@@ -1,6 +1,7 @@
 """What the server's watch streams look like to our client."""
 
 import asyncio
+import gc
 
 import pytest
 from testbed import Bed
@@ -27,3 +28,18 @@ def test_a_streamed_list_is_not_compressed(bed: Bed) -> None:
             return answer.headers.get("Content-Encoding", "")
 
     assert asyncio.run(encoding()) == ""
+
+
+def test_a_stream_left_in_its_middle_leaves_nothing_open(bed: Bed) -> None:
+    """What stayed open would be found, as a warning, when the garbage is collected: warnings are errors here."""
+
+    async def leave_early() -> None:
+        async with (
+            ApiClient(from_kubeconfig(bed.kubeconfig)) as client,
+            client.stream(f"/api/v1/pods?{WATCH_LIST}", quiet_seconds=10.0) as answer,
+        ):
+            assert answer.status == 200
+
+    for _ in range(10):
+        asyncio.run(leave_early())
+    gc.collect()
