@@ -71,6 +71,9 @@ def snapshot(world: World, nodes: int) -> Snapshot:
     shapes = {
         gpus: Shape((("cpu", 1000 * gpus), (GPU, 1000 * gpus), ("pods", 1))) for gpus in (*world.running, world.gpus)
     }
+    # Pods by themselves share what they ask for, as the engine has them.
+    alone = {gpus: (Member("pod", shape, 1, 1),) for gpus, shape in shapes.items()}
+    root = (Branch("", -1, minimum=1),)
     free = capacity.copy()
     running = []
     for row, node in enumerate(table.nodes):
@@ -83,8 +86,8 @@ def snapshot(world: World, nodes: int) -> Snapshot:
                     name=uid,
                     queue="old",
                     priority=50,
-                    members=(Member("pod", shapes[gpus], 1, 1),),
-                    branches=(Branch("", -1, minimum=1),),
+                    members=alone[gpus],
+                    branches=root,
                     pods=(RunningPod(uid, "old", uid, node.name, "pod"),),
                     single=True,
                 )

@@ -103,14 +103,17 @@ def _one_by_one(
 def _facts(roster: Roster, outcome: Outcome, rights: Rights) -> Taken | None:
     gives = outcome.gives
     losses = []
-    for number in np.unique(roster.gang[gives.evicted | gives.moved]).tolist():
+    evicted_of, moved_of, there_of = (
+        np.bincount(roster.gang[pods], minlength=len(roster.gangs))
+        for pods in (gives.evicted, gives.moved, ~roster.leaving)
+    )
+    for number in np.flatnonzero(evicted_of + moved_of).tolist():
         running = roster.gangs[number]
-        mine = roster.gang == number
-        evicted, moved = int((mine & gives.evicted).sum()), int((mine & gives.moved).sum())
+        evicted, moved = int(evicted_of[number]), int(moved_of[number])
         lane = int(rights.lane[number])
         if evicted:
             rightful = rights.lanes[lane].rights[0].name if lane >= 0 else OWN_QUEUE
-            whole = evicted == int((mine & ~roster.leaving).sum())
+            whole = evicted == int(there_of[number])
             losses.append(Loss(running.key, running.queue, rightful, evicted, whole, running.priority))
         if moved:
             losses.append(Loss(running.key, running.queue, MOVE, moved, False, running.priority))

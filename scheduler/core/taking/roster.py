@@ -6,7 +6,9 @@ takes its room.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +17,10 @@ from scheduler.core.facts.store import taken_by
 from scheduler.core.queues.ledger import Ledger
 from scheduler.core.taking.traits import Traits
 from scheduler.model.cluster import Mask, Snapshot
-from scheduler.model.devices import DeviceAsk, DeviceUse
-from scheduler.model.resources import Matrix, Resources, vector
+from scheduler.model.devices import DeviceUse
+from scheduler.model.resources import Matrix, vector
 from scheduler.model.running import Running, RunningPod
+from scheduler.model.shape import Shape
 
 Indices = NDArray[np.int64]
 
@@ -50,48 +53,23 @@ class Roster:
     @classmethod
     def of(cls, snapshot: Snapshot, book: Ledger) -> Roster:
         rows = {name: row for row, name in enumerate(book.names)}
-        into = charged(book, snapshot.resources)
-        nodes = snapshot.nodes.rows
-        pods: list[RunningPod] = []
-        gang: list[int] = []
-        member: list[int] = []
-        node: list[int] = []
-        kind: list[int] = []
-        kinds: dict[tuple[Resources, DeviceAsk | None, tuple[DeviceUse, ...], int], int] = {}
-        room: list[Matrix] = []
-        charge: list[Matrix] = []
-        flavors = snapshot.nodes.flavor_codes
-        for number, running in enumerate(snapshot.running):
-            index = {each.name: at for at, each in enumerate(running.members)}
-            for pod in running.pods:
-                row = nodes.get(pod.node)
-                at = index.get(pod.member)
-                if row is None or at is None:
-                    continue
-                shape = running.members[at].shape
-                flavor = -1 if flavors is None else int(flavors[row])
-                key = (shape.requests, shape.devices, pod.devices, flavor)
-                known = kinds.get(key)
-                if known is None:
-                    known = kinds[key] = len(room)
-                    room.append(vector(taken_by(shape, pod.devices), snapshot.resources))
-                    charge.append(into.of(room[-1], snapshot.nodes.flavor(row)))
-                pods.append(pod)
-                gang.append(number)
-                member.append(at)
-                node.append(row)
-                kind.append(known)
-        width = len(snapshot.resources)
-        kind_of = np.array(kind, dtype=np.int64)
+        every = [pod for running in snapshot.running for pod in running.pods]
+        gang = np.repeat(np.arange(len(snapshot.running)), [len(running.pods) for running in snapshot.running])
+        node = np.array([snapshot.nodes.rows.get(pod.node, -1) for pod in every], dtype=np.int64)
+        part, member, takes = _parts(snapshot.running)
+        known = (node >= 0) & (member >= 0)
+        pods = tuple(every) if known.all() else tuple(compress(every, known.tolist()))
+        gang, node, part, member = gang[known], node[known], part[known], member[known]
+        room, charge = _room_and_charge(snapshot, book, part, node, takes)
         return cls(
             gangs=snapshot.running,
             traits=Traits.of(snapshot.running),
-            pods=tuple(pods),
-            gang=np.array(gang, dtype=np.int64),
-            member=np.array(member, dtype=np.int64),
-            node=np.array(node, dtype=np.int64),
-            room=np.array(room, dtype=np.int64).reshape(-1, width)[kind_of],
-            charge=np.array(charge, dtype=np.int64).reshape(-1, len(book.columns))[kind_of],
+            pods=pods,
+            gang=gang,
+            member=member,
+            node=node,
+            room=room,
+            charge=charge,
             leaving=np.array([pod.leaving for pod in pods], dtype=np.bool_),
             queue=np.array([rows.get(each.queue, -1) for each in snapshot.running], dtype=np.int64),
             free=snapshot.free.copy(),
@@ -123,6 +101,46 @@ def surplus_of(roster: Roster) -> Indices:
     there = np.bincount(roster.gang[~roster.leaving], minlength=len(roster.gangs))
     least = roster.traits.least
     return np.where(least >= 0, np.maximum(0, there - least), 0)
+
+
+def _parts(gangs: Sequence[Running]) -> tuple[Indices, Indices, list[tuple[Shape, tuple[DeviceUse, ...]]]]:
+    """([P] what each pod takes: a number per shape and devices, [P] its index among the members of its gang or -1, and
+    the shape and devices of each number). What is alike shares its members and shapes, so they are told apart by
+    identity."""
+    numbers: dict[tuple[int, tuple[DeviceUse, ...]], int] = {}
+    takes: list[tuple[Shape, tuple[DeviceUse, ...]]] = []
+    known: dict[tuple[int, str, tuple[DeviceUse, ...]], tuple[int, int]] = {}
+    found: list[tuple[int, int]] = []
+    for running in gangs:
+        own = id(running.members)
+        for pod in running.pods:
+            key = (own, pod.member, pod.devices)
+            if key not in known:
+                at = next((index for index, each in enumerate(running.members) if each.name == pod.member), -1)
+                shape = running.members[at].shape
+                number = numbers.setdefault((id(shape), pod.devices), len(numbers))
+                if number == len(takes):
+                    takes.append((shape, pod.devices))
+                known[key] = number, at
+            found.append(known[key])
+    columns = np.array(found, dtype=np.int64).reshape(-1, 2)
+    return columns[:, 0], columns[:, 1], takes
+
+
+def _room_and_charge(
+    snapshot: Snapshot, book: Ledger, part: Indices, node: Indices, takes: Sequence[tuple[Shape, tuple[DeviceUse, ...]]]
+) -> tuple[Matrix, Matrix]:
+    """([P x R], [P x K]) of each pod, worked out once for those alike on nodes of one flavor."""
+    into, codes = charged(book, snapshot.resources), snapshot.nodes.flavor_codes
+    flavor = np.zeros(len(node), dtype=np.int64) if codes is None else codes[node] + 1
+    flavors = int(flavor.max(initial=0)) + 1
+    _, first, kind = np.unique(part * flavors + flavor, return_index=True, return_inverse=True)
+    rooms = [vector(taken_by(*takes[part[pod]]), snapshot.resources) for pod in first.tolist()]
+    charges = [into.of(room, snapshot.nodes.flavor(int(node[pod]))) for room, pod in zip(rooms, first, strict=True)]
+    return (
+        np.array(rooms, dtype=np.int64).reshape(-1, len(snapshot.resources))[kind.reshape(-1)],
+        np.array(charges, dtype=np.int64).reshape(-1, len(book.columns))[kind.reshape(-1)],
+    )
 
 
 class Charged:

@@ -34,9 +34,15 @@ class Traits:
 
     @classmethod
     def of(cls, gangs: Sequence[Running]) -> Traits:
-        minima = [(each.branches[0].minimum, sum(member.minimum for member in each.members)) for each in gangs]
-        lone = np.array([len(each.branches) == 1 and len(each.members) == 1 for each in gangs], dtype=np.bool_)
-        most = np.array([max(pair) for pair in minima], dtype=np.int64)
+        kinds: dict[tuple[int, int], int] = {}
+        # Work of one kind shares its members and branches, which live as long as the gangs do.
+        kind = np.array(
+            [kinds.setdefault((id(each.members), id(each.branches)), len(kinds)) for each in gangs], dtype=np.int64
+        )
+        first = np.unique(kind, return_index=True)[1].tolist()
+        lone = _of_each([_is_lone(gangs[at]) for at in first])[kind]
+        most = np.array([_minimum(gangs[at]) for at in first], dtype=np.int64)[kind]
+        movable = np.array([each.preemptible and each.movable and not each.waits for each in gangs], dtype=np.bool_)
         return cls(
             priority=np.array([each.priority for each in gangs], dtype=np.int64),
             preemptible=np.array([each.preemptible for each in gangs], dtype=np.bool_),
@@ -45,18 +51,26 @@ class Traits:
             saved_seconds=np.array([each.saved_seconds for each in gangs], dtype=np.float64),
             least=np.where(lone, np.maximum(most, 1), -1),
             surplus=np.array([len(each.pods) for each in gangs], dtype=np.int64) > most,
-            stays=np.array([_stays(each) for each in gangs], dtype=np.bool_),
-            freely=lone & np.array([_freely(each) for each in gangs], dtype=np.bool_),
+            stays=~movable | _of_each([_has_volumes(gangs[at]) for at in first])[kind],
+            freely=lone & _of_each([_freely(gangs[at]) for at in first])[kind],
             guarded=np.array([any(pod.guards for pod in each.pods) for each in gangs], dtype=np.bool_),
         )
 
 
-def _stays(running: Running) -> bool:
-    return (
-        not (running.preemptible and running.movable)
-        or running.waits
-        or any(member.shape.volumes is not None for member in running.members)
-    )
+def _of_each(values: Sequence[bool]) -> Mask:
+    return np.array(values, dtype=np.bool_)
+
+
+def _is_lone(running: Running) -> bool:
+    return len(running.branches) == 1 and len(running.members) == 1
+
+
+def _minimum(running: Running) -> int:
+    return max(running.branches[0].minimum, sum(member.minimum for member in running.members))
+
+
+def _has_volumes(running: Running) -> bool:
+    return any(member.shape.volumes is not None for member in running.members)
 
 
 def _freely(running: Running) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 
 from scheduler.model.cluster import Mask
 from scheduler.model.resources import Matrix
+from scheduler.solver.clearing.alike import are_alike, may_go
 from scheduler.solver.clearing.ground import Cleared, Ground, Indices, Taker, Want, cost_of
 from scheduler.solver.giving import Right
 
@@ -193,6 +194,10 @@ class Clearing:
         if not len(pods):
             return False
         weights = self._weights(pods)
+        if self._evict[ground.gang[pods]].all() and are_alike(
+            ground, pods, self._there, self._slack, self._free, want.request
+        ):
+            return self._take_cheapest(taker, want, pods[np.lexsort(weights.T[::-1])], count, trial)
         density = weights / share[:, None]
         made = False
         for keys in (density, weights):
@@ -206,6 +211,23 @@ class Clearing:
             if made:
                 return True
         return False
+
+    def _take_cheapest(self, taker: Taker, want: Want, pods: Indices, count: int, trial: _Trial) -> bool:
+        """The first of pods that are alike, as many as are needed and may go."""
+        ground = self._ground
+        gang = int(ground.gang[pods[0]])
+        right = self._right(taker, want, int(ground.lane[gang]))
+        if right is None:
+            return False
+        charge = ground.charge[pods[0]]
+        most = may_go(right, self._use, ground.rows[gang][: ground.branch[gang]], charge)
+        chosen = pods[: min(count, most)]
+        self._there[chosen] = False
+        np.add.at(self._free, ground.node[chosen], ground.room[chosen])
+        self._slack[ground.gang[chosen]] -= 1
+        self._charge(ground.rows[gang], -charge * len(chosen))
+        trial.evicted += chosen.tolist()
+        return bool(len(chosen))
 
     def _prefixes(self, pods: Indices, node: Indices, weights: Matrix, short: Matrix) -> list[list[int]]:
         """Per node the first pods in this order that make room enough; the cheapest node first."""

@@ -133,3 +133,21 @@ def test_a_right_bounds_all_pods_that_come_in_the_room_that_it_makes() -> None:
         asks = Taker((Want(one, one, count, 0, np.ones(1, dtype=np.bool_)),), minimum, (1,))
         found = Clearing(world).serve(asks, np.ones(2, dtype=np.bool_))
         assert (None if found is None else sum(pods for _, _, pods in found.places)) == places
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(1, 9), min_size=8, max_size=8), st.integers(1, 4), st.integers(0, 32), st.booleans())
+def test_of_pods_that_are_alike_the_cheapest_go_wherever_they_stand(
+    weights: list[int], pods: int, guaranteed: int, keeps: bool
+) -> None:
+    floors = ((guaranteed,), (0,))
+    right = Right("Guarantee", (Room(1, (BOUNDLESS,)),), floors, (True,), keep=keeps)
+    world = ground([[4, 4]] * 4, weights, lanes=(Lane((right,)),))
+    found = Clearing(world).serve(taker(4, pods, 4), np.ones(8, dtype=np.bool_))
+    above = 32 - guaranteed
+    if pods > (above // 4 if keeps else -(-above // 4)):
+        assert found is None
+        return
+    assert found is not None
+    assert found.cost[0] == sum(sorted(weights)[:pods])
+    assert sum(count for _, _, count in found.places) == len(found.evicted) == pods
