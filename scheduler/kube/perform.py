@@ -9,6 +9,7 @@ from time import time
 
 import structlog
 
+from scheduler.core.gangs.lifecycle import Phase
 from scheduler.kube.client import ApiClient, UnreachableError
 from scheduler.model import effects as ef
 from scheduler.model.effects import Effect
@@ -122,7 +123,10 @@ class Performer:
 
     async def _urgent_first(self, effect: Effect) -> None:
         """Let words wait for a while as long as something urgent waits for a connection; events only until something
-        else is to be said."""
+        else is to be said. What is said of a gang that has not arrived does not wait: it goes on once that is
+        written."""
+        if isinstance(effect, ef.WriteStatus) and effect.status.phase != Phase.RUNNING:
+            return
         patience = WORDS_DELAY_SECONDS
         while self._urgent.waiting and patience > 0 and not (isinstance(effect, ef.Tell) and self._words.pressing):
             await asyncio.sleep(0.05)

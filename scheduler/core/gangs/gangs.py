@@ -729,7 +729,7 @@ class Gangs:
         if status is None:
             return []
         first = state.phase is Phase.RUNNING and state.written is not None and state.written.phase != Phase.RUNNING
-        state.written = status
+        state.written, state.said_seconds = status, now_seconds
         effects = self._writes.send(state, WriteStatus(group.namespace, group.name, state.version, status))
         return [*effects, self._words.runs(group, scheduled, state.record)] if first else effects
 

@@ -47,6 +47,8 @@ class GangState:
     version: str = ""
     bumps: dict[str, None] | None = None
     written: GroupStatus | None = None
+    said_seconds: float = 0.0
+    """When its status was last sent."""
     gang: Gang | None = None
     warned: bool = False
     short_since_seconds: float = 0.0

@@ -63,7 +63,8 @@ def _scheduled(phase: Phase, cause: str, text: str, leaving: int) -> tuple[str, 
         case Phase.DEGRADED:
             return ("Scheduled", "False", "PodsLost", "")
         case Phase.PREPARING:
-            waits = f"{leaving} pods have to leave first" if leaving else "volume claims of its pods are not bound yet"
+            who = "1 pod has" if leaving == 1 else f"{leaving} pods have"
+            waits = f"{who} to leave first" if leaving else "volume claims of its pods are not bound yet"
             return ("Scheduled", "False", "Preparing", waits)
         case _:
             return ("Scheduled", "False", cause or "Binding", text)

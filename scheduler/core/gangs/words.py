@@ -73,6 +73,8 @@ class GangWords:
         return Tell("PodGroup", group.namespace, group.name, group.uid, "Scheduled", "Binding", text)
 
     def _prepares_for_long(self, state: GangState, now_seconds: float) -> bool:
-        """Whether claims or leaving pods keep a gang waiting so long that its status says so; most are not as slow."""
+        """Whether claims or leaving pods keep a gang waiting so long that its status says so; most are not as slow. How
+        many pods are left to leave changes all the time and is said anew after a while only."""
         decided = 0.0 if state.record is None else state.record.decided_at_seconds
-        return (state.awaits_claims or state.leaving > 0) and now_seconds - decided >= PREPARING_WORDS_SECONDS
+        since = max(decided, state.said_seconds)
+        return (state.awaits_claims or state.leaving > 0) and now_seconds - since >= PREPARING_WORDS_SECONDS

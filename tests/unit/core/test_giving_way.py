@@ -348,6 +348,23 @@ def test_a_long_wait_is_said_with_the_number_of_those_who_have_to_leave() -> Non
     assert (status.phase, status.conditions[1].message) == ("Preparing", "2 pods have to leave first")
 
 
+def test_how_many_are_left_to_leave_is_not_said_anew_with_each_that_does() -> None:
+    bench = full(minimum=2)
+    take(bench, {"n1": 2}, "low-2", "low-3")
+    bench.tick(4)
+
+    def said() -> list[str]:
+        written = [each.status for each in bench.performed(ef.WriteStatus) if each.name == "high"]
+        return [each.conditions[1].message for each in written if each.phase == "Preparing"]
+
+    assert said() == ["2 pods have to leave first"]
+    bench.tell(ev.PodGone("uid-low-2"))
+    bench.tick()
+    assert said() == ["2 pods have to leave first"]
+    bench.tick(3)
+    assert said() == ["2 pods have to leave first", "1 pod has to leave first"]
+
+
 def test_a_withdrawn_decision_leaves_its_victims_where_they_are() -> None:
     bench = full(minimum=2)
     bench.lose = [ef.MarkEvicted]
