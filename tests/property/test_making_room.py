@@ -13,7 +13,7 @@ from scheduler.solver.packing.rejoining import rejoin
 from scheduler.solver.packing.relieving import Movable, relieve
 from scheduler.solver.packing.repacking import Repacking, Spot
 from scheduler.solver.problem import MemberAsk
-from tests.property.device_worlds import one_class
+from tests.unit.solver.parts import expecting
 
 CPU_MILLI = 10_000
 EVERYWHERE = np.packbits([True]).tobytes()
@@ -33,7 +33,7 @@ MILLI = (1000, 470, 230, 1000, 1000, 0, 470, 230, 0)
 
 
 def repacking(nodes: int, devices: int) -> Repacking:
-    return Repacking(one_class(nodes, devices, CPU_MILLI, ASKS), ASKS)
+    return Repacking(expecting(ASKS, [[1000] * devices], [CPU_MILLI], nodes=[nodes]), ASKS)
 
 
 def check(packing: Repacking) -> None:

@@ -11,7 +11,7 @@ from scheduler.solver.devices.prices import Prices
 from scheduler.solver.greedy.stock import Rest
 from scheduler.solver.packing.repacking import Repacking, Spot
 from scheduler.solver.problem import MemberAsk, Problem
-from tests.property.device_worlds import one_class
+from tests.unit.solver.parts import expecting
 
 NODES = 4
 DEVICES = 3
@@ -28,7 +28,7 @@ MILLI = (300, 600, 1000, 2000, 0)
 
 
 def problem() -> Problem:
-    return one_class(NODES, DEVICES, CPU_MILLI, ASKS)
+    return expecting(ASKS, [[1000] * DEVICES], [CPU_MILLI], nodes=[NODES])
 
 
 def repacking() -> Repacking:

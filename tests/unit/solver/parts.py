@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from scheduler.model.devices import DEVICE_MILLI, DeviceAsk
+from scheduler.model.resources import CPU, GPU
 from scheduler.solver.devices.devices import ClassDevices
 from scheduler.solver.problem import BranchAsk, GangAsk, MemberAsk, Problem
 
@@ -51,4 +52,38 @@ def problem(
         node_score=node_score,
         devices=ClassDevices(matrix, np.full(classes, memory_mib, np.int32), np.full(classes, layout, np.int32)),
         device_score=device_score,
+    )
+
+
+def expecting(
+    mix: Sequence[MemberAsk],
+    states: Sequence[Sequence[int]],
+    cpu_milli: Sequence[int],
+    *,
+    nodes: Sequence[int] | None = None,
+    score: str = "price",
+) -> Problem:
+    """A fleet that nobody asks anything of yet, and the mix of what usually arrives, its requests in GPU and CPU.
+
+    Each row of states is a class (of one node unless said) with so much free CPU on each node; a class may have fewer
+    devices than others.
+    """
+    classes, width = len(states), max(len(row) for row in states)
+    matrix = np.array([[*row, *[0] * (width - len(row))] for row in states], dtype=np.int64)
+    idle = (matrix == DEVICE_MILLI).sum(axis=1) * DEVICE_MILLI
+    return Problem(
+        resources=(GPU, CPU),
+        class_nodes=np.array(nodes or [1] * classes, dtype=np.int32),
+        class_free=np.stack([idle, np.array(cpu_milli)], axis=1).astype(np.int64),
+        class_domain=np.zeros((classes, 0), dtype=np.int32),
+        level_names=(),
+        domain_names=(),
+        gangs=(),
+        queues=(),
+        goals=(),
+        rules=(),
+        node_score=score,
+        device_score=score,
+        devices=ClassDevices(matrix, np.zeros(classes, np.int32), np.full(classes, -1, np.int32)),
+        mix=tuple(mix),
     )

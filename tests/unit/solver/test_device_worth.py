@@ -6,33 +6,15 @@ import numpy as np
 import pytest
 
 from scheduler.model.devices import DeviceAsk
-from scheduler.model.resources import CPU, GPU
-from scheduler.solver.devices.devices import ClassDevices
 from scheduler.solver.devices.worth import device_worth, kept_milli
-from scheduler.solver.problem import MemberAsk, Problem
+from scheduler.solver.problem import MemberAsk
+from tests.unit.solver.parts import expecting
 
 _ANY = np.packbits([True]).tobytes()
 
 
 def kept(*mix: MemberAsk) -> list[float]:
-    problem = Problem(
-        resources=(GPU, CPU),
-        class_nodes=np.ones(1, dtype=np.int32),
-        class_free=np.array([[2000, 0]], dtype=np.int64),
-        class_domain=np.zeros((1, 0), dtype=np.int32),
-        level_names=(),
-        domain_names=(),
-        gangs=(),
-        queues=(),
-        goals=(),
-        rules=(),
-        node_score="price",
-        devices=ClassDevices(
-            np.full((1, 2), 1000, dtype=np.int64), np.zeros(1, dtype=np.int32), np.full(1, -1, dtype=np.int32)
-        ),
-        mix=mix,
-    )
-    return [float(milli) for milli in kept_milli(problem)]
+    return [float(milli) for milli in kept_milli(expecting(mix, [[1000, 1000]], [0]))]
 
 
 def shares(milli: int, pods: int, devices: int = 1) -> MemberAsk:

@@ -8,13 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.model.devices import DeviceAsk
-from scheduler.model.resources import CPU, GPU
-from scheduler.solver.devices.devices import ClassDevices
 from scheduler.solver.devices.fragmentation import Fragmentation, squashed
 from scheduler.solver.devices.scores import device_score
 from scheduler.solver.greedy.node_scores import node_score
 from scheduler.solver.greedy.stock import Rest, Stock
 from scheduler.solver.problem import MemberAsk, Problem
+from tests.unit.solver.parts import expecting
 
 _BOTH = np.packbits([True, True]).tobytes()
 _FIRST = np.packbits([True, False]).tobytes()
@@ -31,25 +30,7 @@ ASKED = ((300, 1, 2000, (0, 1)), (600, 1, 1000, (0,)), (1000, 2, 4000, (0, 1)), 
 
 
 def problem(states: list[list[int]], cpu: list[int], mix: tuple[MemberAsk, ...] = MIX) -> Problem:
-    free = [[1000 * devices.count(1000), amount] for devices, amount in zip(states, cpu, strict=True)]
-    return Problem(
-        resources=(GPU, CPU),
-        class_nodes=np.ones(2, dtype=np.int32),
-        class_free=np.array(free, dtype=np.int64),
-        class_domain=np.zeros((2, 0), dtype=np.int32),
-        level_names=(),
-        domain_names=(),
-        gangs=(),
-        queues=(),
-        goals=(),
-        rules=(),
-        node_score="fgd",
-        device_score="fgd",
-        devices=ClassDevices(
-            np.array(states, dtype=np.int64), np.zeros(2, dtype=np.int32), np.full(2, -1, dtype=np.int32)
-        ),
-        mix=mix,
-    )
+    return expecting(mix, states, cpu, score="fgd")
 
 
 def by_hand(devices: list[int], cpu: int, node_class: int) -> float:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from scheduler.model.devices import DeviceAsk
-from scheduler.model.resources import CPU, GPU
-from scheduler.solver.devices.devices import ClassDevices
 from scheduler.solver.greedy.node_scores import node_score
 from scheduler.solver.greedy.stock import Stock
-from scheduler.solver.problem import MemberAsk, Problem
+from scheduler.solver.problem import MemberAsk
+from tests.unit.solver.parts import expecting
 
 _BOTH = np.packbits([True, True]).tobytes()
 _FIRST = np.packbits([True, False]).tobytes()
@@ -21,25 +20,7 @@ def pods(count: int, *, gpus: int = 0, cpu: int = 0, share: int = 0, eligible: b
 
 def cheapest(member: MemberAsk, mix: list[MemberAsk], *nodes: tuple[list[int], int]) -> int:
     """Which of two nodes (free thousandths of each device, CPU) takes a pod."""
-    width = max(len(devices) for devices, _ in nodes)
-    states = np.array([devices + [0] * (width - len(devices)) for devices, _ in nodes], dtype=np.int64)
-    free = [[1000 * sum(state == 1000 for state in devices), cpu] for devices, cpu in nodes]
-    problem = Problem(
-        resources=(GPU, CPU),
-        class_nodes=np.ones(len(nodes), dtype=np.int32),
-        class_free=np.array(free, dtype=np.int64),
-        class_domain=np.zeros((len(nodes), 0), dtype=np.int32),
-        level_names=(),
-        domain_names=(),
-        gangs=(),
-        queues=(),
-        goals=(),
-        rules=(),
-        node_score="price",
-        device_score="price",
-        devices=ClassDevices(states, np.zeros(len(nodes), dtype=np.int32), np.full(len(nodes), -1, dtype=np.int32)),
-        mix=tuple(mix),
-    )
+    problem = expecting(mix, [devices for devices, _ in nodes], [cpu for _, cpu in nodes])
     stock = Stock.of(problem)
     slots = np.arange(len(nodes))
     return int(node_score(problem)(stock.rest(slots), stock.rest_after(slots, member)).argmin())
