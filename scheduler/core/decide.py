@@ -33,6 +33,7 @@ from scheduler.core.queues.shares import (
     tree_troubles,
 )
 from scheduler.core.reasons import Reasons
+from scheduler.core.taking.roster import Rosters
 from scheduler.core.taking.rules import held_with
 from scheduler.core.taking.taking import Took, taking
 from scheduler.core.taking.waiting import unserved, with_more
@@ -112,6 +113,7 @@ class Memory:
         self.entitlements = Entitlements(policy)
         self.left = Entitlements(policy)
         """Of what got no place on what is free."""
+        self.rosters = Rosters()
 
 
 Facts = tuple[Refusal, ...]
@@ -293,6 +295,7 @@ def _take(
         budget,
         lambda shape: memory.masks.of(standing, shape)[0],
         shares_if,
+        memory.rosters,
     )
     return took
 

@@ -45,6 +45,8 @@ class Entitlements:
         self._stated: object = None
         self._kinds: tuple[DeviceKind, ...] = ()
         self._kinds_of: NodeTable | None = None
+        self._running: tuple[Running, ...] = ()
+        self._leaving: tuple[Running, ...] = ()
 
     def of(
         self,
@@ -63,7 +65,7 @@ class Entitlements:
             self._device_kinds(snapshot.nodes),
             flavors_of or (lambda _: names),
         )
-        use, firm = _use(snapshot, tree)
+        use, firm = _use(snapshot, tree, self._who_leaves(snapshot.running))
         request = use.copy()
         for name, demand in waiting.items():
             if name in tree.rows:
@@ -89,6 +91,13 @@ class Entitlements:
             self._stated = stated
             self._tree = Tree.of(snapshot.queues, columns_of(snapshot.queues.values(), counted))
         return self._tree
+
+    def _who_leaves(self, running: tuple[Running, ...]) -> tuple[Running, ...]:
+        """Gangs with pods that leave."""
+        if running is not self._running:
+            self._running = running
+            self._leaving = tuple(gang for gang in running if any(pod.leaving for pod in gang.pods))
+        return self._leaving
 
     def _device_kinds(self, nodes: NodeTable) -> tuple[DeviceKind, ...]:
         if nodes is not self._kinds_of:
@@ -127,8 +136,8 @@ def _history(tree: Tree) -> Mapping[int, Fraction]:
     return {**found, -1: max(top, default=Fraction(0))}
 
 
-def _use(snapshot: Snapshot, tree: Tree) -> tuple[Matrix, Matrix]:
-    """[queues x columns] what each leaf uses, and what of it is not preemptible; pods that leave not counted."""
+def _use(snapshot: Snapshot, tree: Tree, leaving: Iterable[Running]) -> tuple[Matrix, Matrix]:
+    """[queues x columns] what each leaf uses, and what of it is not preemptible, without the pods that leave."""
     use = np.zeros((len(tree.names), len(tree.columns)), dtype=np.int64)
     firm = np.zeros_like(use)
     columns = _Columns(tree.columns, snapshot.resources)
@@ -139,9 +148,9 @@ def _use(snapshot: Snapshot, tree: Tree) -> tuple[Matrix, Matrix]:
             use[row] += taken
             if is_firm:
                 firm[row] += taken
-    for gang in snapshot.running:
+    for gang in leaving:
         row = tree.rows.get(gang.queue)
-        if row is not None and any(pod.leaving for pod in gang.pods):
+        if row is not None:
             taken = _leaving(gang, snapshot, columns)
             use[row] -= taken
             if not gang.preemptible:

@@ -11,7 +11,7 @@ from scheduler.core.facts.store import taken_by
 from scheduler.core.queues.demand import requests_of
 from scheduler.core.queues.ledger import Ledger
 from scheduler.core.taking.plan import Giveaway, Places, add_need
-from scheduler.core.taking.roster import Charged, Roster, charged
+from scheduler.core.taking.roster import Charged, Rosters, charged
 from scheduler.core.taking.rules import Holds
 from scheduler.core.taking.rules import too_much as breaks_rules
 from scheduler.model.cluster import Mask, Snapshot, UseKey
@@ -24,10 +24,10 @@ class Picture:
     """Who runs where, what queues use, and what is free: ``roster``, ``book`` and ``use_by`` are this decision's own
     and follow what it notes; ``holds`` are what queues count."""
 
-    def __init__(self, snapshot: Snapshot, book: Ledger) -> None:
+    def __init__(self, snapshot: Snapshot, book: Ledger, rosters: Rosters) -> None:
         self.snapshot = snapshot
         self.book = replace(book, use=book.use.copy(), firm=book.firm.copy())
-        self.roster = Roster.of(snapshot, self.book)
+        self.roster = rosters.of(snapshot, self.book)
         self.holds = Holds.of(snapshot)
         self.use_by: dict[UseKey, Matrix] = {key: total.copy() for key, total in snapshot.use_by.items()}
         self._charged: Charged = charged(self.book, snapshot.resources)

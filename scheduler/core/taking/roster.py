@@ -7,7 +7,7 @@ takes its room.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 
 import numpy as np
@@ -94,6 +94,32 @@ class Roster:
     def room_on(self, pods: Mask) -> Matrix:
         """[N x R] the room of some pods, added up per node."""
         return summed_by(self.node[pods], self.room[pods], len(self.free))
+
+
+class Rosters:
+    """Makes the roster of each decision, and remembers the columns of the last one as long as the same work runs."""
+
+    def __init__(self) -> None:
+        self._last: Roster | None = None
+        self._of: tuple[object, ...] = ()
+
+    def of(self, snapshot: Snapshot, book: Ledger) -> Roster:
+        nodes, stated = snapshot.nodes, (snapshot.resources, book.names, book.columns)
+        if (
+            self._last is None
+            or self._of[0] is not snapshot.running
+            or self._of[1] is not nodes
+            or self._of[2] != stated
+        ):
+            self._last, self._of = Roster.of(snapshot, book), (snapshot.running, nodes, stated)
+        last = self._last
+        return replace(
+            last,
+            free=snapshot.free.copy(),
+            leaving=last.leaving.copy(),
+            claimed=np.zeros_like(last.claimed),
+            covered=np.zeros_like(snapshot.free),
+        )
 
 
 def surplus_of(roster: Roster) -> Indices:

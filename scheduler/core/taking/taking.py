@@ -34,7 +34,7 @@ from scheduler.core.taking.plan import (
 from scheduler.core.taking.problem import in_play_of, taking_problem
 from scheduler.core.taking.reasons import may_not_yet, short_budgets, why_not
 from scheduler.core.taking.rights import Rights, age_matters, rank_of_branches, rights_of, shares_matter
-from scheduler.core.taking.roster import Roster
+from scheduler.core.taking.roster import Roster, Rosters
 from scheduler.core.taking.spared import put_off
 from scheduler.core.taking.waiting import Waiting, grown, grows, in_two, pods_of, rest_of
 from scheduler.model.cluster import Mask, Snapshot
@@ -81,10 +81,11 @@ def taking(
     budget: SolverBudget,
     mask_of: Callable[[Shape], Mask],
     shares_if: SharesIf,
+    rosters: Rosters,
 ) -> Part[Took]:
     """Decisions with victims and moves for some of what waits, in order; ``snapshot`` has what was placed before."""
     found = Took()
-    taker = _Taker(snapshot, entitled, policy, now_seconds, budget, mask_of, shares_if)
+    taker = _Taker(snapshot, entitled, policy, now_seconds, budget, mask_of, shares_if, rosters)
     growing: list[Waiting] = []
     of_surplus = policy.taking.growth == "Surplus"
     for each in waiting:
@@ -155,11 +156,12 @@ class _Taker:
         budget: SolverBudget,
         mask_of: Callable[[Shape], Mask],
         shares_if: SharesIf,
+        rosters: Rosters,
     ) -> None:
         self._flavored = quotas_name_flavors(entitled.book, policy)
         if self._flavored:
             snapshot = replace(snapshot, running=where_they_stand(snapshot.running, snapshot.nodes))
-        self._picture = Picture(snapshot, entitled.book)
+        self._picture = Picture(snapshot, entitled.book, rosters)
         self._policy = policy
         self._now = now_seconds
         self._budget = budget
