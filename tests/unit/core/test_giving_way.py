@@ -550,6 +550,13 @@ def test_nobody_gives_places_up_before_the_record_that_takes_them_is_written() -
     bench.lose = [ef.Commit]
     take(bench, {"n1": 1}, "low-1")
     assert [getattr(each, "name", "") for each in bench.held] == ["high"]
+    bench.go("low-1")
+    bench.tick()
+    assert [getattr(each, "name", "") for each in bench.held] == ["high"], "nor when its pod goes by itself meanwhile"
+    bench.lose = []
+    bench.tell(*bench._perform(bench.held[0]))
+    bench.tick()
+    assert [each.name for each in bench.performed(ef.Commit)][-2:] == ["high", "low"]
 
 
 def test_work_that_has_just_begun_is_looked_at_for_those_who_wait() -> None:

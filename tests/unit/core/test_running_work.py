@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
+from scheduler.model.effects import Effect
+from scheduler.model.events import Event
 from scheduler.model.policy import Taking
 from scheduler.model.relations import LabelSet
 from scheduler.model.running import Guard, Running
@@ -55,6 +58,29 @@ def test_those_named_by_a_record_leave_and_who_is_deleted_by_others_keeps_his_pl
     bench.see(replace(bench.pods["uid-low-0"], leaving=True, leaves_seconds=bench.now + 30, version="5000"))
     found = {each.name: each.leaving for gang in bench.engine.snapshot().running for each in gang.pods}
     assert found == {"low-1": False, "low-2": True, "low-3": True}
+
+
+class Handed(Bench):
+    """Knows who was seen to leave when a record was handed over, before anything else was told: that is what a decision
+    asked for in the same step sees."""
+
+    left: tuple[str, ...] = ()
+
+    def _perform(self, effect: Effect) -> list[Event]:
+        if isinstance(effect, ef.Commit) and effect.name == "high":
+            pods = [pod for gang in self.engine.snapshot().running for pod in gang.pods]
+            self.left = tuple(sorted(pod.name for pod in pods if pod.leaving))
+        return super()._perform(effect)
+
+
+@pytest.mark.parametrize("grouped", [True, False], ids=["a gang", "single pods"])
+def test_those_named_leave_from_the_step_on_in_which_their_record_is_accepted(grouped: bool) -> None:
+    bench = Handed(node("n1", 4))
+    bench.see(*(gang("low", 4, minimum=2) if grouped else [pod(f"low-{number}") for number in range(4)]))
+    assert all(not each.leaving for gang in bench.engine.snapshot().running for each in gang.pods)
+    bench.see(*gang("high", 2))
+    take(bench, {"n1": 2}, "low-2", "low-3")
+    assert bench.left == ("low-2", "low-3")
 
 
 def test_a_pod_stuck_in_termination_is_neither_room_nor_victim() -> None:
