@@ -109,9 +109,10 @@ def prepared(
         group=_groups(rights, roster),
         lanes=rights.lanes,
         use=book.use.copy(),
-        limit=_limits(book, firm=firm),
+        limit=np.minimum(book.limit, BOUNDLESS),
         guards=tuple(2**31 if break_guards else snapshot.guards[name] for name in guards),
         targets=targets,
+        firm=_firm(book) if firm else None,
     )
     return Prepared(ground, pods, columns, sound)
 
@@ -188,15 +189,13 @@ def _groups(rights: Rights, roster: Roster) -> Indices:
     return np.asarray(np.unique(keys, return_inverse=True)[1], dtype=np.int64).reshape(-1)
 
 
-def _limits(book: Ledger, *, firm: bool) -> Matrix:
-    """What queues may use at most; where the taker cannot be taken back itself, also by what is guaranteed for such
-    work."""
-    limit = book.limit.copy()
-    if firm:
-        for row, queue in enumerate(book.queues):
-            for quota in queue.quotas:
-                if quota.guaranteed is not None:
-                    column = book.columns.index((quota.resource, quota.flavor))
-                    most = int(book.guaranteed[row, column] - book.firm[row, column] + book.use[row, column])
-                    limit[row, column] = min(int(limit[row, column]), most)
-    return np.minimum(limit, BOUNDLESS)
+def _firm(book: Ledger) -> Matrix:
+    """[queues x columns] what work that cannot be taken back may still use of what is guaranteed, where that is
+    stated."""
+    left = np.full_like(book.use, BOUNDLESS)
+    for row, queue in enumerate(book.queues):
+        for quota in queue.quotas:
+            if quota.guaranteed is not None:
+                column = book.columns.index((quota.resource, quota.flavor))
+                left[row, column] = book.guaranteed[row, column] - book.firm[row, column]
+    return left

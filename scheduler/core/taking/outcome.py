@@ -16,8 +16,9 @@ from scheduler.core.taking.roster import Roster
 from scheduler.core.taking.split import Split
 from scheduler.core.taking.waiting import Waiting, with_more
 from scheduler.model.plan import Decision, Loss, Taken, TierScore
-from scheduler.model.resources import vector
+from scheduler.model.resources import Matrix, vector
 from scheduler.model.work import NodeCount, Place
+from scheduler.solver.giving import Lane
 
 MOVE = "Move"
 
@@ -36,7 +37,7 @@ class Outcome:
 def decisions(picture: Picture, waiting: Waiting, outcome: Outcome, rights: Rights) -> list[Decision]:
     """What an outcome means for each gang that waits: a decision that names those who leave for it."""
     roster, own, gives = picture.roster, outcome.places, outcome.gives
-    taken = _facts(roster, outcome, rights)
+    taken = _facts(roster, outcome, rights, picture.use_after(waiting.gang, own, gives.evicted))
     gone = gives.evicted | gives.moved
     if len(waiting.singles) > 1:
         return _one_by_one(picture, waiting, own, gives, taken)
@@ -100,8 +101,10 @@ def _one_by_one(
     return found
 
 
-def _facts(roster: Roster, outcome: Outcome, rights: Rights) -> Taken | None:
+def _facts(roster: Roster, outcome: Outcome, rights: Rights, after: Matrix) -> Taken | None:
+    """``after`` [queues x columns] is what queues use then."""
     gives = outcome.gives
+    named = [_right(lane, after) for lane in rights.lanes]
     losses = []
     evicted_of, moved_of, there_of = (
         np.bincount(roster.gang[pods], minlength=len(roster.gangs))
@@ -112,7 +115,7 @@ def _facts(roster: Roster, outcome: Outcome, rights: Rights) -> Taken | None:
         evicted, moved = int(evicted_of[number]), int(moved_of[number])
         lane = int(rights.lane[number])
         if evicted:
-            rightful = rights.lanes[lane].rights[0].name if lane >= 0 else OWN_QUEUE
+            rightful = named[lane] if lane >= 0 else OWN_QUEUE
             whole = evicted == int(there_of[number])
             losses.append(Loss(running.key, running.queue, rightful, evicted, whole, running.priority))
         if moved:
@@ -120,3 +123,21 @@ def _facts(roster: Roster, outcome: Outcome, rights: Rights) -> Taken | None:
     if not losses:
         return None
     return Taken(tuple(losses), outcome.costs, outcome.proven)
+
+
+def _right(lane: Lane, after: Matrix) -> str:
+    """The strongest right of a lane under which all of it holds: rooms bound what the taker's side uses in the end.
+    What a weaker right protects is protected by no less."""
+    return next(
+        (
+            right.name
+            for right in lane.rights
+            if all(
+                int(after[room.row, column]) <= most
+                for room in right.rooms
+                for column, most in enumerate(room.most)
+                if right.asked[column]
+            )
+        ),
+        lane.rights[-1].name,
+    )

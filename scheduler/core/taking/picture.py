@@ -11,7 +11,7 @@ from scheduler.core.facts.store import taken_by
 from scheduler.core.queues.demand import requests_of
 from scheduler.core.queues.ledger import Ledger
 from scheduler.core.taking.plan import Giveaway, Places, add_need
-from scheduler.core.taking.roster import Charged, Rosters, charged
+from scheduler.core.taking.roster import Charged, Rosters, charged, summed_by
 from scheduler.core.taking.rules import Holds
 from scheduler.core.taking.rules import too_much as breaks_rules
 from scheduler.model.cluster import Mask, Snapshot, UseKey
@@ -72,6 +72,15 @@ class Picture:
             evicted,
         )
 
+    def use_after(self, gang: Gang, places: Places, evicted: Mask) -> Matrix:
+        """[queues x columns] what queues use once it has its places and these pods are gone."""
+        roster, book = self.roster, self.book
+        gone = np.flatnonzero(evicted & (roster.queue[roster.gang] >= 0))
+        more = -summed_by(roster.queue[roster.gang[gone]], roster.charge[gone], len(book.names))
+        if gang.queue in book.names:
+            more[book.row(gang.queue)] += self.got(gang, places)[2]
+        return np.asarray(book.use + book.tree.summed(more))
+
     def note(self, gang: Gang, own: Places, gives: Giveaway) -> None:
         """The picture for whoever comes next: what leaves, what was placed, and who uses how much."""
         roster = self.roster
@@ -98,7 +107,8 @@ class Picture:
                 key = (gang.queue, flavor, not gang.preemptible)
                 self.use_by[key] = self.use_by.get(key, np.zeros_like(amounts)) + amounts * each.count
                 if gang.queue in self.book.names:
-                    self._use(self.book.row(gang.queue), self._charged.of(amounts * each.count, flavor))
+                    charge = self._charged.of(amounts * each.count, flavor)
+                    self._use(self.book.row(gang.queue), charge, firm=not gang.preemptible)
 
     def _hold_devices(self, gang: Gang, own: Places, gives: Giveaway) -> None:
         """Devices as they are promised: nobody else is placed on them. They go free by what leaves only."""
@@ -124,6 +134,8 @@ class Picture:
         if key in self.use_by:
             self.use_by[key] = self.use_by[key] - roster.room[pod]
 
-    def _use(self, row: int, more: Matrix) -> None:
+    def _use(self, row: int, more: Matrix, *, firm: bool = False) -> None:
         for each in self.book.line(row) if row >= 0 else ():
             self.book.use[each] += more
+            if firm:
+                self.book.firm[each] += more

@@ -14,14 +14,15 @@ from scheduler.solver.giving import Right
 
 
 def are_alike(ground: Ground, pods: Indices, there: Mask, slack: Indices, free: Matrix, request: Matrix) -> bool:
-    """Whether each of these pods makes room for exactly one pod that asks for ``request`` [R], goes alone, and counts
-    for the same queues under the same rights."""
+    """Whether each of these pods makes room for exactly one pod that asks for ``request`` [R], goes alone or stays, and
+    counts for the same queues under the same rights."""
     gangs = ground.gang[pods]
     one = gangs[0]
     alone = np.bincount(ground.gang[there], minlength=len(ground.lane))[gangs] == 1
     asked = request > 0
     return bool(
         alone.all()
+        and not ground.movable[gangs].any()
         and (ground.whole[gangs] | (slack[gangs] > 0)).all()
         and (ground.group[gangs] == ground.group[one]).all()
         and (ground.guard[pods] < 0).all()

@@ -33,6 +33,7 @@ class Clearing:
         self._allowed = np.ones(len(ground.node), dtype=np.bool_)
         self._free = ground.free.copy()
         self._use = ground.use.copy()
+        self._firm = None if ground.firm is None else ground.firm.copy()
         self._slack = ground.slack.copy()
         self._there = np.ones(len(ground.node), dtype=np.bool_)
         self._guards = list(ground.guards)
@@ -122,6 +123,8 @@ class Clearing:
                     break
                 continue
             self._charge(taker.rows, want.charge * more)
+            if self._firm is not None:
+                self._firm[list(taker.rows)] -= want.charge * more
             self._open[at] = max(0, self._open[at] - more)
             placed += more
             left -= more
@@ -156,13 +159,14 @@ class Clearing:
         return placed
 
     def _room_in_queues(self, taker: Taker, want: Want) -> int:
-        """Pods that the limits of its queues let in."""
+        """Pods that the limits of its queues let in, and the guarantees for what cannot be taken back."""
         most = 2**31
         asked = want.charge > 0
-        for row in taker.rows:
-            if asked.any():
-                left = (self._ground.limit[row] - self._use[row])[asked] // want.charge[asked]
-                most = min(most, int(left.min()))
+        for row in taker.rows if asked.any() else ():
+            left = self._ground.limit[row] - self._use[row]
+            if self._firm is not None:
+                left = np.minimum(left, self._firm[row])
+            most = min(most, int((left[asked] // want.charge[asked]).min()))
         return max(0, most)
 
     # --- making room ----------------------------------------------------------------------------------------------
@@ -494,6 +498,7 @@ class Clearing:
         return (
             self._free.copy(),
             self._use.copy(),
+            None if self._firm is None else self._firm.copy(),
             self._slack.copy(),
             self._there.copy(),
             list(self._guards),
@@ -501,13 +506,14 @@ class Clearing:
         )
 
     def _restore(self, state: _State) -> None:
-        free, use, slack, there, guards, allowed = state
+        free, use, firm, slack, there, guards, allowed = state
+        self._firm = None if firm is None else firm.copy()
         self._free, self._use, self._slack, self._there = free.copy(), use.copy(), slack.copy(), there.copy()
         self._guards = list(guards)
         self._allowed = allowed.copy()
 
 
-_State = tuple[Matrix, Matrix, Indices, Mask, list[int], Mask]
+_State = tuple[Matrix, Matrix, Matrix | None, Indices, Mask, list[int], Mask]
 
 
 @dataclass(eq=False)

@@ -48,7 +48,9 @@ class Ground:
     pods may go one by one, ``rows`` its line up to the top and ``branch`` how many of these a right protects; gangs of
     one ``group`` agree in lane and line. ``targets`` says where the pods of a gang may be moved.
 
-    ``free`` [N x R] and ``use`` [queues x K] are as things stand; ``limit`` [queues x K] is never exceeded.
+    ``free`` [N x R] and ``use`` [queues x K] are as things stand; ``limit`` [queues x K] is never exceeded. ``firm``
+    [queues x K] is what work that cannot be taken back may still use: whoever is evicted leaves no more of that. None
+    where the takers can be taken back.
     """
 
     free: Matrix
@@ -71,6 +73,7 @@ class Ground:
     limit: Matrix
     guards: tuple[int, ...]
     targets: Callable[[int], Mask]
+    firm: Matrix | None = None
 
 
 @dataclass(eq=False)

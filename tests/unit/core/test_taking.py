@@ -317,3 +317,61 @@ def test_who_turns_out_not_to_be_needed_by_what_goes_for_others_in_the_plan_is_n
         ("default/small", ["theirs"]),
         ("default/large", ["low", "low"]),
     ]
+
+
+def test_the_right_that_is_named_is_the_one_that_holds(tmp_path: Path) -> None:
+    """Two of the five are within what the queue is guaranteed, three within its fair share alone."""
+    plan = decided(
+        tmp_path,
+        """
+nodes: {n0: 8}
+queues: {a: {}, b: {guaranteed: 2}}
+gangs:
+- {name: "a[0-7]", queue: a, gpu: 1, on: n0}
+- {name: "b[0-4]", queue: b, gpu: 1}
+""",
+    )
+    rights = [loss.right for each in plan.decisions if each.taken is not None for loss in each.taken.losses]
+    assert rights == ["Guarantee"] * 2 + ["FairShare"] * 3
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "placed", "evicted"),
+    [
+        ('name: "low[0-5]", gpu: 1, on: n0', 'name: "high[0-3]", gpu: 1', 2, 2),
+        ("name: low, gpu: 2, pods: 3, on: {n0: 3}", "name: high, gpu: 1, pods: 6, min: 1", 2, 3),
+    ],
+)
+def test_what_cannot_be_taken_back_takes_no_more_than_is_guaranteed(
+    tmp_path: Path, low: str, high: str, placed: int, evicted: int
+) -> None:
+    """Whoever goes leaves use of his queue, but nothing of what is guaranteed for such work."""
+    plan = decided(
+        tmp_path,
+        f"""
+nodes: {{n0: 8}}
+queues: {{q: {{guaranteed: 4}}}}
+gangs:
+- {{name: firm, pods: 2, gpu: 1, preemptible: false, on: {{n0: 2}}}}
+- {{{low}}}
+- {{{high}, preemptible: false, priority: 10}}
+""",
+    )
+    assert sum(node.count for each in plan.decisions for place in each.places for node in place.nodes) == placed
+    assert sum(len(each.victims) for each in plan.decisions) == evicted
+
+
+def test_gangs_that_cannot_be_taken_back_share_what_is_guaranteed(tmp_path: Path) -> None:
+    """They differ in priority, so each is looked at by itself."""
+    plan = decided(
+        tmp_path,
+        """
+nodes: {n0: 8}
+queues: {q: {guaranteed: 3}}
+gangs:
+- {name: "low[0-7]", gpu: 1, on: n0}
+- {name: first, pods: 2, gpu: 1, preemptible: false, priority: 10}
+- {name: second, pods: 2, gpu: 1, preemptible: false, priority: 9}
+""",
+    )
+    assert [each.gang for each in plan.decisions] == ["default/first"]

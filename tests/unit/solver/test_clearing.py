@@ -151,3 +151,15 @@ def test_of_pods_that_are_alike_the_cheapest_go_wherever_they_stand(
     assert found is not None
     assert found.cost[0] == sum(sorted(weights)[:pods])
     assert sum(count for _, _, count in found.places) == len(found.evicted) == pods
+
+
+def test_of_pods_that_are_alike_one_moves_where_no_more_may_go() -> None:
+    """The queue gives one of them; the other has room elsewhere, where the taker may not be."""
+    movable = np.ones(2, dtype=np.bool_)
+    world = ground([[4, 4], []], [1, 1], 4, movable=movable, targets=lambda _: np.array([False, True]))
+    world.free[1] = 4
+    one = np.array([4])
+    asks = Taker((Want(one, one, 2, 2, np.array([True, False])),), 2, (1,))
+    found = Clearing(world).serve(asks, np.ones(2, dtype=np.bool_))
+    assert found is not None
+    assert (len(found.evicted), list(found.moved.values())) == (1, [1])
