@@ -58,11 +58,9 @@ class Engine:
         self._evictor = Evictor(self.store, policy.patience)
         gang_claims = GangClaims(self.store, self._admission, self._preparer)
         giving_way = GivingWay(self.store, self._evictor, policy)
-        self._gangs = Gangs(
-            self.store, self._binder, self._voice, self._admission, gang_claims, self._evictor, giving_way, policy
-        )
+        self._gangs = Gangs(self.store, self._binder, self._voice, self._admission, gang_claims, giving_way, policy)
         self._clearing = Clearing(
-            self.store, self._evictor, giving_way, policy.taking, self._gangs.harm.stale, self._gangs.has_given
+            self.store, self._evictor, giving_way, policy.taking, self._gangs.harm.stale, self._gangs.losses.has_given
         )
         self._singles = Singles()
         self._adopted: dict[str, str] = {}
@@ -120,12 +118,12 @@ class Engine:
         return replace(picture, standing=standing(self.store))
 
     def _pending(self) -> Pending:
-        return Pending(tuple(self._gangs.pending.values()), self._singles.bundles())
+        return Pending(tuple(self._gangs.states.pending.values()), self._singles.bundles())
 
     @property
     def waiting(self) -> tuple[int, int]:
         """(gangs, single pods) that wait for a decision or for a place."""
-        return len(self._gangs.pending), len(self._singles)
+        return len(self._gangs.states.pending), len(self._singles)
 
     # -- events ----------------------------------------------------------------------------------------------------
 
@@ -157,7 +155,7 @@ class Engine:
         rested = self._accepted > 0 or now_seconds >= self._rest_until
         if self._stirred and rested and not self._deciding and not self._decisions:
             self._stirred = self._settled = False
-            if self._gangs.pending or len(self._singles):
+            if self._gangs.states.pending or len(self._singles):
                 self._deciding, self._accepted = True, 0
                 self._decided_version, self._decided_nodes = self.store.version, self.store.table()
                 effects.append(ef.Decide(self.store.version))
@@ -373,7 +371,7 @@ class Engine:
     def _recharge_member(self, pod: Pod) -> None:
         """A gang's pod that is bound and not charged yet counts at once, as its gang's as soon as that is known."""
         key = group_key(pod.namespace, pod.group)
-        self.store.charge(pod.uid, self._binder.charge_of(pod, self._gangs.queue_of(key), None, ""))
+        self.store.charge(pod.uid, self._binder.charge_of(pod, self._gangs.states.queue_of(key), None, ""))
         self._gangs.recharge(key)
 
     def _see_single(self, pod: Pod) -> None:
@@ -450,10 +448,10 @@ class Engine:
 
     def _note_verdicts(self, plan: Plan, now_seconds: float) -> None:
         for key, verdict in self._voice.hear(plan.verdicts, self._singles.keys(), now_seconds):
-            if verdict.cause is Cause.PLACED or key not in self._gangs.pending:
+            if verdict.cause is Cause.PLACED or key not in self._gangs.states.pending:
                 continue
             # A gang that runs and could only grow needs no verdict; one that holds nothing but finished pods does.
-            if not self._gangs.pending[key].held or self.store.book(key).record is None:
+            if not self._gangs.states.pending[key].held or self.store.book(key).record is None:
                 self._voice.note(key, verdict, now_seconds)
                 self._gangs.touch(key)
 
@@ -469,7 +467,7 @@ class Engine:
                 1 if uid != decision.gang else 10 + sum(each.count for place in decision.places for each in place.nodes)
             )
             single = self._singles.get(uid) if uid != decision.gang else None
-            gang = single or self._gangs.pending.get(decision.gang)
+            gang = single or self._gangs.states.pending.get(decision.gang)
             if gang is None:
                 continue
             # Nodes that are what they were when the decision was made need not be filtered again.
@@ -485,7 +483,7 @@ class Engine:
             elif single is not None:
                 effects += self._bind_single(uid, gang, decision, now_seconds)
             else:
-                asked = self._gangs.accept(gang, decision, self._plan.made_from, now_seconds, self._epoch)
+                asked = self._gangs.decisions.accept(gang, decision, self._plan.made_from, now_seconds, self._epoch)
                 self._accepted += len(asked)
                 effects += asked
         if some and not self._decisions and self._accepted and self._others_help():
@@ -501,7 +499,7 @@ class Engine:
     def _take_for_single(self, uid: str, gang: Gang, decision: Decision, now_seconds: float) -> list[Effect]:
         assert self._plan is not None
         pod, made_from = self.store.pods[uid], self._plan.made_from
-        effects = self._gangs.accept_single(pod, gang, decision, made_from, now_seconds, self._epoch)
+        effects = self._gangs.decisions.accept_single(pod, gang, decision, made_from, now_seconds, self._epoch)
         if effects:
             self._singles.drop(uid)
             self._voice.drop(gang.key)

@@ -61,7 +61,7 @@ def _group_at_rest(server: Server, group: PodGroup, edited: bool) -> Iterator[st
     bound = [pod for pod in open_pods if pod.node]
     present = len(bound) + sum(pod.succeeded for pod in pods)
     least = group.min_member or 1
-    state = server.engine._gangs._states.get(group.key)
+    state = server.engine._gangs.states.get(group.key)
     if group.leaving:
         if not open_pods:
             yield f"{group.name} leaves, has no pods and is held"

@@ -104,7 +104,7 @@ def test_a_gang_evicted_as_a_whole_waits_again_with_its_age_and_says_so() -> Non
     bench.see(*again)
     bench.tick()
     assert bench.phase("low") == "Queued"
-    assert LOW in bench.engine._gangs.pending
+    assert LOW in bench.engine._gangs.states.pending
     bench.tell(ev.NodeSeen(node("n2", 4)))
     bench.tick()
     assert set(bench.nodes_of("low-4", "low-5", "low-6", "low-7")) == {"n2"}
