@@ -11,12 +11,26 @@ import typer
 
 app = typer.Typer(
     name="muster",
-    help="Muster places GPU gangs: a Kubernetes scheduler and batch queue that decides places, queues and topology "
-    "together.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Muster places GPU gangs: a Kubernetes scheduler and batch queue that decides places, queues and topology
+    together."""
 
 
 @app.command()
@@ -25,7 +39,9 @@ def run(
         Path | None, typer.Option(help="Kubeconfig file; unset: in-cluster, else $KUBECONFIG, else ~/.kube/config.")
     ] = None,
     context: Annotated[str | None, typer.Option(help="Context of the kubeconfig; unset: its current one.")] = None,
-    policy: Annotated[Path | None, typer.Option(help="Policy file; unset: the default policy.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Policy file, or a name in ./policies; unset: the default policy.")
+    ] = None,
     scheduler_name: Annotated[str | None, typer.Option(help="Our spec.schedulerName in pods; default muster.")] = None,
     lease_namespace: Annotated[str | None, typer.Option(help="Namespace of the lease; default muster-system.")] = None,
     identity: Annotated[str | None, typer.Option(help="Our name on the lease; unset: $POD_NAME or a new one.")] = None,
@@ -38,9 +54,11 @@ def run(
 ) -> None:
     """Run the scheduler against a cluster until it is told to stop.
 
-    Every option may also be given in the environment as MUSTER_<NAME>, the lease's name only there (MUSTER_LEASE_NAME).
-    docs/guide/operations.md explains each. Exit codes: 0 stopped by a signal, 1 an internal error, 2 bad settings,
-    policy, credentials or permissions.
+    Every option may also be given in the environment: --log-level as
+    MUSTER_LOG_LEVEL. The lease's name only there, as MUSTER_LEASE_NAME.
+
+    Exit codes: 0 stopped by a signal, 1 an internal error, 2 bad settings,
+    policy, credentials or permissions. More: docs/guide/operations.md
     """
     from scheduler.entry import run_process
 
@@ -63,8 +81,10 @@ def decide(
 ) -> None:
     """Decide a scenario file and print the plan: places, verdicts with their numbers, and proven bounds.
 
-    With --check each scenario is compared with its `expect`, one line each. Exit codes: 0 as expected, 1 a difference,
-    2 bad input. The format is described in docs/guide/scenarios.md.
+    With --check each scenario is compared with its `expect`, one line each.
+
+    Exit codes: 0 as expected, 1 a difference, 2 bad input.
+    The format is described in docs/guide/scenarios.md
     """
     from scheduler.entry import decide_files
 
@@ -76,7 +96,7 @@ app.add_typer(policy_app, name="policy")
 
 
 @policy_app.command("check")
-def policy_check(file: Annotated[Path, typer.Argument(help="Policy file, for example policies/default.yaml.")]) -> None:
+def policy_check(file: Annotated[Path, typer.Argument(help="Policy file, or a name in ./policies.")]) -> None:
     """Check a policy file; every trouble is a line with file, line, key and remedy. Exit codes: 0 valid, 2 not."""
     from scheduler.entry import check_policy
 

@@ -108,6 +108,7 @@ class Process:
         else:
             async with AsyncExitStack() as stack:
                 worker = WorkerSupervisor()
+                stack.callback(worker.discard)
                 client = await stack.enter_async_context(SolverClient(worker.endpoint))
                 started = asyncio.Event()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Literal
 from uuid import uuid4
 
 from pydantic import Field
@@ -31,6 +32,10 @@ class Settings(BaseSettings):
     lease_duration_seconds: float = Field(15.0, ge=1, description="how long a lease holds without renewal")
     connections: int = Field(24, ge=1, le=256, description="connections to the API server for effects")
     solver_endpoint: str = Field("", description="host:port or unix:PATH of a solver; empty: start one ourselves")
-    listen: str = Field("127.0.0.1:8080", description="address of /metrics, /healthz and /readyz; empty: none")
-    log_format: str = Field("console", pattern="^(console|json)$", description="console or json")
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="least level that is logged")
+    listen: str = Field(
+        "127.0.0.1:8080",
+        pattern=r"^$|^(.*:)?[0-9]{1,5}$",
+        description="address of /metrics, /healthz and /readyz; empty: none",
+    )
+    log_format: Literal["console", "json"] = Field("console", description="console or json")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")

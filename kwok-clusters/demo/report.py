@@ -61,7 +61,8 @@ def _figures_table(figures: Figures, memory_bytes: tuple[int, int], audit: Repor
         f"{created:,.0f} created, {bound:,.0f} bound; {figures.busiest_second:,} in the best second",
     )
     own, worker = (each / MEBIBYTE for each in memory_bytes)
-    row("scheduler's peak memory", f"{own:,.0f} MiB, its solver worker {worker:,.0f} MiB")
+    beside = f", its solver worker {worker:,.0f} MiB" if worker else "; it never needed its solver worker"
+    row("scheduler's peak memory", f"{own:,.0f} MiB{beside}")
     seen = audit.seen
     rests_on = f"{seen.binds:,} binds, {seen.gangs} gangs, {seen.events:,} events, {seen.requests:,} audited requests"
     verdict = f"{len(audit.violations)} violations over {rests_on}"

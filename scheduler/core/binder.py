@@ -77,6 +77,7 @@ class Binder:
                 leaving=pod.leaving,
                 devices=pod.devices,
                 firm=self._is_firm(pod),
+                group=group_key(pod.namespace, pod.group) if pod.group else None,
             )
         if pod.nominated and not (pod.ours or pod.finished or pod.leaving):
             # Its labels do not count yet: it may still come elsewhere, and must be near nobody's reason to come here.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from scheduler.model.plan import Cause, Refusal, Taken, Verdict
@@ -37,6 +39,14 @@ _FILTERS = {
     "no-surplus": "gangs that need all their pods, and it asks for more than it needs",
 }
 
+_ONE_GANG = {
+    "not-preemptible": "that is not preemptible",
+    "own-queue-priority": "of its own queue that is not of lower priority",
+    "minimum-run-time": "within its minimum run time",
+    "no-surplus": "that needs all its pods, and it asks for more than it needs",
+}
+"""Where the words of `_FILTERS` are other ones for one gang."""
+
 _TEMPLATES = {
     ("gang-minimum", "Incomplete"): "{offered} of at least {needed} pods exist",
     ("gang-minimum", "Gated"): "{offered} of its pods have scheduling gates; at least {needed} must be without",
@@ -70,17 +80,19 @@ _TEMPLATES = {
     ("queue", "NoQueue"): "it names no queue, its namespace has no default queue and there is no queue named default",
     ("queue", "UnknownQueue"): "queue {where} does not exist",
     ("queue", "UnknownParent"): "queue {where}, which does not exist",
-    ("queue", "ParentCycle"): "the parents of its queue form a cycle: {where}",
+    ("queue", "ParentCycle"): "the parents of queue {first} form a cycle: {where}",
     (
         "queue",
         "LimitBelowGuarantee",
     ): "queue {where} has a limit of {offered} {resource} below its guarantee of {needed}",
+    ("queue", "UnknownFlavor"): "its quota names the flavor {where}, which does not exist: that line counts no node",
     ("queue", "NotALeaf"): "queue {where} has child queues; gangs belong to leaves",
     ("queue", "NamespaceNotSelected"): "queue {level} does not select its namespace {domain}",
     ("queue", "QueueHold"): "queue {where} is on hold",
     ("queue", "QueueDrain"): "queue {where} is draining and admits nothing new",
     ("queue-limit", "Limit"): "needs {needed} {resource}; queue {where} may take {offered} more within its limit",
     ("queue-limit", "OverLimit"): "needs {needed} {resource}; queue {where} may take {offered} more within its limit",
+    ("queue-limit", "AboveLimit"): "needs {needed} {resource}; queue {where} has a limit of {offered} in all",
     ("queue-limit", "OverGuarantee"): (
         "needs {needed} {resource} and is not preemptible; queue {where} guarantees {offered} more for such work"
     ),
@@ -93,6 +105,7 @@ _TEMPLATES = {
     ("queue-limit", "NotTogether"): "{offered} of its {needed} pods fit at once within the limit of queue {where}",
     ("filters", "NoEligibleNode"): "none of {where} may take its pods: {refused}",
     ("capacity", "NotEnough"): "needs {needed} {resource}; all nodes it may use have {offered} free{pods}",
+    ("capacity", "AboveFleet"): "needs {needed} {resource}; all nodes together have {offered}, even if all were free",
     ("capacity", "Fragmented"): "{offered} of {needed} pods fit: what is free is spread too thinly over the nodes",
     ("capacity", "NotTogether"): "{offered} of its {needed} pods fit at once, not all of them together",
     ("capacity", "NodeGone"): "node {where} is gone",
@@ -140,8 +153,8 @@ _TEMPLATES = {
     ("leader", "Apart"): "its leader is outside the domains of the others",
     ("taking", "OutOfReach"): ("misses {needed} {resource}; what may be taken back from others sets {offered} free"),
     ("taking", "NotEntitled"): (
-        "queue {where} would use {needed} {resource} with it; it may take others' up to {offered}, its guarantee or "
-        "fair share"
+        "queue {where} would use {needed} {resource} with one more pod of it; it takes from others only up to "
+        "{offered}, its guarantee or fair share"
     ),
     ("taking", "Protected"): "running work may not be taken: {refused}",
     ("taking", "Delay"): "it waits {needed} s longer before it may take running work",
@@ -190,7 +203,7 @@ class _Words(dict[str, str]):
         counts = dict(refusal.counts)
         first, _, second = refusal.where.partition(" ")
         pods = f"; {counts['pods-fit']} of its {counts['pods-needed']} pods fit there" if "pods-fit" in counts else ""
-        refused = ", ".join(f"{nodes} {_FILTERS.get(name, name)}" for name, nodes in refusal.counts)
+        refused = ", ".join(f"{number} {_counted(name, number)}" for name, number in refusal.counts)
         super().__init__(
             needed=_amount(refusal.resource, refusal.needed),
             offered=_amount(refusal.resource, refusal.offered),
@@ -204,6 +217,14 @@ class _Words(dict[str, str]):
             refused=refused,
             size=f" of {counts['size']}" if "size" in counts else "",
         )
+
+
+def _counted(name: str, number: int) -> str:
+    """What so many nodes, or gangs, have in common."""
+    words = _FILTERS.get(name, name)
+    if number == 1 and words.startswith("gangs "):
+        return "gang " + _ONE_GANG.get(name, words.removeprefix("gangs "))
+    return words
 
 
 def _amount(resource: str, value: int) -> str:
@@ -274,9 +295,20 @@ def _price(taken: Taken) -> str:
     return f" (costs: {costs}; {least})" if costs else f" ({least})"
 
 
+def _joined(sentences: Iterable[str]) -> str:
+    """One sentence after the other; what a gang needs ("needs 8 GPUs; ...") is said once."""
+    said: list[str] = []
+    begun: set[str] = set()
+    for each in dict.fromkeys(sentences):
+        start, parted, rest = each.partition("; ")
+        said.append(rest if start in begun and parted else each)
+        begun.add(start)
+    return "; ".join(said)
+
+
 def message(verdict: Verdict) -> str:
     """A verdict in words, most important reason first."""
-    reasons = "; ".join(dict.fromkeys(sentence(each) for each in verdict.refusals))
+    reasons = _joined(sentence(each) for each in verdict.refusals)
     match verdict.cause:
         case Cause.PLACED:
             return "placed"

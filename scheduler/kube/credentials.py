@@ -54,8 +54,13 @@ def from_kubeconfig(path: Path, context_name: str = "") -> Credentials:
         config = yaml.safe_load(path.read_text())
     except FileNotFoundError:
         raise CredentialsError(f"kubeconfig {path} does not exist; name another with --kubeconfig") from None
-    except (OSError, yaml.YAMLError) as trouble:
+    except (OSError, UnicodeDecodeError) as trouble:
         raise CredentialsError(f"kubeconfig {path} cannot be read: {trouble}") from None
+    except yaml.YAMLError as trouble:
+        mark = getattr(trouble, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        why = getattr(trouble, "problem", trouble)
+        raise CredentialsError(f"kubeconfig {path} is not YAML{line}: {why}; name another with --kubeconfig") from None
     if not isinstance(config, dict):
         raise CredentialsError(f"kubeconfig {path} is not a kubeconfig: its top level must be a map")
     name = context_name or config.get("current-context") or ""

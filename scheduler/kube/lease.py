@@ -138,8 +138,8 @@ class Elector:
         status, body = await self._client.send(Request("POST", self._path, _encode(lease)), urgent=True)
         if status == 404:
             raise LeaseRefusedError(
-                f"namespace {self._settings.namespace} for the lease does not exist; run: kubectl apply -k manifests, "
-                "or name another with --lease-namespace"
+                f"namespace {self._settings.namespace} for the lease does not exist; create it "
+                "(manifests/namespace.yaml), or name another with --lease-namespace"
             )
         if status >= 300:
             self._refuse(status, body)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 
 import aiohttp
 import msgspec
@@ -132,6 +133,7 @@ class Watcher:
         self._following: dict[str, asyncio.Task[None]] = {}
         self._restarting: set[str] = set()
         self._malformed: set[tuple[str, str]] = set()
+        self._said_away: dict[str, float] = {}
         self.relists = 0
 
     async def run(self) -> None:
@@ -172,12 +174,7 @@ class Watcher:
                 self._log.error("kind refused", kind=kind, reason=str(refusal))
                 await asyncio.sleep(RETRY_SECONDS_MAX)
             except (aiohttp.ClientError, TimeoutError, OSError) as trouble:
-                self._log.warning(
-                    "API server away",
-                    kind=kind,
-                    error=f"{type(trouble).__name__}: {trouble}",
-                    retry_seconds=wait_seconds,
-                )
+                self._say_away(f"{type(trouble).__name__}: {trouble}", wait_seconds)
                 await asyncio.sleep(wait_seconds)
                 wait_seconds = min(RETRY_SECONDS_MAX, wait_seconds * 2)
 
@@ -195,6 +192,13 @@ class Watcher:
                 await asyncio.sleep(0.2)
                 await self._reachable()
 
+    def _say_away(self, error: str, retry_seconds: float) -> None:
+        """Said once for all kinds that meet the same trouble at the same time, and again when they try again."""
+        now = asyncio.get_running_loop().time()
+        if now - self._said_away.get(error, -inf) >= retry_seconds / 4:
+            self._said_away[error] = now
+            self._log.warning("API server away", error=error, retry_seconds=retry_seconds)
+
     async def _reachable(self) -> None:
         """Wait until the server answers again."""
         wait_seconds = 0.5
@@ -204,7 +208,7 @@ class Watcher:
                 if status < 500:
                     return
             except Exception as trouble:
-                self._log.warning("API server away", error=str(trouble), retry_seconds=wait_seconds)
+                self._say_away(f"{type(trouble).__name__}: {trouble}", wait_seconds)
             await asyncio.sleep(wait_seconds)
             wait_seconds = min(RETRY_SECONDS_MAX, wait_seconds * 2)
 
@@ -287,10 +291,11 @@ class Watcher:
         try:
             said = msgspec.json.decode(body)["message"]
         except (msgspec.MsgspecError, KeyError, TypeError):
-            said = body[:200].decode(errors="replace")
+            said = body[:200].decode(errors="replace").strip()
         match status:
             case 404 if kind in ("queues", "topologies", "resourceflavors", "podgroups"):
-                return f"the CRD of {kind}.muster.dev is not installed; run: kubectl apply -k manifests ({said})"
+                remedy = "run: kubectl apply --server-side -f manifests/crds"
+                return f"the CRD of {kind}.muster.dev is not installed; {remedy} ({said})"
             case 401:
                 return f"the API server does not know us; check the token or certificate ({said})"
             case 403:

@@ -8,6 +8,10 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 
+class ListenError(Exception):
+    """The address cannot be had; the message names it and the remedy."""
+
+
 @asynccontextmanager
 async def serving(
     listen: str, *, healthy: Callable[[], str], ready: Callable[[], str], metrics: Callable[[], bytes]
@@ -35,8 +39,15 @@ async def serving(
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     host, _, port = listen.rpartition(":")
-    site = web.TCPSite(runner, host or "127.0.0.1", int(port))
-    await site.start()
+    try:
+        site = web.TCPSite(runner, host or "127.0.0.1", int(port))
+        await site.start()
+    except (OSError, OverflowError) as trouble:
+        await runner.cleanup()
+        why = getattr(trouble, "strerror", None) or trouble
+        raise ListenError(
+            f"cannot listen on {listen}: {why}; name another address with --listen ('' for none)"
+        ) from None
     try:
         yield site.name
     finally:

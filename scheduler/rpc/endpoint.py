@@ -19,7 +19,7 @@ _MESSAGE_OPTIONS = (
 SERVER_OPTIONS = (
     *_MESSAGE_OPTIONS,
     # The client's keepalive pings are welcome; a server's default is to end connections that ping so often.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.so_reuseport", 0),
 )

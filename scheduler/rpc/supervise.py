@@ -85,6 +85,10 @@ class WorkerSupervisor:
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove its directory, also if it was never started."""
         self._directory.cleanup()
 
     async def _keep(self) -> None:

@@ -65,7 +65,7 @@ BAD_WORK = [
         gang("around", 2, queue="hen"),
         "around",
         "Invalid",
-        "the parents of its queue form a cycle: hen -> egg -> hen",
+        "the parents of queue hen form a cycle: hen -> egg -> hen",
         "around-0",
         "SchedulerError",
         around=[queue("hen", parent="egg"), queue("egg", parent="hen")],
@@ -251,6 +251,16 @@ BAD_SETTINGS = [
         "--connections: Input should be greater than or equal to 1",
         arguments=("--connections", "0"),
     ),
+    BadStart(
+        "flag-not-one-of",
+        "--log-level: Input should be 'debug', 'info', 'warning' or 'error'",
+        arguments=("--log-level", "loud"),
+    ),
+    BadStart(
+        "policy-unknown-name",
+        "policy kueue-clasic does not exist; name a file, or one of ./policies (there are: ",
+        arguments=("--policy", "kueue-clasic"),
+    ),
 ]
 """Told before anything is connected to."""
 
@@ -266,10 +276,16 @@ BAD_STARTS = [
         "- name\n",
         ("--kubeconfig", "{policy}"),
     ),
+    BadStart(
+        "kubeconfig-not-yaml",
+        "kubeconfig {policy} is not YAML, line 2: could not find expected ':'; name another with --kubeconfig",
+        "word\nkey: value\n",
+        ("--kubeconfig", "{policy}"),
+    ),
     BadStart("context-unknown", "no entry 'other' under contexts (there are: ", arguments=("--context", "other")),
     BadStart(
         "lease-namespace-missing",
-        "namespace nowhere for the lease does not exist; run: kubectl apply -k manifests, or name another with "
+        "namespace nowhere for the lease does not exist; create it (manifests/namespace.yaml), or name another with "
         "--lease-namespace",
         arguments=("--lease-namespace", "nowhere"),
     ),

@@ -94,7 +94,7 @@ def test_a_queue_with_a_cycle_above_it_says_so_itself(cluster: Cluster) -> None:
         return str(ready["message"])
 
     said = until_ready("ring-a", "ParentCycle")
-    assert said == "the parents of its queue form a cycle: ring-a -> ring-b -> ring-a"
+    assert said == "the parents of queue ring-a form a cycle: ring-a -> ring-b -> ring-a"
     assert until_ready("lost", "UnknownParent") == "queue lost names the parent gone, which does not exist"
     until_ready("default", "Valid")
     answer = cluster.api.merge(f"{QUEUES}/ring-b", {"spec": {"parent": None}})

@@ -57,7 +57,7 @@ def test_missing_crds_are_named_and_waited_for(start: Start, without_kinds: Bed)
     scheduler = start()
     scheduler.wait_until_said(
         *(
-            f"the CRD of {kind}.muster.dev is not installed; run: kubectl apply -k manifests"
+            f"the CRD of {kind}.muster.dev is not installed; run: kubectl apply --server-side -f manifests/crds"
             for kind in ("podgroups", "queues", "topologies")
         )
     )

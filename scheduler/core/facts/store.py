@@ -54,6 +54,9 @@ class Charge(msgspec.Struct, frozen=True):
     devices: Uses = ()
     firm: bool = False
     """Not preemptible."""
+    group: GangKey | None = None
+    """The gang that the pod is of by its label. Unlike ``gang`` it outlives the record: a gang whose pods are still
+    leaving is one gang that holds places, not as many as it has pods."""
 
     @property
     def spot(self) -> Spot:
@@ -315,7 +318,7 @@ class Store:
 
     def _count(self, uid: str, charge: Charge, sign: int) -> None:
         if charge.takes_room:
-            self.holdings.add(charge.queue, charge.gang or uid, sign)
+            self.holdings.add(charge.queue, charge.gang or charge.group or uid, sign)
             self._add(
                 charge.node,
                 charge.queue,

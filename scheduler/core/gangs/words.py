@@ -69,7 +69,10 @@ class GangWords:
     def runs(self, group: PodGroup, scheduled: int, record: Assignment | None) -> Tell:
         """That all of it runs, said once."""
         nodes = 0 if record is None else len({node for _, node, _ in spots(record.places)})
-        text = f"placed {scheduled} pods on {nodes} nodes"
+        pods, where = (
+            f"{number} {name}{'' if number == 1 else 's'}" for number, name in ((scheduled, "pod"), (nodes, "node"))
+        )
+        text = f"placed {pods} on {where}"
         return Tell("PodGroup", group.namespace, group.name, group.uid, "Scheduled", "Binding", text)
 
     def _prepares_for_long(self, state: GangState, now_seconds: float) -> bool:

@@ -22,6 +22,7 @@ from scheduler.core.queues.ledger import Ledger
 from scheduler.core.queues.shares import tree_troubles
 from scheduler.model.bundle import Pending
 from scheduler.model.effects import Effect, WriteQueueStatus
+from scheduler.model.plan import Refusal
 from scheduler.model.policy import Policy
 from scheduler.model.queue import Queue, QueueLine, QueueReport
 from scheduler.model.resources import Matrix
@@ -80,7 +81,7 @@ class QueueWords:
         effects: list[Effect] = []
         for name, queue in store.queues.items():
             trouble = troubles.get(name)
-            word = ("Valid", "") if trouble is None else (trouble.code, sentence(trouble))
+            word = self._of_flavors(queue) if trouble is None else (trouble.code, sentence(trouble))
             report = reports.get(name, QueueReport())
             stands = self._said.get(name) or (_word(queue), queue.report or QueueReport())
             if stands[0] == word and _same(stands[1], report):
@@ -92,6 +93,15 @@ class QueueWords:
             effects.append(WriteQueueStatus(name, queue.version, queue.generation, (condition,), report))
         self._seen_version = store.version
         return effects
+
+    def _of_flavors(self, queue: Queue) -> tuple[str, str]:
+        """A line in a flavor that does not exist counts no node; the queue can be used all the same."""
+        unknown = {quota.flavor for quota in queue.quotas} - self._store.flavors.keys() - {""}
+        if not unknown:
+            return "Valid", ""
+        known = ", ".join(sorted(self._store.flavors)) or "none"
+        facts = Refusal("queue", "UnknownFlavor", where=f"{', '.join(sorted(unknown))} (there are: {known})")
+        return facts.code, sentence(facts)
 
     def _reports(self, pending: Pending) -> Mapping[str, QueueReport]:
         picture = replace(self._store.snapshot(Pending(())), past_by=self.history.past())

@@ -9,6 +9,7 @@ import pytest
 from scheduler.core.queues.history import History as Averages
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
+from scheduler.model.flavor import Flavor
 from scheduler.model.queue import History, Queue, QueueLine, QueueReport, Quota
 from scheduler.model.resources import GPU
 from tests.unit.core.world import Bench, group, node, pod
@@ -43,6 +44,44 @@ def test_use_shares_and_counts_go_up_the_tree() -> None:
     assert [line(bench, name).used for name in ("a", "b", "root")] == [6000, 0, 6000]
     assert [line(bench, name).fair for name in ("a", "b", "root")] == [4000, 4000, 8000]
     assert (line(bench, "a").borrowed, line(bench, "b").lent) == (2000, 2000)
+
+
+def test_a_gang_whose_pods_are_leaving_is_one_gang_that_holds_places() -> None:
+    bench = tree()
+    bench.see(group("g", 3, queue="a"), *(pod(f"g-{index}", group="g") for index in range(3)))
+    bench.tick()
+    assert (written(bench)["a"].running_gangs, written(bench)["a"].running_pods) == (1, 3)
+    gone = [
+        msgspec.structs.replace(
+            bench.pods[f"uid-g-{index}"], leaving=True, leaves_seconds=bench.now + 30, version="9000"
+        )
+        for index in range(3)
+    ]
+    bench.see(msgspec.structs.replace(bench.groups["g"], assignment=None, version="9001"), *gone)
+    bench.tick()
+    assert (written(bench)["a"].running_gangs, written(bench)["a"].running_pods) == (1, 3)
+    bench.tell(*(ev.PodGone(each.uid) for each in gone))
+    bench.tick()
+    assert (written(bench)["a"].running_gangs, written(bench)["a"].running_pods) == (0, 0)
+
+
+def test_a_quota_in_a_flavor_that_does_not_exist_is_named_and_the_queue_works_all_the_same() -> None:
+    quotas = (Quota(GPU, flavor="h200", guaranteed=4000), Quota(GPU, guaranteed=4000))
+    bench = Bench(node("n0"), queues=[Queue("a", quotas=quotas)])
+    bench.tell(ev.FlavorSeen(Flavor("h100", (("gpu", "h100"),))))
+    bench.tick()
+
+    def said() -> tuple[str, str, str]:
+        (ready,) = bench.performed(ef.WriteQueueStatus)[-1].conditions
+        return ready.status, ready.reason, ready.message
+
+    words = "its quota names the flavor h200 (there are: h100), which does not exist: that line counts no node"
+    assert said() == ("True", "UnknownFlavor", words)
+    bench.see(pod("works", queue="a"))
+    assert bench.nodes_of("works") == ["n0"]
+    bench.tell(ev.FlavorSeen(Flavor("h200", (("gpu", "h200"),))))
+    bench.tick(2.0)
+    assert said() == ("True", "Valid", "")
 
 
 def test_nothing_is_written_twice_and_at_most_once_a_second() -> None:

@@ -142,6 +142,14 @@ def test_the_window_says_what_it_leaves_out() -> None:
             Refusal("queue-limit", "OverLimit", 8000, 2000, GPU, "a"),
             "needs 8 GPUs; queue a may take 2 more within its limit",
         ),
+        (
+            Refusal("queue", "ParentCycle", where="hen -> egg -> hen"),
+            "the parents of queue hen form a cycle: hen -> egg -> hen",
+        ),
+        (
+            Refusal("taking", "Protected", counts=(("minimum-run-time", 1), ("not-preemptible", 2))),
+            "running work may not be taken: 1 gang within its minimum run time, 2 gangs that are not preemptible",
+        ),
         (Refusal("something", "New", 3, 1), "something New: needs 3 pods, has 1"),
     ],
 )
