@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from scheduler.core.facts.books import Charge
 from scheduler.core.facts.devices import Uses
-from scheduler.core.facts.store import Charge, Store, newer
+from scheduler.core.facts.store import Store, newer
 from scheduler.model.effects import Bind
 from scheduler.model.events import Failed
 from scheduler.model.policy import Patience

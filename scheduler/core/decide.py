@@ -19,8 +19,8 @@ from scheduler.core.beyond import is_above_limit, with_what_is_beyond
 from scheduler.core.contest import contest
 from scheduler.core.draft import Draft
 from scheduler.core.drive import Deciding, Part
+from scheduler.core.facts.books import taken_by
 from scheduler.core.facts.devices import after_uses
-from scheduler.core.facts.store import taken_by
 from scheduler.core.queues.backlog import Backlogs
 from scheduler.core.queues.entitled import Entitled, Entitlements
 from scheduler.core.queues.ranking import flavors_of, turns

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from scheduler.core.facts.store import taken_by
+from scheduler.core.facts.books import taken_by
 from scheduler.core.queues.demand import requests_of
 from scheduler.core.queues.dominant import dominant_share
 from scheduler.core.queues.ledger import Column, Ledger, ledger, left_over

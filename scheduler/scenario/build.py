@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from scheduler.core.facts.books import taken_by
 from scheduler.core.facts.devices import DeviceBook
-from scheduler.core.facts.store import taken_by
 from scheduler.model.cluster import Holding, NodeTable, Snapshot, UseKey
 from scheduler.model.devices import slots_of
 from scheduler.model.flavor import flavor_of

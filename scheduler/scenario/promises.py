@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from scheduler.core.facts.store import taken_by
+from scheduler.core.facts.books import taken_by
 from scheduler.model.devices import DEVICE_MILLI
 from scheduler.model.flavor import flavor_of
 from scheduler.model.plan import Decision, Plan

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scheduler.core.explain import message, sentence
-from scheduler.core.facts.store import taken_by
+from scheduler.core.facts.books import taken_by
 from scheduler.model.plan import Decision, Refusal, SolveEnd, Verdict
 from scheduler.model.resources import GPU, quantity_text
 from scheduler.model.work import Place

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from scheduler.core.facts.store import places_of
+from scheduler.core.facts.books import places_of
 from scheduler.core.gangs.lifecycle import Phase
 from scheduler.core.gangs.resolve import resolve
 from scheduler.model import effects as ef

@@ -7,13 +7,14 @@ have not taken yet. Both are kept as NumPy totals, so that a snapshot is an arra
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
 from scheduler.core.facts.ages import Ages
+from scheduler.core.facts.books import Charge, GangBook, Spot, spots, taken_by
 from scheduler.core.facts.census import Census
+from scheduler.core.facts.columns import Columns
 from scheduler.core.facts.devices import DeviceBook, Uses
 from scheduler.core.facts.guards import GuardBook
 from scheduler.core.facts.holdings import Holdings
@@ -22,97 +23,19 @@ from scheduler.core.facts.queue_use import QueueUse
 from scheduler.core.volumes.volumes import VolumeBook
 from scheduler.model.bundle import Pending
 from scheduler.model.cluster import Holding, Node, NodeTable, Snapshot
-from scheduler.model.devices import DEVICE_MILLI, device_kind, slots_of
+from scheduler.model.devices import device_kind, slots_of
 from scheduler.model.events import PriorityClassSeen
 from scheduler.model.flavor import Flavor, flavor_of
 from scheduler.model.neighbours import NOBODY, Neighbours
 from scheduler.model.queue import Counts, Queue
 from scheduler.model.relations import LabelSet
-from scheduler.model.resources import CPU, GPU, MEMORY, PODS, Matrix, Resources, resources
+from scheduler.model.resources import GPU, Matrix, resources
 from scheduler.model.shape import Shape
 from scheduler.model.topology import Topology
 from scheduler.model.volumes import VolumeFacts
-from scheduler.model.work import Assignment, GangKey, NodeCount, Place, Pod, PodGroup, group_key
+from scheduler.model.work import Assignment, GangKey, Pod, PodGroup, group_key
 
 SHAPES_WITH_VOLUMES_MAX = 20_000
-
-Spot = tuple[str, str, Uses]
-"""(member, node, what each pod holds of its devices)."""
-
-
-class Charge(msgspec.Struct, frozen=True):
-    """Where a pod counts: on its node and queue while it runs, and as one of its gang's pods until it has failed."""
-
-    node: str
-    shape: Shape
-    queue: str
-    gang: GangKey | None
-    member: str
-    takes_room: bool
-    label_set: LabelSet | None = None
-    leaving: bool = False
-    devices: Uses = ()
-    firm: bool = False
-    """Not preemptible."""
-    group: GangKey | None = None
-    """The gang that the pod is of by its label. Unlike ``gang`` it outlives the record: a gang whose pods are still
-    leaving is one gang that holds places, not as many as it has pods."""
-
-    @property
-    def spot(self) -> Spot:
-        return self.member, self.node, self.devices
-
-
-@dataclass(slots=True)
-class GangBook:
-    """The bookkeeping of one gang: its record, and how many of its pods stand on each spot."""
-
-    record: Assignment | None = None
-    queue: str = ""
-    firm: bool = False
-    shapes: dict[str, Shape] = field(default_factory=dict)
-    labels: dict[str, LabelSet] = field(default_factory=dict)
-    wanted: Counter[Spot] = field(default_factory=Counter)
-    taken: Counter[Spot] = field(default_factory=Counter)
-    spent: Counter[Spot] = field(default_factory=Counter)
-    """Places whose pod succeeded and was deleted: done with, for as long as this record stands."""
-    before: tuple[Assignment, Counter[Spot]] | None = None
-    """The record before this one with its spent places, should the commit of this one be refused."""
-    done: Counter[str] = field(default_factory=Counter)
-    """Pods by member that succeeded and were deleted under any record of this gang."""
-
-
-class Columns:
-    """A growing integer matrix: one row per slot, one column per resource, both added on demand."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = [CPU, MEMORY, PODS, GPU]
-        self._index = {name: column for column, name in enumerate(self.names)}
-        self._rows: dict[Resources, Matrix] = {}
-        self.version = 0
-
-    def row(self, amounts: Resources) -> Matrix:
-        """Amounts as a row over all columns known so far; unknown resources become columns."""
-        row = self._rows.get(amounts)
-        if row is None:
-            for name, _ in amounts:
-                if name not in self._index:
-                    self._index[name] = len(self.names)
-                    self.names.append(name)
-                    self._rows.clear()
-                    self.version += 1
-            row = np.zeros(len(self.names), dtype=np.int64)
-            for name, value in amounts:
-                row[self._index[name]] = value
-            self._rows[amounts] = row
-        return row
-
-    def widened(self, matrix: Matrix) -> Matrix:
-        """The matrix with zero columns for resources that came to be known since it was made."""
-        missing = len(self.names) - matrix.shape[-1]
-        if not missing:
-            return matrix
-        return np.pad(matrix, [(0, 0)] * (matrix.ndim - 1) + [(0, missing)])
 
 
 class Store:
@@ -312,9 +235,9 @@ class Store:
         if book.record is None:
             return  # whatever it did was for a start that is over
         book.done[charge.member] += 1
-        before = _residual(book, spot)
+        before = book.residual(spot)
         book.spent[spot] += 1
-        self._add_residual(book, charge, _residual(book, spot) - before)
+        self._add_residual(book, charge, book.residual(spot) - before)
 
     def _count(self, uid: str, charge: Charge, sign: int) -> None:
         if charge.takes_room:
@@ -332,9 +255,9 @@ class Store:
         if charge.gang is not None:
             book = self.book(charge.gang)
             spot = charge.spot
-            before = _residual(book, spot)
+            before = book.residual(spot)
             book.taken[spot] += sign
-            self._add_residual(book, charge, _residual(book, spot) - before)
+            self._add_residual(book, charge, book.residual(spot) - before)
 
     def _add_residual(self, book: GangBook, charge: Charge, times: int) -> None:
         """What a record still reserves on a spot grew or shrank because of one of its pods."""
@@ -420,7 +343,7 @@ class Store:
             for spot in book.wanted:
                 shape = book.shapes.get(spot[0])
                 if shape is not None:
-                    self._use(spot[1], book.queue, shape, _residual(book, spot), spot[2], firm=book.firm)
+                    self._use(spot[1], book.queue, shape, book.residual(spot), spot[2], firm=book.firm)
         self.version += 1
 
     def _use(self, node: str, queue: str, shape: Shape, times: int, devices: Uses, *, firm: bool) -> None:
@@ -461,7 +384,7 @@ class Store:
             return
         self._reserve_all(key, book, -1)
         if record != book.record:
-            _turn_page(book, record)
+            book.turn_page(record)
         book.record, book.queue, book.firm = record, queue, firm
         book.shapes, book.labels = dict(shapes), dict(labels)
         book.wanted = spots(record.places) if record is not None else Counter()
@@ -475,9 +398,9 @@ class Store:
             shape = book.shapes.get(spot[0])
             if shape is not None:
                 labels = book.labels.get(spot[0])
-                self.holdings.add(book.queue, key, sign * _residual(book, spot))
+                self.holdings.add(book.queue, key, sign * book.residual(spot))
                 self._add(
-                    spot[1], book.queue, shape, sign * _residual(book, spot), labels, devices=spot[2], firm=book.firm
+                    spot[1], book.queue, shape, sign * book.residual(spot), labels, devices=spot[2], firm=book.firm
                 )
 
     def spent_of(self, key: GangKey, record: Assignment) -> Counter[Spot]:
@@ -493,7 +416,7 @@ class Store:
         book = self.books.get(key)
         if book is None or book.record is None:
             return Counter()
-        return Counter({spot: left for spot in book.wanted if (left := _residual(book, spot)) > 0})
+        return Counter({spot: left for spot in book.wanted if (left := book.residual(spot)) > 0})
 
     # -- the picture -----------------------------------------------------------------------------------------------
 
@@ -592,54 +515,3 @@ class Store:
 def newer(one: str, other: str) -> str:
     """The later of two resourceVersions (comparable integers since Kubernetes 1.35, KEP-5504)."""
     return max(one, other, key=lambda version: int(version) if version.isdigit() else -1)
-
-
-def spots(places: tuple[Place, ...]) -> Counter[Spot]:
-    """Places as counts by spot."""
-    found: Counter[Spot] = Counter()
-    for place in places:
-        for each in place.nodes:
-            found[(place.member, each.node, each.devices)] += each.count
-    return found
-
-
-def places_of(counts: Counter[Spot]) -> tuple[Place, ...]:
-    """Counts by spot as places, one entry per member, node and set of devices, in this order."""
-    by_member: dict[str, list[NodeCount]] = {}
-    for (member, node, devices), count in sorted(counts.items()):
-        if count > 0:
-            by_member.setdefault(member, []).append(NodeCount(node, count, devices))
-    return tuple(Place(member, tuple(nodes)) for member, nodes in by_member.items())
-
-
-def _turn_page(book: GangBook, record: Assignment | None) -> None:
-    """Another record stands: what was spent of the one before is no longer in it."""
-    before = book.before
-    if record is None:
-        book.before, book.spent = None, Counter()
-        book.done.clear()
-    elif before is not None and before[0] == record:
-        book.before, book.spent = None, before[1]
-    elif book.record is not None:
-        book.before, book.spent = (book.record, book.spent), Counter()
-
-
-def taken_by(shape: Shape, devices: Uses) -> Resources:
-    """What a pod takes of its node and its queue. One that asks for parts of devices and of which nobody knows where
-    they are takes the devices whole."""
-    if shape.devices is None:
-        return shape.requests
-    milli = sum(use.milli for use in devices) if devices else shape.devices.count * DEVICE_MILLI
-    return resources({**dict(shape.requests), GPU: milli})
-
-
-def _residual(book: GangBook, spot: Spot) -> int:
-    return max(0, book.wanted[spot] - book.taken[spot] - book.spent[spot])
-
-
-def by_member(counts: Counter[Spot]) -> Counter[str]:
-    """Counts by spot added up per member."""
-    total: Counter[str] = Counter()
-    for (member, _, _), count in counts.items():
-        total[member] += count
-    return total

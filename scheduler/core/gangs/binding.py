@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import msgspec
 
 from scheduler.core.binder import Binder
+from scheduler.core.facts.books import Spot
 from scheduler.core.facts.devices import Uses
-from scheduler.core.facts.store import Spot, Store
+from scheduler.core.facts.store import Store
 from scheduler.core.gangs.claims import NOBODY, GangClaims, Seats
 from scheduler.core.gangs.lifecycle import Phase
 from scheduler.core.gangs.places import GangPlaces

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from scheduler.core.facts.books import Spot
 from scheduler.core.facts.devices import Uses
-from scheduler.core.facts.store import Spot, Store
+from scheduler.core.facts.store import Store
 from scheduler.core.gangs.resolve import Resolved
 from scheduler.core.gangs.seating import seated
 from scheduler.core.verify.admission import Admission

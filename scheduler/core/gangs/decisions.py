@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scheduler.core.explain import terms_of
-from scheduler.core.facts.store import Store, places_of, spots
+from scheduler.core.facts.books import places_of, spots
+from scheduler.core.facts.store import Store
 from scheduler.core.gangs.records import GangRecords
 from scheduler.core.gangs.resolve import SINGLE_MEMBER, whole
 from scheduler.core.gangs.states import GangStates

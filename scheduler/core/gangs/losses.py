@@ -7,7 +7,8 @@ from collections import Counter
 import msgspec
 
 from scheduler.core.explain import Reason, loss_words, reason_to_leave
-from scheduler.core.facts.store import Spot, Store, places_of, spots
+from scheduler.core.facts.books import Spot, places_of, spots
+from scheduler.core.facts.store import Store
 from scheduler.core.gangs.lifecycle import Phase
 from scheduler.core.gangs.places import GangPlaces
 from scheduler.core.gangs.records import GangRecords

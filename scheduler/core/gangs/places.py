@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from scheduler.core.facts.store import Spot, Store, by_member, places_of, spots
+from scheduler.core.facts.books import Spot, by_member, places_of, spots
+from scheduler.core.facts.store import Store
 from scheduler.core.gangs.resolve import promises
 from scheduler.core.gangs.state import GangState
 from scheduler.core.leaving.giving_way import GivingWay

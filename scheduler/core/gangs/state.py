@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from scheduler.core.explain import Terms
-from scheduler.core.facts.store import Spot
+from scheduler.core.facts.books import Spot
 from scheduler.core.gangs.lifecycle import Phase
 from scheduler.core.gangs.resolve import Resolved
 from scheduler.model.effects import Commit, DropGroup, GroupStatus, Hold, MakeGroup, Release, WriteStatus

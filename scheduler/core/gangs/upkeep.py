@@ -6,7 +6,8 @@ from collections import Counter
 
 import msgspec
 
-from scheduler.core.facts.store import Store, places_of, spots
+from scheduler.core.facts.books import places_of, spots
+from scheduler.core.facts.store import Store
 from scheduler.core.gangs.binding import GangBinding
 from scheduler.core.gangs.lifecycle import Phase
 from scheduler.core.gangs.places import GangPlaces

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from scheduler.core.facts.store import Store, spots
+from scheduler.core.facts.books import spots
+from scheduler.core.facts.store import Store
 from scheduler.core.gangs.lifecycle import Phase
 from scheduler.core.gangs.state import GangState
 from scheduler.core.gangs.status import as_written, group_status, says_the_same, warning_about

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from scheduler.core.explain import Reason, sentence
-from scheduler.core.facts.store import Store, taken_by
+from scheduler.core.facts.books import taken_by
+from scheduler.core.facts.store import Store
 from scheduler.core.leaving.evictor import Evictor
 from scheduler.core.leaving.giving_way import NO_GANG, GivingWay, gang_of_pod, victim_of
 from scheduler.core.leaving.over_limit import best_subset

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from scheduler.core.explain import Reason
-from scheduler.core.facts.store import Spot, Store, places_of, spots, taken_by
+from scheduler.core.facts.books import Spot, places_of, spots, taken_by
+from scheduler.core.facts.store import Store
 from scheduler.core.leaving.evictor import Evictor
 from scheduler.model.effects import Effect
 from scheduler.model.plan import Refusal

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from scheduler.core.facts.store import taken_by
+from scheduler.core.facts.books import taken_by
 from scheduler.core.queues.backlog import Backlog, Backlogs
 from scheduler.core.queues.demand import Demands, FlavorsOf, LeafDemand
 from scheduler.core.queues.ledger import Column, Ledger, Tree, entered

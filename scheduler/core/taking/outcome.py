@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from scheduler.core.facts.store import taken_by
+from scheduler.core.facts.books import taken_by
 from scheduler.core.taking.picture import Picture
 from scheduler.core.taking.plan import Giveaway, Places, awaited, moves, victim
 from scheduler.core.taking.rights import OWN_QUEUE, Rights

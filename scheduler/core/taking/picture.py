@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from scheduler.core.facts.books import taken_by
 from scheduler.core.facts.devices import after_uses
-from scheduler.core.facts.store import taken_by
 from scheduler.core.queues.demand import requests_of
 from scheduler.core.queues.ledger import Ledger
 from scheduler.core.taking.plan import Giveaway, Places, add_need

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scheduler.core.facts.store import taken_by
+from scheduler.core.facts.books import taken_by
 from scheduler.core.taking.problem import TakingProblem
 from scheduler.core.taking.roster import Indices, Roster
 from scheduler.model.cluster import Mask, Snapshot

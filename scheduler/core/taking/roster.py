@@ -13,7 +13,7 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.core.facts.store import taken_by
+from scheduler.core.facts.books import taken_by
 from scheduler.core.queues.ledger import Ledger
 from scheduler.core.taking.traits import Traits
 from scheduler.model.cluster import Mask, Snapshot

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
-from scheduler.core.facts.store import taken_by
+from scheduler.core.facts.books import taken_by
 from scheduler.core.queues.entitled import Entitled
 from scheduler.core.queues.ledger import Ledger
 from scheduler.core.queues.rules import counted_above, has_counts, keeps_to_itself, kept_of, line_of, queue_rules

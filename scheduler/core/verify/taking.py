@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from scheduler.core.facts.books import Charge, taken_by
 from scheduler.core.facts.devices import without_uses
-from scheduler.core.facts.store import Charge, Store, taken_by
+from scheduler.core.facts.store import Store
 from scheduler.model.devices import DEVICE_MILLI, device_kind, slots_of
 from scheduler.model.plan import Decision, Refusal
 from scheduler.model.queue import Queue

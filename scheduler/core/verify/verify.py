@@ -10,8 +10,9 @@ import operator
 from collections import Counter
 from collections.abc import Mapping
 
+from scheduler.core.facts.books import Charge, spots, taken_by
 from scheduler.core.facts.devices import Uses, slot_bits
-from scheduler.core.facts.store import Charge, Store, spots, taken_by
+from scheduler.core.facts.store import Store
 from scheduler.core.verify.admission import Admission
 from scheduler.core.verify.company import Guest, concerned, refusal_of_guests
 from scheduler.core.verify.places import misplaced

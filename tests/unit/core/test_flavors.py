@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from scheduler.core.facts.store import Charge, Store
+from scheduler.core.facts.books import Charge
+from scheduler.core.facts.store import Store
 from scheduler.model.bundle import Pending
 from scheduler.model.cluster import Node
 from scheduler.model.events import FlavorSeen

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.core.facts.store import Charge, Store
+from scheduler.core.facts.books import Charge
+from scheduler.core.facts.store import Store
 from scheduler.model.work import Assignment, GangKey, NodeCount, Place
 from tests.unit.core.world import node, shape
 
