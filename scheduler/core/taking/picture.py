@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -93,8 +94,10 @@ class Picture:
         for pod in np.flatnonzero(gives.evicted).tolist():
             self._discharge(pod)
             self._use(int(roster.queue[roster.gang[pod]]), -roster.charge[pod])
+        self._spend(gives.evicted | gives.moved)
         roster.leaving |= gives.evicted | gives.moved
         roster.claimed |= gives.evicted | gives.moved
+        roster.moved[roster.gang[gives.moved]] = True
         if self.holds.counts:
             pods, held, _ = self.got(gang, own)
             self.holds.add(gang, pods, held)
@@ -126,6 +129,13 @@ class Picture:
                     uses = each.devices * each.count
                     devices[row] = after_uses(devices[row], uses, whole, slots_of(kinds[row]))
         self.snapshot = replace(self.snapshot, devices=devices)
+
+    def _spend(self, gone: Mask) -> None:
+        """What budgets still allow: whoever goes or moves for one taker counts for the next."""
+        asked = Counter(guard for pod in np.flatnonzero(gone).tolist() for guard in self.roster.pods[pod].guards)
+        if asked:
+            guards = {name: allowed - asked[name] for name, allowed in self.snapshot.guards.items()}
+            self.snapshot = replace(self.snapshot, guards=guards)
 
     def _discharge(self, pod: int) -> None:
         roster = self.roster

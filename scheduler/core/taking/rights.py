@@ -77,7 +77,7 @@ def rights_of(
     pods alone, and leaves so many to whoever gives any."""
     count = len(roster.gangs)
     lane = np.full(count, -1, dtype=np.int64)
-    whole = np.ones(count, dtype=np.bool_)
+    whole = ~roster.moved
     rank = np.zeros(count, dtype=np.int64)
     if gang.queue not in book.names:
         return Rights((), lane, whole, rank)

@@ -47,6 +47,8 @@ class Roster:
     free: Matrix
     claimed: Mask
     """Who was taken in this very decision, so that his room is waited for by somebody already."""
+    moved: Mask
+    """[G] who has pods that get other places in this very decision: the rest of it does not go as a whole any more."""
     covered: Matrix
     """[N x R] how much of what was placed is to stand in the room of the claimed."""
 
@@ -74,6 +76,7 @@ class Roster:
             queue=np.array([rows.get(each.queue, -1) for each in snapshot.running], dtype=np.int64),
             free=snapshot.free.copy(),
             claimed=np.zeros(len(pods), dtype=np.bool_),
+            moved=np.zeros(len(snapshot.running), dtype=np.bool_),
             covered=np.zeros_like(snapshot.free),
         )
 
@@ -118,6 +121,7 @@ class Rosters:
             free=snapshot.free.copy(),
             leaving=last.leaving.copy(),
             claimed=np.zeros_like(last.claimed),
+            moved=np.zeros_like(last.moved),
             covered=np.zeros_like(snapshot.free),
         )
 

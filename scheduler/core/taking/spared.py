@@ -34,11 +34,37 @@ def put_off(
         units = _units(decision, roster, row_of)
         limited = book.line(book.row(queue_of[decision.gang])) if queue_of[decision.gang] in book.names else []
         if any(
-            fits[unit].all() and _fit(unit, roster, spare) and not _over_limit(unit, roster, book, limited)
+            fits[unit].all()
+            and _fit(unit, roster, spare)
+            and _is_whole_with(unit, roster)
+            and not _over_limit(unit, roster, book, limited)
             for unit in units
         ):
             found.add(decision.gang)
+    late = found | _who_waits_for(found, decisions, roster, row_of)
+    return set() if all(each.gang in late for each in taking) else late
+
+
+def _who_waits_for(
+    late: set[GangKey], decisions: Sequence[Decision], roster: Roster, row_of: Mapping[str, int]
+) -> set[GangKey]:
+    """Whose decisions name pods that somebody who is put off was to take: nobody asks those to go now."""
+    taker: dict[str, GangKey] = {}
+    found = set(late)
+    for decision in decisions:
+        taker.update(dict.fromkeys((pod.uid for move in decision.moves for pod in move.pods), decision.gang))
+        for victim in decision.victims:
+            if roster.claimed[row_of[victim.uid]] and taker.setdefault(victim.uid, decision.gang) in found:
+                found.add(decision.gang)
     return found
+
+
+def _is_whole_with(unit: Indices, roster: Roster) -> bool:
+    """Whether the gang of a unit is there in whole with it: others of its pods may go for others."""
+    mine = roster.gang == roster.gang[unit[0]]
+    gone = int((mine & roster.claimed).sum()) - len(unit)
+    least = int(roster.traits.least[roster.gang[unit[0]]])
+    return gone == 0 or (least >= 0 and int((mine & ~roster.leaving).sum()) + len(unit) >= least)
 
 
 def _units(decision: Decision, roster: Roster, row_of: Mapping[str, int]) -> Iterator[Indices]:

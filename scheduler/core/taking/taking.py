@@ -15,6 +15,7 @@ import numpy as np
 
 from scheduler.core.drive import Part
 from scheduler.core.queues.entitled import Entitled
+from scheduler.core.queues.ledger import Ledger
 from scheduler.core.taking.cleared import cleared, out_of_reach
 from scheduler.core.taking.costs import NEWEST_FIRST, costs_of
 from scheduler.core.taking.flavors import in_each_flavor, quotas_name_flavors, where_they_stand
@@ -84,7 +85,7 @@ def taking(
         yield from grow(
             each, found.decisions, lambda more: taker.take(more, found), taker.roster, of_surplus=of_surplus
         )
-    late = put_off(found.decisions, taker.roster, entitled.book, taker.queue_of)
+    late = put_off(found.decisions, taker.roster, taker.book, taker.queue_of)
     if late:
         found.decisions = [each for each in found.decisions if each.gang not in late]
         found.changes_seconds = 0.0
@@ -121,6 +122,10 @@ class _Taker:
     def roster(self) -> Roster:
         return self._picture.roster
 
+    @property
+    def book(self) -> Ledger:
+        return self._picture.book
+
     def take(self, waiting: Waiting, found: Took) -> Part[None]:
         """One more decision, where room can be made for it; of single pods as many as it can be made for."""
         rest: Waiting | None = waiting
@@ -141,6 +146,7 @@ class _Taker:
             self.queue_of.update((each.gang, rest.gang.queue) for each in made)
             self._picture.note(best.view.waiting.gang, best.outcome.places, best.outcome.gives)
             best.kit.budgets = None
+            best.kit.rights.whole[self._picture.roster.moved] = False
             if len(views) > 1 or not best.outcome.cleared:
                 self._kit = None
             rest = rest_of(rest, best.pods) if len(views) > 1 else None

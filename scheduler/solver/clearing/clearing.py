@@ -35,6 +35,7 @@ class Clearing:
         self._use = ground.use.copy()
         self._firm = None if ground.firm is None else ground.firm.copy()
         self._slack = ground.slack.copy()
+        self._whole = ground.whole.copy()
         self._there = np.ones(len(ground.node), dtype=np.bool_)
         self._guards = list(ground.guards)
         self._pods_of: dict[int, list[int]] = {}
@@ -50,7 +51,7 @@ class Clearing:
         where there is none, and then nothing has changed."""
         self._allowed = allowed.copy()
         self._evict = (self._ground.lane >= 0) & evict
-        state = self._saved()
+        ground, state = self._ground, self._saved()
         domains = [None] if taker.domains is None else self._domains(taker)
         best: tuple[tuple[int, ...], _Trial] | None = None
         for domain in domains:
@@ -59,7 +60,7 @@ class Clearing:
             self._restore(state)
             if trial is None:
                 continue
-            cost = trial.cost(self._ground)
+            cost = trial.cost(ground)
             if best is None or cost < best[0]:
                 trial.state = after
                 best = cost, trial
@@ -68,6 +69,7 @@ class Clearing:
         cost, trial = best
         assert trial.state is not None, "a trial that succeeded knows what it left"
         self._restore(trial.state)
+        self._whole[ground.gang[list(trial.moved)]] = False  # whoever gets other places does not go any more
         return Cleared(trial.places, trial.evicted, trial.moved, cost)
 
     @property
@@ -278,7 +280,7 @@ class Clearing:
         unit = [pod]
         if entitled and self._slack[gang] <= 0:
             unit = [each for each in self._pods_of[gang] if self._there[each]]
-            entitled = bool(ground.whole[gang])
+            entitled = bool(self._whole[gang]) and gang not in ground.gang[trial.moving]
         if not entitled and not ground.movable[gang]:
             return False
         if not entitled:
@@ -309,7 +311,7 @@ class Clearing:
         for at, gang in enumerate(first.tolist()):
             lane = int(ground.lane[gang])
             is_open[at] = lane >= 0 and self._is_open(taker, want, lane, ground.rows[gang][: ground.branch[gang]])
-        may_go = self._evict & is_open[ground.group] & (ground.whole | (self._slack > 0))
+        may_go = self._evict & is_open[ground.group] & (self._whole | (self._slack > 0))
         return np.asarray(self._there & self._allowed & (ground.movable | may_go)[ground.gang])
 
     def _is_open(self, taker: Taker, want: Want, lane: int, line: tuple[int, ...]) -> bool:

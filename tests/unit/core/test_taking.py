@@ -375,3 +375,81 @@ gangs:
 """,
     )
     assert [each.gang for each in plan.decisions] == ["default/first"]
+
+
+def test_a_budget_is_spent_by_all_takers_together(tmp_path: Path) -> None:
+    """They differ in priority, so each is looked at by itself."""
+    plan = decided(
+        tmp_path,
+        """
+nodes: {n0: 2}
+gangs:
+- {name: "low[0-1]", gpu: 1, on: n0}
+- {name: first, gpu: 1, priority: 10}
+- {name: second, gpu: 1, priority: 9}
+pdbs: {web: {allowed: 1, gangs: ["low[0-1]"]}}
+""",
+    )
+    assert [each.gang for each in plan.decisions] == ["default/first"]
+
+
+@pytest.mark.parametrize("priority", [3, 2])
+def test_who_is_given_other_places_does_not_go_for_the_next(tmp_path: Path, priority: int) -> None:
+    """Room for the first is made by moving one of two pods; the other is not taken as the whole gang by the next,
+    whether they are looked at together or not."""
+    plan = decided(
+        tmp_path,
+        f"""
+nodes: {{n0: 2, n1: {{gpu: 2, labels: {{disk: fast}}}}, n2: 1}}
+gangs:
+- {{name: low, pods: 2, gpu: 1, on: {{n0: 1, n1: 1}}}}
+- {{name: firm, gpu: 1, preemptible: false, on: n1}}
+- {{name: first, gpu: 2, priority: 3}}
+- {{name: second, gpu: 1, priority: {priority}, nodeSelector: {{disk: fast}}}}
+""",
+    )
+    moved = {move.gang for each in plan.decisions for move in each.moves}
+    assert moved == {"default/low"}
+    assert not moved & {f"default/{uid}" for each in plan.decisions for uid in victims(each)}
+
+
+def test_what_a_plan_leaves_of_a_limit_says_who_could_stay(tmp_path: Path) -> None:
+    """The larger gang goes for the second pod, and leaves room within the limit for both and for the smaller one."""
+    plan = decided(
+        tmp_path,
+        """
+nodes: {n0: 7}
+queues: {top: {limit: 5}, mine: {parent: top, guaranteed: 3}, theirs: {parent: top}}
+gangs:
+- {name: small, queue: theirs, gpu: 1, on: n0}
+- {name: large, queue: theirs, pods: 3, gpu: 2, priority: 2, on: {n0: 3}}
+- {name: "w[0-1]", queue: mine, gpu: 1}
+""",
+    )
+    assert [victims(each) for each in plan.decisions] == [["large"] * 3]
+    assert plan.again_at_seconds == 0.0
+
+
+def test_surplus_of_a_gang_that_goes_as_a_whole_for_others_is_not_spared(tmp_path: Path) -> None:
+    """One pod of the gang is taken as surplus, the others as what is left of it; the first alone would be no gang."""
+    plan = decided(
+        tmp_path,
+        """
+nodes: {n0: 8, n1: 8}
+queues:
+- {name: mine, preemption: {whileBorrowing: {policy: LowerPriority}}}
+- {name: top, guaranteed: 3, limit: 8}
+- {name: theirs, parent: top, guaranteed: 6}
+- {name: keeps, parent: top, guaranteed: 6, lendable: 1}
+gangs:
+- {name: low, queue: mine, gpu: 4, on: n0}
+- {name: gang, queue: theirs, pods: 3, min: 2, gpu: 4, on: {n0: 1, n1: 2}}
+- {name: "w[0-2]", queue: mine, gpu: 4, priority: 3}
+""",
+        rule="kueue-classic",
+        growth="Any",
+        moves=False,
+        borrowing="Never",
+    )
+    gone = {victim.uid for each in plan.decisions for victim in each.victims}
+    assert len({uid for uid in gone if uid.startswith("gang/")}) == 3
