@@ -270,6 +270,9 @@ _RIGHTS = {
 }
 
 
+_GIVES = "gives its place"
+
+
 def reason_to_leave(
     beneficiary: GangKey, ours: str, theirs: str, gang: GangKey, terms: Terms, *, moved: bool
 ) -> Reason:
@@ -279,13 +282,17 @@ def reason_to_leave(
     word = "Preempted" if ours == theirs else "Reclaimed"
     right = _RIGHTS.get(terms.rights.get(gang, ""), "")
     under = f", {right.format(ours=ours, theirs=theirs)}" if right else f" of queue {ours}"
-    return Reason(word, f"gives its place to {beneficiary}{under}{terms.price}")
+    return Reason(word, f"{_GIVES} to {beneficiary}{under}{terms.price}")
 
 
 def loss_words(gang: GangKey, pods: int, reason: Reason) -> tuple[str, str]:
     """(for the gang, for its queue) that some of its pods leave."""
     count = "one pod" if pods == 1 else f"{pods} pods"
-    return f"{count}: {reason.sentence}", f"{count} of {gang}: {reason.sentence}"
+    rest = reason.sentence.removeprefix(_GIVES)
+    if rest == reason.sentence:
+        return f"{count}: {rest}", f"{count} of {gang}: {rest}"
+    gives = _GIVES if pods == 1 else "give their places"
+    return f"{count} {gives}{rest}", f"{count} of {gang} {gives}{rest}"
 
 
 def _price(taken: Taken) -> str:

@@ -12,7 +12,7 @@ from testbed import Bed
 from tests.e2e.raw_api import install_kinds
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/guide/quickstart.md", "docs/reference/objects.md")
+PAGES = ("README.md", "docs/guide/quickstart.md", "docs/guide/queues.md", "docs/reference/objects.md")
 DEMO_SECONDS_MAX = 200
 
 pytestmark = pytest.mark.cluster

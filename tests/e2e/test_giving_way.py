@@ -160,7 +160,7 @@ def test_work_keeps_its_minimum_run_time(cluster: Cluster) -> None:
     cluster.until_running("low")
     started = max(seconds(each["status"]["startTime"]) for each in cluster.pods("muster.dev/pod-group=low"))
     cluster.create(*gang("high", 1, 8, queue="calm", priorityClassName="high"))
-    cluster.until_verdict("high", "running work may not be taken: 1 gangs within their minimum run time")
+    cluster.until_verdict("high", "running work may not be taken: 1 gang within its minimum run time")
     left = cluster.until(partial(evicted, cluster), bool)
     assert all(seconds(each["lastTransitionTime"]) - started >= 6.0 - 1.0 for each in left)
     cluster.until_running("high")

@@ -19,7 +19,7 @@ from scheduler.core.queues.dominant import NEVER, dominant_share
 from scheduler.core.queues.entitled import Entitlements
 from scheduler.core.queues.history import History
 from scheduler.core.queues.ledger import Ledger
-from scheduler.core.queues.shares import tree_troubles
+from scheduler.core.queues.shares import admission_trouble, parents_in, tree_troubles
 from scheduler.model.bundle import Pending
 from scheduler.model.effects import Effect, WriteQueueStatus
 from scheduler.model.plan import Refusal
@@ -76,8 +76,8 @@ class QueueWords:
         names = tuple(store.columns.names)
         if keeps_history:
             self.history.advance(store.use_by_flavor(), store.queues, names, now_seconds)
-        reports = self._reports(pending())
         troubles = tree_troubles(store.queues)
+        reports = self._reports(pending(), troubles)
         effects: list[Effect] = []
         for name, queue in store.queues.items():
             trouble = troubles.get(name)
@@ -103,14 +103,14 @@ class QueueWords:
         facts = Refusal("queue", "UnknownFlavor", where=f"{', '.join(sorted(unknown))} (there are: {known})")
         return facts.code, sentence(facts)
 
-    def _reports(self, pending: Pending) -> Mapping[str, QueueReport]:
+    def _reports(self, pending: Pending, troubles: Mapping[str, Refusal]) -> Mapping[str, QueueReport]:
         picture = replace(self._store.snapshot(Pending(())), past_by=self.history.past())
         queues = self._store.queues
         known = Pending(
             tuple(gang for gang in pending.gangs if gang.queue in queues),
             tuple(bundle for bundle in pending.bundles if bundle.first.queue in queues),
         )
-        book = self._entitlements.of(picture, self._backlogs.of(known)).book
+        book = self._entitlements.of(picture, self._backlogs.of(_admitted(known, queues, troubles))).book
         counts = np.zeros((len(book.names), 4), dtype=np.int64)
         asks = [(gang.queue, 1, gang.pods) for gang in known.gangs]
         asks += [(bundle.first.queue, len(bundle.pods), len(bundle.pods)) for bundle in known.bundles]
@@ -145,6 +145,19 @@ class QueueWords:
             )
             for row, name in enumerate(book.names)
         }
+
+
+def _admitted(pending: Pending, queues: Mapping[str, Queue], troubles: Mapping[str, Refusal]) -> Pending:
+    """Of what waits, what its queue lets in: only that is entitled to anything, as in a decision."""
+    inner = parents_in(queues)
+    names = {gang.queue for gang in pending.gangs} | {bundle.first.queue for bundle in pending.bundles}
+    closed = {name for name in names if admission_trouble(queues, troubles, name, inner) is not None}
+    if not closed:
+        return pending
+    return Pending(
+        tuple(gang for gang in pending.gangs if gang.queue not in closed),
+        tuple(bundle for bundle in pending.bundles if bundle.first.queue not in closed),
+    )
 
 
 def _word(queue: Queue) -> tuple[str, str]:

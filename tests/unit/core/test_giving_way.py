@@ -311,8 +311,9 @@ def test_the_pod_its_gang_and_its_queue_are_told() -> None:
     told = {(each.kind, each.name): (each.reason, each.message) for each in bench.performed(ef.Tell)}
     why = "gives its place to team/high, by priority in their queue default (a cheaper choice may exist)"
     assert told["Pod", "low-2"] == ("Preempted", why)
-    assert told["PodGroup", "low"] == ("Preempted", f"2 pods: {why}")
-    assert told["Queue", "default"] == ("Preempted", f"2 pods of team/low: {why}")
+    give = why.replace("gives its place", "give their places")
+    assert told["PodGroup", "low"] == ("Preempted", f"2 pods {give}")
+    assert told["Queue", "default"] == ("Preempted", f"2 pods of team/low {give}")
 
 
 def test_a_pod_that_is_gone_before_the_answer_comes_is_told_all_the_same() -> None:

@@ -84,6 +84,18 @@ def test_a_quota_in_a_flavor_that_does_not_exist_is_named_and_the_queue_works_al
     assert said() == ("True", "Valid", "")
 
 
+@pytest.mark.parametrize(("state", "fair"), [("Open", [4000, 4000]), ("Hold", [8000, 0])])
+def test_what_waits_in_a_closed_queue_is_entitled_to_nothing(state: str, fair: list[int]) -> None:
+    queues = [Queue("root"), Queue("a", parent="root"), Queue("b", parent="root", state=state)]
+    bench = Bench(node("n0"), queues=queues)
+    bench.see(group("runs", 8, queue="a"), *(pod(f"runs-{index}", group="runs") for index in range(8)))
+    waits = (pod(f"waits-{index}", group="waits", preempts=False) for index in range(8))
+    bench.see(group("waits", 8, queue="b"), *waits)
+    bench.tick()
+    assert [line(bench, name).fair for name in ("a", "b")] == fair
+    assert written(bench)["b"].pending_gangs == 1
+
+
 def test_nothing_is_written_twice_and_at_most_once_a_second() -> None:
     bench = tree()
     bench.tick()

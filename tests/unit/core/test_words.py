@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from scheduler.core.explain import message
+from scheduler.core.explain import Reason, loss_words, message
 from scheduler.core.gangs.lifecycle import ARROWS, Phase, allowed
 from scheduler.core.queues.backlog import Backlog, Backlogs
 from scheduler.core.queues.ranking import Turns
@@ -245,3 +245,15 @@ def test_what_is_said_already_is_not_said_again_when_it_was_something_else_in_be
     assert voice.due(500.0) == []
     voice.hear({pod: STILL_BLOCKED}, {pod}, 501.0)
     assert voice.due(501.0) == [pod]
+
+
+@pytest.mark.parametrize(
+    ("pods", "said", "words"),
+    [
+        (1, "gives its place to team/high", "one pod of team/low gives its place to team/high"),
+        (2, "gives its place to team/high", "2 pods of team/low give their places to team/high"),
+        (2, "queue q is draining", "2 pods of team/low: queue q is draining"),
+    ],
+)
+def test_what_a_queue_is_told_of_a_loss(pods: int, said: str, words: str) -> None:
+    assert loss_words(GangKey("team/low"), pods, Reason("Preempted", said))[1] == words
