@@ -204,9 +204,9 @@ def _decide(
     decisions = draft.hand_out(draft.open)
     took = Took()
     if snapshot.running and draft.unserved:
-        behind = {gang for gang, front in built.problem.order if draft.waiting(front)}
-        behind |= {index for index in early if draft.pods(index) and not draft.waiting(index)}  # what is out stays
-        took = yield from _take(snapshot, volumes, draft, behind, policy, now_seconds, budget, memory)
+        fronts = {gang: front for gang, front in built.problem.order if draft.waiting(front)}
+        out = {index for index in early if draft.pods(index) and not draft.waiting(index)}  # stays as it is
+        took = yield from _take(snapshot, volumes, draft, fronts, out, policy, now_seconds, budget, memory)
         decisions = _with_what_was_taken(decisions, took.decisions)
         mark("take")
     winners = tuple(decision.gang for decision in decisions[: policy.limits.explain_gangs])
@@ -261,19 +261,20 @@ def _take(
     snapshot: Snapshot,
     volumes: Counted | None,
     draft: Draft,
-    behind: Collection[int],
+    fronts: Mapping[int, int],
+    out: Collection[int],
     policy: Policy,
     now_seconds: float,
     budget: SolverBudget,
     memory: Memory,
 ) -> Part[Took]:
-    """What still waits, in its order, may ask running work to give way; not who is ``behind`` somebody that waits in
-    front of it."""
+    """What still waits, in its order, may ask running work to give way, but for those that are ``out`` already; who has
+    somebody in front of it (``fronts``, by index) only once that one has got its places."""
     standing, _ = _standing(snapshot, volumes, draft)
     waiting = [
-        left
+        replace(left, front=draft.waiting(fronts[index])[-1]) if index in fronts else left
         for index in draft.unserved
-        if index not in behind
+        if index not in out
         and (left := unserved(draft.asks[index].gang, draft.asks[index].singles, draft.places([index])[0])) is not None
     ]
     asking = Pending(

@@ -17,10 +17,15 @@ from scheduler.model.work import GangKey
 
 
 def put_off(
-    decisions: Sequence[Decision], roster: Roster, book: Ledger, queue_of: Mapping[GangKey, str]
+    decisions: Sequence[Decision],
+    roster: Roster,
+    book: Ledger,
+    queue_of: Mapping[GangKey, str],
+    fronts: Mapping[GangKey, GangKey | None],
 ) -> set[GangKey]:
-    """The gangs (by key) whose decisions take somebody who could stay once all of the plan is carried out. ``roster``
-    and ``book`` are as the plan leaves them."""
+    """The gangs (by key) whose decisions take somebody who could stay once all of the plan is carried out, and who
+    cannot go on without them. ``roster`` and ``book`` are as the plan leaves them; ``fronts`` say who stands in front
+    of a gang in a queue that serves strictly in order."""
     taking = [each for each in decisions if each.taken is not None]
     if len(taking) < 2:
         return set()
@@ -41,17 +46,24 @@ def put_off(
             for unit in units
         ):
             found.add(decision.gang)
-    late = found | _who_waits_for(found, decisions, roster, row_of)
+    late = found | _who_waits_for(found, decisions, roster, row_of, fronts)
     return set() if all(each.gang in late for each in taking) else late
 
 
 def _who_waits_for(
-    late: set[GangKey], decisions: Sequence[Decision], roster: Roster, row_of: Mapping[str, int]
+    late: set[GangKey],
+    decisions: Sequence[Decision],
+    roster: Roster,
+    row_of: Mapping[str, int],
+    fronts: Mapping[GangKey, GangKey | None],
 ) -> set[GangKey]:
-    """Whose decisions name pods that somebody who is put off was to take: nobody asks those to go now."""
+    """Who would pass somebody who is put off, or whose decision names pods that were to go for him: nobody
+    asks those to go now."""
     taker: dict[str, GangKey] = {}
     found = set(late)
     for decision in decisions:
+        if fronts.get(decision.gang) in found:
+            found.add(decision.gang)
         taker.update(dict.fromkeys((pod.uid for move in decision.moves for pod in move.pods), decision.gang))
         for victim in decision.victims:
             if roster.claimed[row_of[victim.uid]] and taker.setdefault(victim.uid, decision.gang) in found:

@@ -74,18 +74,23 @@ def taking(
     taker = _Taker(snapshot, entitled, policy, now_seconds, budget, mask_of, shares_if, rosters)
     growing: list[Waiting] = []
     of_surplus = policy.taking.growth == "Surplus"
+    fronts: dict[GangKey, GangKey | None] = {}
+    """Those for whom room was made -> who stood in front of them."""
     for each in waiting:
+        if each.front is not None and each.front not in fronts:
+            continue
         least, more = in_two(each) if of_surplus or grows(each.gang) else (each, None)
         before = len(found.decisions)
         if least is not None:
             yield from taker.take(least, found)
             more = grown(more, found.decisions[before].places) if more and len(found.decisions) > before else None
+            fronts.update(dict.fromkeys((made.gang for made in found.decisions[before:]), each.front))
         growing += [more] if more is not None else []
     for each in growing:
         yield from grow(
             each, found.decisions, lambda more: taker.take(more, found), taker.roster, of_surplus=of_surplus
         )
-    late = put_off(found.decisions, taker.roster, taker.book, taker.queue_of)
+    late = put_off(found.decisions, taker.roster, taker.book, taker.queue_of, fronts)
     if late:
         found.decisions = [each for each in found.decisions if each.gang not in late]
         found.changes_seconds = 0.0

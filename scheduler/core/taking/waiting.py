@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from scheduler.model.devices import DeviceUse
-from scheduler.model.work import Gang, NodeCount, Place
+from scheduler.model.work import Gang, GangKey, NodeCount, Place
 
 Places = tuple[Place, ...]
 
@@ -24,6 +24,7 @@ class Waiting:
 
     ``begins``: a gang that grows has got its first places in this plan; ``surplus`` pods it got in this plan beyond its
     minima. ``leaves`` is how many surplus pods it leaves to each that it takes some of (None: it takes for its minima).
+    ``front`` waits before it in a queue that serves strictly in order.
     """
 
     gang: Gang
@@ -31,6 +32,7 @@ class Waiting:
     begins: bool = False
     surplus: int = 0
     leaves: int | None = None
+    front: GangKey | None = None
 
 
 def unserved(gang: Gang, singles: Sequence[Gang], places: Places) -> Waiting | None:

@@ -453,3 +453,22 @@ gangs:
     )
     gone = {victim.uid for each in plan.decisions for victim in each.victims}
     assert len({uid for uid in gone if uid.startswith("gang/")}) == 3
+
+
+def test_a_queue_that_serves_strictly_in_order_takes_for_as_many_as_it_may(tmp_path: Path) -> None:
+    """One after the other in one plan, up to the first for whom no room can be made."""
+    plan = decided(
+        tmp_path,
+        """
+nodes: {n0: 8}
+queues: {mine: {guaranteed: 5, order: StrictFIFO}, theirs: {guaranteed: 3}}
+gangs:
+- {name: "low[0-7]", queue: theirs, gpu: 1, on: n0}
+- {name: "w[0-1]", queue: mine, gpu: 1}
+- {name: first, queue: mine, pods: 2, gpu: 1}
+- {name: large, queue: mine, gpu: 2}
+- {name: last, queue: mine, gpu: 1}
+""",
+    )
+    assert [each.gang for each in plan.decisions] == ["default/w0", "default/w1", "default/first"]
+    assert all(each.victims for each in plan.decisions)
