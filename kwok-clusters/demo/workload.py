@@ -229,7 +229,7 @@ def unfit(site: Site) -> Iterator[Gang]:
     over = students_limit(site) // n + 4
     yield Gang(
         "over-limit", STUDENTS, over, n, over, 5,
-        waits=Wait("above its queue's limit", "Blocked", f"needs {over * n} GPUs; queue {STUDENTS} may take"),
+        waits=Wait("above its queue's limit", "Blocked", f"needs {over * n} GPUs; queue {STUDENTS} has a limit of {students_limit(site)} in all"),
     )  # fmt: skip
     yield Gang(
         "unknown-level", RESEARCH, 2, n, 2, 5, required="row",
