@@ -226,10 +226,14 @@ def unfit(site: Site) -> Iterator[Gang]:
         "too-wide", RESEARCH, wide, n, wide, 5, required="rack",
         waits=Wait("too large for one rack", "Blocked", f"needs {wide * n} GPUs in one rack; the best rack"),
     )  # fmt: skip
-    over = students_limit(site) // n + 4
+    limit = students_limit(site)
+    over = limit // n + 4
     yield Gang(
         "over-limit", STUDENTS, over, n, over, 5,
-        waits=Wait("above its queue's limit", "Blocked", f"needs {over * n} GPUs; queue {STUDENTS} has a limit of {students_limit(site)} in all"),
+        waits=Wait(
+            "above its queue's limit", "Blocked",
+            f"needs {over * n} GPUs; queue {STUDENTS} has a limit of {limit} in all",
+        ),
     )  # fmt: skip
     yield Gang(
         "unknown-level", RESEARCH, 2, n, 2, 5, required="row",
