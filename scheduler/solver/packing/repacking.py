@@ -61,6 +61,8 @@ class Repacking:
         self.requests = np.array([ask.request for ask in asks], dtype=np.int64)
         self._milli = [round(gpu_milli(ask, problem)) for ask in asks]
         self.milli_of = np.array(self._milli, dtype=np.int64)
+        self._device_counts = np.array([_device_count(ask, self.gpu) for ask in asks], dtype=np.int64)
+        self._each_milli = self.milli_of // np.maximum(1, self._device_counts)
         self._eligible = np.array([problem.eligible(ask)[classes] for ask in asks]).reshape(len(asks), len(classes))
         devices = sorted({_devices_of(ask, self.gpu) for ask in asks})
         self.kinds = np.array([devices.index(_devices_of(ask, self.gpu)) for ask in asks], dtype=np.int64)
@@ -92,9 +94,7 @@ class Repacking:
 
     def size_of(self, shape: int) -> int:
         """The thousandths of the one device that a pod of a shape takes; 0 where it takes none or several."""
-        ask = self._asks[shape]
-        count = ask.devices.count if ask.devices is not None else ask.request[self.gpu] // DEVICE_MILLI
-        return self._milli[shape] if count == 1 else 0
+        return self._milli[shape] if self._device_counts[shape] == 1 else 0
 
     def is_share(self, shape: int) -> bool:
         """Whether it asks for parts of devices."""
@@ -291,8 +291,7 @@ class Repacking:
         self.looks += self._states.size
         if not self._milli[shape]:
             return []
-        need = ask.devices.count if ask.devices is not None else ask.request[self.gpu] // DEVICE_MILLI
-        each = self._milli[shape] // need
+        need, each = int(self._device_counts[shape]), int(self._each_milli[shape])
         fills = self._states >= each
         opens = ~fills & (self._states + loads.milli >= each) & (loads.milli > 0)
         cost = np.where(fills, 0, np.where(opens, loads.milli, _NEVER))
@@ -315,6 +314,21 @@ class Repacking:
     def holds_on(self, shape: int, node: int) -> bool:
         """Whether a node holds one more pod of a shape."""
         return bool(self._holds(shape, np.array([node]))[0])
+
+    def fitting(self, node: int, shapes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """[n] whether a node holds one more pod of each of these shapes."""
+        self.looks += len(shapes)
+        room, states = self.free[:, node], self._states[:, node]
+        fits_there = self._eligible[shapes, node] & (self.requests[shapes] <= room).all(axis=1)
+        size, count = self._each_milli[shapes], self._device_counts[shapes]
+        return np.asarray(fits_there & ((states >= size[:, None]).sum(axis=1) >= count))
+
+    def part_of_free(self, node: int, shapes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """[n] the part that a pod of each of these shapes takes of what is free on a node, of the resource besides GPUs
+        of which it takes most."""
+        plenty = [column for column in range(len(self.free)) if column != self.gpu]
+        room = np.maximum(1, self.free[plenty, node])
+        return np.asarray((self.requests[shapes][:, plenty] / room).max(axis=1, initial=0.0))
 
     def _holds(self, shape: int, nodes: Nodes) -> NDArray[np.bool_]:
         ask = self._asks[shape]
@@ -370,6 +384,11 @@ class _Loads:
         self.milli[at] += milli
         self.amounts[:, at[0], at[1]] += request
         self.pods.setdefault(at, []).append(pod)
+
+
+def _device_count(ask: MemberAsk, gpu: int) -> int:
+    """Of how many devices a pod takes all or a part."""
+    return ask.devices.count if ask.devices is not None else ask.request[gpu] // DEVICE_MILLI
 
 
 def _devices_of(ask: MemberAsk, gpu: int) -> tuple[int, ...]:

@@ -74,6 +74,7 @@ def _rows(
 ) -> list[Row]:
     tier = options.tier
     began = time.perf_counter()
+    name = f"fgd (target {fgd_coverage:.0%})" if algorithm == "fgd" else algorithm
     points = run(
         contender(algorithm, tier, nodes, pods, fgd_coverage),
         pods.shapes,
@@ -81,14 +82,27 @@ def _rows(
         nodes.gpu_milli,
         window=window if algorithm == "ours" else 1,
         until_percent=options.until_percent,
+        progress=_Progress(f"{pods.name} {seed} {name}"),
     )
     seconds = time.perf_counter() - began
-    name = f"fgd (target {fgd_coverage:.0%})" if algorithm == "fgd" else algorithm
     print(
         f"{pods.name} {seed} {name}: {points[-1].unallocated_percent:.2f} % in {seconds:.1f} s",
         file=sys.stderr,
     )
     return [Row(pods.name, algorithm, tier, window, seed, point, seconds) for point in points]
+
+
+class _Progress:
+    """A line on a terminal that says how many percent have arrived."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+        self._percent = -1
+
+    def __call__(self, percent: int) -> None:
+        if percent > self._percent and sys.stderr.isatty():
+            self._percent = percent
+            print(f"\r{self._words}: {percent} % arrived\r", end="", file=sys.stderr, flush=True)
 
 
 def _floor(nodes: Nodes, pods: Pods, arriving: list[int], until_percent: int) -> Floor:

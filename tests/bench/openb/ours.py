@@ -18,16 +18,20 @@ from scheduler.model.resources import CPU, GPU, MEMORY
 from scheduler.solver.devices.devices import ClassDevices
 from scheduler.solver.greedy.node_scores import node_score
 from scheduler.solver.greedy.stock import Stock
+from scheduler.solver.packing.exchanging import exchange
 from scheduler.solver.packing.making_room import make_room
 from scheduler.solver.packing.rejoining import Place
 from scheduler.solver.packing.repacking import Repacking, Spot
 from scheduler.solver.problem import MemberAsk, Problem
 from tests.bench.openb.lists import Nodes, Pods, Shape, accepts
+from tests.bench.openb.service import SizesServed
 
 _DEVICES_MAX = 8
 _REPRICED_PER_PERCENT = 5
 """Prices are taken anew whenever so much more of the fleet's GPUs is placed."""
 _ROUNDS = 3
+_EXCHANGES = 3
+"""How often pods give way in a window, and room is searched for the others again."""
 _TOGETHER = (100, 50, 200)
 """Pods that count as having come about the same time; each number makes a plan of its own."""
 Stuck = tuple[set[Place], set[Place]]
@@ -158,7 +162,8 @@ class OursInWindows:
     """Windows placed jointly: pods of several devices first, then each again where it fits better beside the others.
 
     ``retries``: what was not placed waits and is tried again with every window. ``moves``: pods that were placed before
-    may be moved, at most 5 % of the GPU placed.
+    may be moved, at most 5 % of the GPU placed. While not all fit, pods of the window give way to others of it (and to
+    those that wait) that make more of a node, as long as every size is served alike (`SizesServed`).
     """
 
     def __init__(self, nodes: Nodes, pods: Pods, *, retries: bool = False, moves: bool = False) -> None:
@@ -169,6 +174,7 @@ class OursInWindows:
         self._moves = moves
         self._waiting: list[tuple[int, int]] = []
         self._running: list[int] = []
+        self._sizes = SizesServed(pods.shapes)
         self._hopeless: set[int] = set()
         """Shapes for which the window before found no room: they are not searched for again at once."""
         self._placed_milli = self._planned_milli = 0
@@ -177,8 +183,20 @@ class OursInWindows:
         self.moved_gpu_milli = 0
 
     def decide(self, pods: Sequence[int], shapes: Sequence[int], *, last: bool) -> list[int]:
-        """The best of several plans, by GPU placed. Where pods that run may move there is only one: it moves them."""
         window = [*self._waiting, *zip(pods, shapes, strict=True)]
+        self._sizes.come(shapes)
+        self._sizes.serve(spot.shape for spot in self._best_plan(window).values())
+        self._exchange(window)
+        self._put_what_fits(window)
+        placed = [pod for pod, _ in window if pod in self._packing.spots]
+        self._placed_milli += sum(map(self._packing.milli, placed))
+        self._running += placed
+        if self._retries:
+            self._waiting = self._missing(window)
+        return placed
+
+    def _best_plan(self, window: Sequence[tuple[int, int]]) -> dict[int, Spot]:
+        """Of several, by GPU placed. Where pods that run may move there is only one: it moves them."""
         orders = self._orders(window)
         best = self._plan(orders[0])
         for order in orders[1:] if len(best) < len(window) and not self._moves else ():
@@ -187,11 +205,36 @@ class OursInWindows:
             self._lift(self._packing.spots.keys() & dict(window).keys())
             for pod, spot in best.items():
                 self._packing.restore(pod, spot)
-        self._placed_milli += self._milli(best)
-        self._running += best
-        if self._retries:
-            self._waiting = [(pod, shape) for pod, shape in window if pod not in best]
-        return list(best)
+        return best
+
+    def _exchange(self, window: Sequence[tuple[int, int]]) -> None:
+        """Where not all fit, pods of the window give way to those that make more of a node; then there may be room for
+        others again."""
+        numbers = [pod for pod, _ in window]
+        for _ in range(_EXCHANGES):
+            missing = self._missing(window)
+            if not missing or not exchange(self._packing, missing, numbers, self._sizes):
+                break
+            self._fill_up(window)
+
+    def _fill_up(self, window: Sequence[tuple[int, int]]) -> None:
+        numbers = [pod for pod, _ in window]
+        hopeless: set[int] = set()
+        stuck: Stuck = (set(), set())
+        for pod, shape in self._missing(window):
+            if self._packing.put(pod, shape) or (shape not in hopeless and self._make_room(pod, shape, numbers, stuck)):
+                self._sizes.serve([shape])
+            else:
+                hopeless.add(shape)
+
+    def _put_what_fits(self, window: Sequence[tuple[int, int]]) -> None:
+        """Nobody is left out who fits as everything stands now."""
+        for pod, shape in self._missing(window):
+            if self._packing.put(pod, shape):
+                self._sizes.serve([shape])
+
+    def _missing(self, window: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        return [(pod, shape) for pod, shape in window if pod not in self._packing.spots]
 
     def _orders(self, window: Sequence[tuple[int, int]]) -> list[list[tuple[int, int]]]:
         """Pods of several devices are hardest to place, so they go first among those that came about the same

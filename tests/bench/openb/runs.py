@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -54,8 +54,10 @@ def run(
     *,
     window: int,
     until_percent: int,
+    progress: Callable[[int], None] = lambda _percent: None,
 ) -> list[Point]:
-    """Feeds windows of so many pods until the next pod would round beyond ``until_percent`` of the fleet's GPUs."""
+    """Feeds windows of so many pods until the next pod would round beyond ``until_percent`` of the fleet's GPUs; after
+    each ``progress`` hears how many percent have arrived."""
     milli = [shapes[shape].total_gpu_milli for shape in arriving]
     percents = _percents(milli, fleet_gpu_milli, until_percent)
     wanted = set(percents[-1:]) | {percent for percent in percents if percent % STEP_PERCENT == 0}
@@ -82,6 +84,7 @@ def run(
                 if pod + 1 == len(percents) or percents[pod + 1] != percents[pod]:
                     here.moved_percent = 100 * contender.moved_gpu_milli / max(1, placed_milli)
                     here.served_percent_by_size = {size: 100 * served[size] / arrived[size] for size in sorted(arrived)}
+        progress(percents[pods.stop - 1])
     return [
         Point(
             arrived_percent=percent,
