@@ -82,7 +82,7 @@ def test_work_without_gpus_gives_way_too_where_that_is_agreed() -> None:
     assert service.change == {NO_GPU: 0, HEAVY: 1}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     placed=st.lists(st.integers(0, len(ASKS) - 1), max_size=30),
     waiting=st.lists(st.integers(0, len(ASKS) - 1), max_size=20),

@@ -76,7 +76,7 @@ class _Exchange:
                 packing.restore(pod, spot)
         gain, leaving, coming = best
         if gain:
-            self._apply(node, leaving, coming)
+            gain += self._apply(node, leaving, coming)
             movable[:] = [pod for pod in movable if pod not in leaving]
         return gain
 
@@ -121,8 +121,10 @@ class _Exchange:
         coming = [packing.lift(pod).shape for pod in reversed(put)]
         return coming[::-1]
 
-    def _apply(self, node: int, leaving: tuple[int, ...], coming: Sequence[int]) -> None:
+    def _apply(self, node: int, leaving: tuple[int, ...], coming: Sequence[int]) -> int:
+        """Answers with the thousandths of those who left and found a place elsewhere."""
         packing = self._packing
+        kept = 0
         left = [(pod, packing.lift(pod).shape) for pod in leaving]
         for shape in coming:
             packing.put_on(self._waiting[shape].pop(), shape, node)
@@ -130,5 +132,7 @@ class _Exchange:
         for pod, shape in left:
             if packing.put(pod, shape):
                 self._service.took({}, {shape: 1})
+                kept += int(packing.milli_of[shape])
             else:
                 self._waiting.setdefault(shape, []).append(pod)
+        return kept
