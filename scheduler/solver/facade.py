@@ -17,6 +17,7 @@ import numpy as np
 from ortools.math_opt import callback_pb2, model_parameters_pb2, model_pb2, parameters_pb2
 from ortools.math_opt.core.python import solver as math_opt
 from ortools.sat.python import cp_model
+from ortools.sat.python.cp_model_helper import IntegerVariableProto
 
 from scheduler.solver.parts.linear import Linear, Numbers, Reals
 from scheduler.solver.posting import Terms, Variable
@@ -159,8 +160,9 @@ class Cp:
     def post(self, linear: Linear) -> None:
         """Posts a whole linear program, in whole numbers; its variables come after those there are."""
         first = len(self)
-        for upper in linear.uppers.tolist():
-            self.variable(upper)
+        uppers = linear.uppers.tolist()
+        self._proto.variables.extend(_variables(uppers))  # all at once: a call for each takes five times as long
+        self._uppers.extend(uppers)
         order = np.argsort(linear.rows, kind="stable")
         columns = (linear.columns[order] + first).tolist()
         coefficients = linear.coefficients[order].tolist()
@@ -213,6 +215,15 @@ class Cp:
             finally:
                 solver.stop_search()
             return run.result()
+
+
+def _variables(uppers: Sequence[int]) -> list[Any]:
+    """Variables from 0 up; those with the same bound are one message, which is copied where it is added."""
+    known = {}
+    for upper in set(uppers):
+        known[upper] = IntegerVariableProto()
+        known[upper].domain.extend((0, upper))
+    return [known[upper] for upper in uppers]
 
 
 def _next(

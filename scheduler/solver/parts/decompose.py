@@ -50,7 +50,7 @@ _UNDERSTOOD_FIELDS = {
 
 _SHARE_OF_VALUE = 0.7
 """Of the budget, before what is left goes to nearness; more of it where the served value is far from its bound."""
-_SHARE_OF_POOR_VALUE = 0.85
+_SHARE_OF_POOR_VALUE = 0.93
 
 _FAIR = 0.006
 """From here on a gap of the served value is not far from its bound any more."""
@@ -64,7 +64,7 @@ _PROOF_VARIABLES = 6000
 _SHARE_OF_STEP = 0.04
 """Of the budget, for one step of the trades."""
 
-_SHARE_UNREAD = 0.25
+_SHARE_UNREAD = 0.4
 """Of the budget, between one reading of the whole plan and the next."""
 
 _CLOSE = 0.002
@@ -173,6 +173,8 @@ class Decomposition:
             if relaxed is None:
                 return
             self._prove(_tier_name(tier), proven_bound(linear, objective, relaxed.prices))
+            if tier == self._tiers[0] and self._model.uses_all(relaxed.values):
+                self._proof.drop()  # what fills the fleet in fractions nearly always does so in whole gangs as well
             for kind, taken in zip(self._model.kinds, self._model.taken, strict=True):
                 if kind.tier == tier:
                     wanted[list(kind.gangs)] = 1.0 if kind.bundle else relaxed.values[taken]

@@ -17,6 +17,8 @@ from scheduler.solver.parts.pooled import Pooled
 KEPT = -1
 """The owner of a variable that stays where it is."""
 
+_NONE = np.zeros(0, dtype=np.int64)
+
 
 @dataclass(frozen=True, eq=False)
 class Neighbourhood:
@@ -62,40 +64,53 @@ class Ownership:
     """Who owns the variables of a pooled model where the fleet is cut into groups of domains."""
 
     def __init__(self, model: Pooled, group_of_pool: Numbers) -> None:
-        self._model = model
         self._group = np.full(len(model.linear.uppers), KEPT, dtype=np.int64)
-        self._anywhere = [own for kind, own in zip(model.kinds, model.spread, strict=True) if own is None]
+        self._kind = np.full(len(model.linear.uppers), KEPT, dtype=np.int64)
+        self._kinds = len(model.kinds)
+        anywhere, taken, chosen = [_NONE], [_NONE], [_NONE]
         for own in model.pods.values():
             self._group[own] = group_of_pool
-        for kind, spread in zip(model.kinds, model.spread, strict=True):
+        for index, (kind, gangs, spread) in enumerate(zip(model.kinds, model.taken, model.spread, strict=True)):
+            self._kind[gangs] = index
+            (anywhere if spread is None else taken).append(gangs)
             if spread is not None:
+                self._kind[spread.chosen] = index
                 self._group[spread.chosen] = _groups_of(model.levels[kind.level], group_of_pool)[spread.domains]
+                chosen.append(spread.chosen)
+        self._taken, self._chosen = np.concatenate(taken), np.concatenate(chosen)
+        wide = self._chosen[self._group[self._chosen] == KEPT]
+        self._nowhere_else = np.concatenate([*anywhere, wide])
+        """What belongs to no group."""
 
-    def of(self, values: Numbers, batches: Sequence[Numbers], turn: int) -> Numbers:
-        """[V] the batch that owns each variable when each batch of groups is free.
+    def of(self, values: Numbers, batches: Sequence[Numbers], turn: int, within: Numbers | None = None) -> Numbers:
+        """[V] the batch that owns each variable when each batch of groups is free; ``within`` names the variables that
+        may be owned at all (None: all of them).
 
         What belongs to no group is owned by one batch, another one every ``turn``. Of the gangs of a kind a batch owns
         as many as it has, and every so many-th of those that wait.
         """
         count = len(batches)
+        may = np.full(len(values), within is None)
+        may[_NONE if within is None else within] = True
         owner = np.full(len(values), KEPT, dtype=np.int64)
         for number, batch in enumerate(batches):
             owner[np.isin(self._group, batch)] = number
-        for index, (taken, spread) in enumerate(zip(self._model.taken, self._model.spread, strict=True)):
-            if spread is None:
-                owner[taken] = (turn + index) % count
-                continue
-            wide = spread.chosen[self._group[spread.chosen] == KEPT]
-            owner[wide] = (turn + index) % count
-            served = taken[values[taken] > 0]
-            begin = 0
-            for number in range(count):
-                end = begin + int(values[spread.chosen[owner[spread.chosen] == number]].sum())
-                owner[served[begin:end]] = number
-                begin = end
-            waiting = taken[values[taken] == 0]
-            owner[waiting] = (np.arange(len(waiting)) + turn + index) % count
-        return owner
+        owner[self._nowhere_else] = (turn + self._kind[self._nowhere_else]) % count
+        ends = np.zeros((self._kinds, count), dtype=np.int64)
+        own = self._chosen[owner[self._chosen] != KEPT]
+        np.add.at(ends, (self._kind[own], owner[own]), values[own])
+        ends = ends.cumsum(axis=1)
+        served = self._taken[(values[self._taken] > 0) & may[self._taken]]
+        number = (self._rank(served)[:, None] >= ends[self._kind[served]]).sum(axis=1)
+        owner[served] = np.where(number < count, number, KEPT)
+        waiting = self._taken[values[self._taken] == 0]
+        owner[waiting] = (self._rank(waiting) + turn + self._kind[waiting]) % count
+        return np.where(may, owner, KEPT)
+
+    def _rank(self, gangs: Numbers) -> Numbers:
+        """Of variables that stand kind by kind, the how many-th of its kind each is."""
+        kind = self._kind[gangs]
+        return np.asarray(np.arange(len(gangs)) - np.searchsorted(kind, kind))
 
 
 def _groups_of(codes: Numbers, group_of_pool: Numbers) -> Numbers:

@@ -16,9 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from scheduler.solver.parts.kinds import Item, Kind
-from scheduler.solver.parts.linear import Linear, Numbers, Rows
+from scheduler.solver.parts.linear import Linear, Numbers, Reals, Rows
 from scheduler.solver.parts.pools import Pools, pools, smallest_pieces
 from scheduler.solver.problem import Problem
+
+_NEARLY_NOTHING = 0.0005
+"""As a share of all there is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +58,16 @@ class Pooled:
             if kind.tier == tier:
                 objective[taken] = kind.worths[0] if kind.bundle else kind.worths
         return objective
+
+    def uses_all(self, values: Reals) -> bool:
+        """Whether whoever is taken asks for nearly all that there is of some resource."""
+        total = np.unique(smallest_pieces(self.pools))
+        asked = np.zeros(len(self.pools.columns))
+        for kind, taken in zip(self.kinds, self.taken, strict=True):
+            for item, pods in kind.needs:
+                asked += values[taken].sum() * pods * self.pools.pieces[item]
+        room = self.pools.room.sum(axis=0)[total]
+        return bool(((room > 0) & (asked[total] >= (1 - _NEARLY_NOTHING) * room)).any())
 
     def in_one_pool(self, kind: Kind) -> bool:
         """Whether a domain of the kind's level is never more than one pool."""

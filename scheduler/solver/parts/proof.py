@@ -46,6 +46,10 @@ class Proof:
         """Begins to search, within limits that say ``proves``, until ``stop`` becomes true."""
         self._search = self._threads.submit(self._prove, limits, lambda: stop() or self._over)
 
+    def drop(self) -> None:
+        """Nothing is wanted of it any more: it ends soon, and has no answer."""
+        self._over, self._search = True, None
+
     @property
     def is_running(self) -> bool:
         return self._search is not None and not self._search.done()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
@@ -26,6 +26,10 @@ from scheduler.solver.posting import Variable
 from scheduler.solver.scarcity import by_scarcity
 
 _STEPS_AT_ONCE = 2
+
+_STEPS_IN_TURN = 3
+"""So many one after the other on each of two threads, in a part of the fleet that is its own, before both results are
+joined: steps take unlike times, and neither thread is to wait for the other after each."""
 
 _VAIN_STEPS = 4
 """After so many steps in a row that gained nothing two at once are rivals until one gains."""
@@ -94,25 +98,37 @@ class Trades:
             if step is None or stop():
                 return
             if whole:
-                ended = self._step([groups], replace(step, cuts=True), self._objectives, stop)
-                self.bound = self._proven(ended)
+                tried = self._step([[groups]], replace(step, cuts=True), self._objectives, stop)
+                self.bound = self._proven(tried[0][0].ended)
             else:
-                draw = self._leads.rivals if rivals else self._leads.batches
-                batches = draw(self._current, size, min(step.workers, _STEPS_AT_ONCE))
+                lots = self._lots(size, min(step.workers, _STEPS_AT_ONCE), rivals)
+                turns = len(lots[0])
+                if turns > 1 and (together := limits(turns)) is not None:
+                    step = replace(together, wall_seconds=together.wall_seconds / turns, work=together.work / turns)
                 before = self._current
-                ended = self._step(batches, step, self._weighted if weighs() else self._plain, stop, rivals)
+                tried = self._step(lots, step, self._weighted if weighs() else self._plain, stop, rivals)
                 gained = _reached(self._plain, self._current) != _reached(self._plain, before)
-                self._in_vain = 0 if gained else self._in_vain + 1
-                sizing.learn(
-                    groups=sum(len(batch) for batch in batches),
-                    finished=all(each.end == "optimal" for each in ended),
-                    gained=gained,
-                )
-            for each in ended:
-                spend(each)
+                self._in_vain = 0 if gained else self._in_vain + turns
+                for at_once in zip(*tried, strict=True):
+                    sizing.learn(
+                        groups=sum(len(each.batch) for each in at_once),
+                        finished=all(search.end == "optimal" for each in at_once for search in each.ended),
+                        gained=any(each.gained for each in at_once),
+                    )
+            for search in [search for lot in tried for each in lot for search in each.ended]:
+                spend(search)
             yield
             if whole:
                 return
+
+    def _lots(self, size: int, threads: int, rivals: bool) -> list[list[Numbers]]:
+        """Per thread the batches that choose again, one after the other; as many for each."""
+        if rivals:
+            return [[batch] for batch in self._leads.rivals(self._current, size, threads)]
+        batches = self._leads.batches(self._current, size, threads * (_STEPS_IN_TURN if threads > 1 else 1))
+        threads = min(threads, len(batches))
+        turns = len(batches) // threads
+        return [batches[number : turns * threads : threads] for number in range(threads)]
 
     def _proven(self, ended: Sequence[Ended]) -> int | None:
         """What a step of everything says of the first tier: all of it is reached, or what its search proved."""
@@ -123,27 +139,28 @@ class Trades:
 
     def _step(
         self,
-        batches: Sequence[Numbers],
+        lots: Sequence[Sequence[Numbers]],
         limits: Limits,
         objectives: Sequence[Numbers],
         stop: Callable[[], bool],
         rivals: bool = False,
-    ) -> list[Ended]:
+    ) -> list[list[_Tried]]:
+        """Per lot what became of its batches. Each lot has a thread, and steps within what is its own."""
         start = self._current
+        batches = [np.concatenate(list(lot)) for lot in lots]
         parts = self._rivals(batches) if rivals else self._apart(batches)
-
-        def solve(part: Neighbourhood) -> tuple[Numbers, list[Ended]]:
-            own = [objective[part.columns] for objective in objectives]
-            return _best_of(part, own, start[part.columns], limits, stop)
-
         if len(parts) > 1:
             limits = replace(limits, workers=1, work=limits.work / len(parts))
+
+        def solve(part: Neighbourhood, lot: Sequence[Numbers]) -> tuple[Numbers, list[_Tried]]:
+            return self._in_turn(part, lot, start, limits, objectives, stop)
+
         with ThreadPoolExecutor(len(parts)) as threads:
-            found = list(threads.map(solve, parts))
+            found = list(threads.map(solve, parts, lots))
         values = start.copy()
-        for batch, part, (own, _) in zip(batches, parts, found, strict=True):
-            gained = _reached(objectives, own, part.columns) > _reached(objectives, start[part.columns], part.columns)
-            self._leads.learn(batch, gained)
+        for part, (own, tried) in zip(parts, found, strict=True):
+            for each in tried:
+                self._leads.learn(each.batch, each.gained)
             alone = start.copy()
             alone[part.columns] = own
             if not rivals:
@@ -154,7 +171,31 @@ class Trades:
             self._current = values
         if _reached(self._objectives, values) > _reached(self._objectives, self.values):
             self.values = values
-        return [each for _, ended in found for each in ended]
+        return [tried for _, tried in found]
+
+    def _in_turn(
+        self,
+        part: Neighbourhood,
+        lot: Sequence[Numbers],
+        start: Numbers,
+        limits: Limits,
+        objectives: Sequence[Numbers],
+        stop: Callable[[], bool],
+    ) -> tuple[Numbers, list[_Tried]]:
+        """The values of a part after one step for each batch of its lot, and what became of them."""
+        values, tried = start.copy(), []
+        for batch in lot:
+            free = part
+            if len(lot) > 1:
+                owner = self._ownership.of(values, [batch], self._steps, part.columns)
+                (inner,) = neighbourhoods(part.linear, values[part.columns], owner[part.columns], 1)
+                free = Neighbourhood(inner.linear, part.columns[inner.columns])
+            own = [objective[free.columns] for objective in objectives]
+            before = values[free.columns]
+            after, ended = _best_of(free, own, before, limits, stop)
+            tried.append(_Tried(batch, _reached(own, after) > _reached(own, before), ended))
+            values[free.columns] = after
+        return values[part.columns], tried
 
     def _apart(self, batches: Sequence[Numbers]) -> list[Neighbourhood]:
         """Neighbourhoods that share nothing: what waits is divided among them."""
@@ -167,6 +208,15 @@ class Trades:
         owners = [self._ownership.of(self._current, [batch], self._steps) for batch in batches]
         self._steps += 1
         return [neighbourhoods(self.model.linear, self._current, owner, 1)[0] for owner in owners]
+
+
+@dataclass(frozen=True, eq=False)
+class _Tried:
+    """A step: the groups that chose again, whether that gained anything, and how its searches ended."""
+
+    batch: Numbers
+    gained: bool
+    ended: list[Ended]
 
 
 class _Sizing:
@@ -219,9 +269,9 @@ def _best_of(
     return values, ended
 
 
-def _reached(objectives: Sequence[Numbers], values: Numbers, columns: Numbers | None = None) -> list[int]:
-    """What values are worth, per objective; given ``columns``, they are values of these alone."""
-    return [int((objective if columns is None else objective[columns]) @ values) for objective in objectives]
+def _reached(objectives: Sequence[Numbers], values: Numbers) -> list[int]:
+    """What values are worth, per objective."""
+    return [int(objective @ values) for objective in objectives]
 
 
 def _unit(model: Pooled) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
-from math import inf
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from scheduler.solver.facade import Limits
 from scheduler.solver.greedy.greedy import place
 from scheduler.solver.parts.kinds import kinds
 from scheduler.solver.parts.linear import Linear, Numbers
-from scheduler.solver.parts.neighbourhoods import KEPT, Ownership, neighbourhoods
+from scheduler.solver.parts.neighbourhoods import KEPT, Neighbourhood, Ownership, neighbourhoods
 from scheduler.solver.parts.pooled import Pooled, pooled
 from scheduler.solver.parts.realise import hint
 from scheduler.solver.parts.trades import Trades
@@ -107,20 +107,43 @@ def test_trades_end_with_the_best_of_the_pooled_model_and_prove_it() -> None:
     assert trades.bound == best == int(objective @ trades.values) >= 32_000
 
 
+class Noted(Trades):
+    """Knows which kinds of steps were taken."""
+
+    def __init__(self, model: Pooled, values: Sequence[int], group_of_pool: Numbers, tiers: Sequence[int]) -> None:
+        super().__init__(model, values, group_of_pool, tiers)
+        self.steps: list[str] = []
+
+    def _apart(self, batches: Sequence[Numbers]) -> list[Neighbourhood]:
+        self.steps.append("apart")
+        return super()._apart(batches)
+
+    def _rivals(self, batches: Sequence[Numbers]) -> list[Neighbourhood]:
+        self.steps.append("rivals")
+        return super()._rivals(batches)
+
+
 def test_two_steps_that_find_nothing_become_rivals() -> None:
-    """Some steps last longer: those of rivals."""
+    model, values = crowded(racks=8)
+    trades = Noted(model, values, model.levels[model.kinds[0].level], [0])
+    for _ in trades.run(lambda _: Limits(10.0, workers=2), lambda: False, lambda: False, lambda _: None):
+        assert holds(model.linear, trades.values[:, None]).all()
+    assert {"apart", "rivals"} <= set(trades.steps)
+    assert trades.bound == trades.reached[0]
+
+
+def test_steps_in_turn_each_go_on_from_the_one_before() -> None:
+    """Two threads with four racks each. In two racks of the first a large gang takes the room of five small ones: that
+    is two of the large ones, one after the other."""
     model, values = crowded(racks=8)
     trades = Trades(model, values, model.levels[model.kinds[0].level], [0])
-    lasts: list[float] = []
-
-    def limits(times: float) -> Limits:
-        lasts.append(times)
-        return Limits(10.0, workers=2)
-
-    for _ in trades.run(limits, lambda: False, lambda: False, lambda _: None):
-        assert holds(model.linear, trades.values[:, None]).all()
-    assert {1 < times < inf for times in lasts} == {False, True}
-    assert trades.bound == trades.reached[0]
+    before = trades.reached[0]
+    lots = [[np.array([group]) for group in range(4)], [np.array([group]) for group in range(4, 8)]]
+    first, second = trades._step(lots, Limits(10.0, workers=2), [model.value(0)], lambda: False)
+    assert [each.batch.tolist() for each in (*first, *second)] == [[group] for group in range(8)]
+    assert [each.gained for each in first[:2]] == [True, True]
+    assert holds(model.linear, trades.values[:, None]).all()
+    assert trades.reached[0] >= before + 3 * (16_000 - 15_000)
 
 
 def test_of_rivals_the_better_one_counts() -> None:
@@ -129,6 +152,6 @@ def test_of_rivals_the_better_one_counts() -> None:
     model, _ = crowded()
     trades = Trades(model, [0] * len(model.linear.uppers), model.levels[model.kinds[0].level], [0])
     batches = [np.array([0, 1]), np.array([1])]
-    trades._step(batches, Limits(10.0), [model.value(0)], lambda: False, rivals=True)
+    trades._step([[batch] for batch in batches], Limits(10.0), [model.value(0)], lambda: False, rivals=True)
     assert holds(model.linear, trades.values[:, None]).all()
     assert trades.reached[0] >= 31_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,6 +47,16 @@ def test_a_gang_of_small_pods_takes_large_pieces_as_a_whole() -> None:
     whole = bound_share(fleet([3] * 6, [small, *pairs]))
     assert 14 / 18 <= whole < 15.1 / 18
     assert bound_share(fleet([3] * 6, [gang("anywhere", 6, 1), *pairs])) >= 0.999  # all of it fits where it may spread
+
+
+@pytest.mark.parametrize(("pods", "used_up"), [(18, True), (17, False)])
+def test_all_is_used_where_nothing_of_a_resource_is_left(pods: int, used_up: bool) -> None:
+    """Eighteen nodes with three GPUs left, and pods of three."""
+    problem = fleet([3] * 18, [gang(f"g{number}", 1, 3) for number in range(pods)])
+    model = pooled(problem, kinds(problem))
+    relaxed = relax(model.linear, model.value(0), 10.0)
+    assert relaxed is not None
+    assert model.uses_all(relaxed.values) == used_up
 
 
 @settings(max_examples=60, deadline=None)

@@ -68,6 +68,16 @@ def test_nothing_that_is_served_exceeds_it(asks: list[tuple[int, int, TopologyAs
     assert bound >= best[0].value
 
 
+def test_what_is_dropped_has_no_answer() -> None:
+    problem = racks(4, [(2, 8, RACK)] * 4 + [(2, 7, RACK)] * 4)
+    model = pooled(problem, kinds(problem))
+    with Proof(model.linear, model.value(0)) as proof:
+        proof.start(LIMITS, lambda: False)
+        proof.drop()
+        assert not proof.is_running
+        assert proof.take(wait=True) is None
+
+
 def test_a_search_that_nobody_waits_for_proves_nothing() -> None:
     """Stopped before it has begun, CP-SAT knows no bound, whatever number it answers with."""
     problem = racks(2, [(2, 8, RACK)] * 3)
