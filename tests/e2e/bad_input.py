@@ -278,7 +278,7 @@ BAD_STARTS = [
     ),
     BadStart(
         "kubeconfig-not-yaml",
-        "kubeconfig {policy} is not YAML, line 2: could not find expected ':'; name another with --kubeconfig",
+        "kubeconfig {policy} is not YAML, line 2: mapping values are not allowed here; name another with --kubeconfig",
         "word\nkey: value\n",
         ("--kubeconfig", "{policy}"),
     ),
