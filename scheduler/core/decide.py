@@ -37,7 +37,7 @@ from scheduler.core.reasons import Reasons
 from scheduler.core.taking.roster import Rosters
 from scheduler.core.taking.rules import held_with
 from scheduler.core.taking.taking import Took, taking
-from scheduler.core.taking.waiting import unserved, with_more
+from scheduler.core.taking.waiting import in_order_of_leaves, unserved, with_more
 from scheduler.core.volumes.pieces import Counted, counted
 from scheduler.core.volumes.words import of_the_cluster, volume_troubles
 from scheduler.core.window import Ask, window
@@ -277,6 +277,7 @@ def _take(
         if index not in out
         and (left := unserved(draft.asks[index].gang, draft.asks[index].singles, draft.places([index])[0])) is not None
     ]
+    waiting = in_order_of_leaves(waiting)
     asking = Pending(
         tuple(each.gang for each in waiting if not each.singles),
         tuple(Bundle(each.singles) for each in waiting if each.singles),

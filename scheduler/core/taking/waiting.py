@@ -48,6 +48,24 @@ def unserved(gang: Gang, singles: Sequence[Gang], places: Places) -> Waiting | N
     return Waiting(_growing(gang, places), begins=not gang.held, surplus=pods - needed)
 
 
+def in_order_of_leaves(waiting: Sequence[Waiting]) -> list[Waiting]:
+    """The same turns for each queue, in which its own work stands by priority and age: what its limits hold back has no
+    turn of its own on what is free, and may have one where its own queue gives way."""
+    turns: dict[str, list[int]] = {}
+    for turn, each in enumerate(waiting):
+        turns.setdefault(each.gang.queue, []).append(turn)
+    found = list(waiting)
+    for own in turns.values():
+        ordered = sorted((waiting[turn] for turn in own), key=lambda each: _rank(each.gang))
+        for turn, each in zip(own, ordered, strict=True):
+            found[turn] = each
+    return found
+
+
+def _rank(gang: Gang) -> tuple[int, float, GangKey]:
+    return -gang.priority, gang.arrived_seconds, gang.key
+
+
 def lacks(gang: Gang) -> bool:
     """Whether a gang that has some places is missing anything of its minima: branches that it may do without do not
     count."""

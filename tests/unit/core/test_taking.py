@@ -472,3 +472,21 @@ gangs:
     )
     assert [each.gang for each in plan.decisions] == ["default/w0", "default/w1", "default/first"]
     assert all(each.victims for each in plan.decisions)
+
+
+def test_what_a_limit_holds_back_goes_before_lower_work_of_its_queue(tmp_path: Path) -> None:
+    """It fits within the limit only when its own queue gives way; the lower gang would have to go for it next."""
+    plan = decided(
+        tmp_path,
+        """
+nodes: {n0: 4}
+queues: {mine: {limit: 2}, theirs: {guaranteed: 1}}
+gangs:
+- {name: run, queue: mine, gpu: 1, priority: 1, on: n0}
+- {name: surplus, queue: theirs, pods: 3, min: 1, gpu: 1, on: {n0: 3}}
+- {name: low, queue: mine, gpu: 1}
+- {name: high, queue: mine, gpu: 2, priority: 2}
+- {name: other, queue: theirs, gpu: 1}
+""",
+    )
+    assert [(each.gang, victims(each)) for each in plan.decisions] == [("default/high", ["run", "surplus"])]
