@@ -54,6 +54,7 @@ def test_one_with_much_cpu_gives_way_to_several_with_little() -> None:
     assert not any(packing.put(pod, shape) for pod, shape in waiting)
     assert exchange(packing, waiting, [], Agreed()) == 0, "who is bound stays"
     assert exchange(packing, waiting, [1], Agreed(HEAVY)) == 0, "who may not leave stays"
+    assert exchange(packing, waiting, [1], Agreed(), looks_max=0) == 0, "it looks no further"
     assert packing.spots.keys() == {1}
     service = Agreed()
     assert exchange(packing, waiting, [1], service) == 2000

@@ -18,6 +18,7 @@ from scheduler.solver.packing.repacking import Repacking, Spot
 
 _LEAVE_MAX = 2
 """Pods that leave a node together at most."""
+_UNBOUNDED = 2**62
 
 Shapes = Mapping[int, int]
 """Shape -> pods."""
@@ -33,10 +34,17 @@ class Service(Protocol):
         """They have: these are placed no longer, those are."""
 
 
-def exchange(packing: Repacking, waiting: Sequence[tuple[int, int]], movable: Collection[int], service: Service) -> int:
+def exchange(
+    packing: Repacking,
+    waiting: Sequence[tuple[int, int]],
+    movable: Collection[int],
+    service: Service,
+    looks_max: int = _UNBOUNDED,
+) -> int:
     """Gives places of ``movable`` pods to ``waiting`` ones (pod, shape) wherever that takes more GPU, and ``service``
-    agrees. Answers with the thousandths gained; who left and fits nowhere else has no spot then."""
-    return _Exchange(packing, waiting, service).over(movable)
+    agrees. Answers with the thousandths gained; who left and fits nowhere else has no spot then. Once it has
+    looked at ``looks_max`` shapes it begins with no further node."""
+    return _Exchange(packing, waiting, service).over(movable, packing.looks + looks_max)
 
 
 class _Exchange:
@@ -48,7 +56,7 @@ class _Exchange:
         for pod, shape in reversed(waiting):
             self._waiting.setdefault(shape, []).append(pod)
 
-    def over(self, movable: Collection[int]) -> int:
+    def over(self, movable: Collection[int], until_looks: int) -> int:
         """Node by node, on each the best exchange as long as there is one."""
         on: dict[int, list[int]] = {}
         for pod in movable:
@@ -56,7 +64,7 @@ class _Exchange:
                 on.setdefault(self._packing.spots[pod].node, []).append(pod)
         gained = 0
         for node in sorted(on):
-            while gain := self._best_on(node, on[node]):
+            while self._packing.looks < until_looks and (gain := self._best_on(node, on[node])):
                 gained += gain
         return gained
 

@@ -93,16 +93,20 @@ def table(rows: Sequence[Row]) -> str:
                 f"{_mean(row.point.moved_percent for row in final if row.algorithm == 'ours'):.2f}",
             ]
         )
-    ratio = geometric_mean(rows)
     return (
         columns(lines)
-        + f"\ngeometric mean of the excess, ours/FGD: {ratio:.3f} (bar {bar(rows[0].tier, rows[0].window):.2f})"
+        + f"\ngeometric mean of the excess, ours/FGD: {geometric_mean(rows):.3f} "
+        + f"(bar {bar(rows[0].tier, rows[0].window):.2f}; nobody refused {all_served_geometric_mean(rows):.3f})"
     )
 
 
 def geometric_mean(rows: Sequence[Row]) -> float:
-    ratios = [max(1e-9, _ratio(final)) for final in _final(rows).values()]
-    return math.exp(_mean(math.log(ratio) for ratio in ratios))
+    return _geometric_mean([_ratio(final) for final in _final(rows).values()])
+
+
+def all_served_geometric_mean(rows: Sequence[Row]) -> float:
+    """The same of what has to be left where every shape is served alike: below it only who refuses somebody comes."""
+    return _geometric_mean([_all_served_ratio(final) for final in _final(rows).values()])
 
 
 def misses(rows: Sequence[Row]) -> list[str]:
@@ -137,6 +141,15 @@ def _final(rows: Sequence[Row]) -> dict[str, list[Row]]:
 def _ratio(final: Sequence[Row]) -> float:
     ours, fgd = (_mean(row.excess for row in final if row.algorithm == name) for name in ("ours", "fgd"))
     return ours / fgd
+
+
+def _all_served_ratio(final: Sequence[Row]) -> float:
+    fgd = [row for row in final if row.algorithm == "fgd"]
+    return _mean(row.floor_all_served_percent - row.floor_percent for row in fgd) / _mean(row.excess for row in fgd)
+
+
+def _geometric_mean(ratios: Sequence[float]) -> float:
+    return math.exp(_mean(math.log(max(1e-9, ratio)) for ratio in ratios))
 
 
 def _unallocated(final: Sequence[Row], algorithm: str) -> float:

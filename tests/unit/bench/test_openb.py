@@ -16,8 +16,9 @@ from tests.bench.openb.fleet import Fleet, Online
 from tests.bench.openb.floor import floor
 from tests.bench.openb.lists import Nodes, Pods, Shape, arrivals, typical
 from tests.bench.openb.ours import as_it_is, problem_of
-from tests.bench.openb.report import Row, misses
+from tests.bench.openb.report import Row, all_served_geometric_mean, misses
 from tests.bench.openb.runs import Point, run
+from tests.bench.openb.service import SizesServed
 
 
 def nodes(*gpus: int, cpu: int = 100_000) -> Nodes:
@@ -138,3 +139,36 @@ def test_a_missed_bar_is_said() -> None:
     assert misses(fine) == []
     worse = [row("ours", 5.5, 95.0), row("fgd", 5.0, 96.4), row("bestfit", 7.0, 90.0)]
     assert [sentence.split(":")[0] for sentence in misses(worse)] == ["missed"] * 3
+
+
+def test_what_refuses_nobody_stands_beside_the_same_baseline() -> None:
+    point = Point(100, 5.0, 0.0, {})
+    floors = [
+        Row(name, "fgd", "T3", 500, 42, point, 0.0, floor_percent=3.0, floor_all_served_percent=all_served)
+        for name, all_served in (("some", 3.4), ("others", 4.6))
+    ]
+    assert all_served_geometric_mean(floors) == pytest.approx(0.4)  # of 0.2 and 0.8
+
+
+def test_a_size_gives_way_to_others_within_limits() -> None:
+    shapes = (Shape(1000, 0, 0, 0), Shape(0, 0, 1, 810), Shape(0, 0, 1, 1000), Shape(500, 0, 0, 0))
+    no_gpu, large, whole, no_gpu_light = range(4)
+    sizes = SizesServed(shapes)
+    sizes.come([large] * 400 + [whole] * 400 + [no_gpu] * 400)
+    sizes.serve([large] * 399 + [whole] * 390 + [no_gpu] * 400)
+    for _ in range(2):  # one in 200 of those that came
+        assert sizes.agrees({large: 1}, {whole: 1})
+        sizes.took({large: 1}, {whole: 1})
+    assert not sizes.agrees({large: 1}, {whole: 1})
+    assert sizes.agrees({large: 1}, {large: 1, whole: 1}), "somebody of the same size comes"
+    assert not sizes.agrees({no_gpu: 1}, {whole: 9}), "work without GPUs is never refused for others"
+    assert sizes.agrees({no_gpu: 1}, {no_gpu_light: 1, whole: 1})
+
+
+def test_a_size_that_is_served_worse_than_all_does_not_give_way() -> None:
+    large, whole = range(2)
+    sizes = SizesServed((share(810), Shape(0, 0, 1, 1000)))
+    sizes.come([large] * 400 + [whole] * 400)
+    sizes.serve([large] * 390 + [whole] * 400)
+    assert not sizes.agrees({large: 1}, {whole: 1})
+    assert sizes.agrees({whole: 1}, {large: 1})
