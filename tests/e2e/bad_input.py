@@ -104,7 +104,7 @@ BAD_WORK = [
         gang("levelled", 2, topology={"required": "row"}),
         "levelled",
         "Invalid",
-        "topology dc has no level row",
+        "topology dc has no level row (there are: ",
         "levelled-0",
         "SchedulerError",
     ),

@@ -145,7 +145,8 @@ class _Reading:
         if depth is None and level == TORUS and topology.torus is not None:
             return self._box(topology, topology.torus, pods or self._pods())
         if depth is None:
-            raise UnknownAskError("UnknownLevel", f"{topology.name} {level}")
+            known = ", ".join(topology.level_names)
+            raise UnknownAskError("UnknownLevel", f"{topology.name} {level} (there are: {known})")
         return depth
 
     def _box(self, topology: Topology, torus: Torus, pods: int) -> int:

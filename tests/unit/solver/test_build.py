@@ -100,6 +100,8 @@ def test_an_ask_that_cannot_be_understood_is_refused_and_the_rest_is_built() -> 
         "ns/wide-slices": ["WiderThanRequired"],
         "ns/unnested": ["SlicesNotNested"],
     }
+    (refusal,) = case.refused[GangKey("ns/level")]
+    assert refusal.where == "fabric row (there are: zone, block, rack)"
     assert [each.name for each in case.gangs] == ["g"]
 
 
