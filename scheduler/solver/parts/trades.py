@@ -1,8 +1,8 @@
 """Serving more by trades: some domains at a time give up their gangs and choose again, together with what waits.
 
 A large-neighbourhood search over the pooled model. No nodes are touched here, so a step costs little more than its
-search; where two threads may be used, two steps are taken at once. As long as that finds something they share nothing
-and both count; then both look at all that waits and the better one counts. Each step is led by a group of domains with
+search; where two threads may be used, each takes a few steps in turn. As long as that finds something they share
+nothing and both count; then both look at all that waits and the better one counts. Each step is led by a group of domains with
 much room left, for that is where more can be served; others, in turn, trade with it. On the way, work in large pods
 counts a little more than it is worth: whoever is hard to place is better placed while there is room, and small pods
 fill what is left.
@@ -110,11 +110,7 @@ class Trades:
                 gained = _reached(self._plain, self._current) != _reached(self._plain, before)
                 self._in_vain = 0 if gained else self._in_vain + turns
                 for at_once in zip(*tried, strict=True):
-                    sizing.learn(
-                        groups=sum(len(each.batch) for each in at_once),
-                        finished=all(search.end == "optimal" for each in at_once for search in each.ended),
-                        gained=any(each.gained for each in at_once),
-                    )
+                    sizing.learn(at_once)
             for search in [search for lot in tried for each in lot for search in each.ended]:
                 spend(search)
             yield
@@ -229,8 +225,11 @@ class _Sizing:
         self._finished = 0
         self._in_vain = 0
 
-    def learn(self, groups: int, finished: bool, gained: bool) -> None:
-        """What became of a step that took so many groups in all."""
+    def learn(self, at_once: Sequence[_Tried]) -> None:
+        """What became of steps that were taken at once."""
+        groups = sum(len(each.batch) for each in at_once)
+        finished = all(search.end == "optimal" for each in at_once for search in each.ended)
+        gained = any(each.gained for each in at_once)
         if self.now == self._least:
             self._in_vain = self._in_vain + groups if finished and not gained else 0
             if self._in_vain >= self._count:
