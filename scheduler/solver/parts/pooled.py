@@ -20,7 +20,7 @@ from scheduler.solver.parts.linear import Linear, Numbers, Reals, Rows
 from scheduler.solver.parts.pools import Pools, pools, smallest_pieces
 from scheduler.solver.problem import Problem
 
-_NEARLY_NOTHING = 0.0005
+_NEARLY_NOTHING = 0.005
 """As a share of all there is."""
 
 

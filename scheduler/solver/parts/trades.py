@@ -2,10 +2,10 @@
 
 A large-neighbourhood search over the pooled model. No nodes are touched here, so a step costs little more than its
 search; where two threads may be used, each takes a few steps in turn. As long as that finds something they share
-nothing and both count; then both look at all that waits and the better one counts. Each step is led by a group of domains with
-much room left, for that is where more can be served; others, in turn, trade with it. On the way, work in large pods
-counts a little more than it is worth: whoever is hard to place is better placed while there is room, and small pods
-fill what is left.
+nothing and both count; then both look at all that waits and the better one counts. Each step is led by a group of
+domains with much room left, for that is where more can be served; others, in turn, trade with it. On the way, work in
+large pods counts a little more than it is worth: whoever is hard to place is better placed while there is room, and
+small pods fill what is left.
 """
 
 from __future__ import annotations
