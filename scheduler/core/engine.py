@@ -541,6 +541,8 @@ class Engine:
             pod = self.store.pods.get(effect.uid)
             if pod is not None and isinstance(effect, ef.Evict):
                 self._gangs.went(pod)
+        if isinstance(effect, ef.WriteQueueStatus):
+            self._queue_words.done(effect.name, answer.version)
         key = _group_of(effect)
         if key is not None:
             self._gangs.done(key, answer, self._now_seconds)

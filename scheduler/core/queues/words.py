@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from scheduler.core.explain import sentence
-from scheduler.core.facts.store import Store
+from scheduler.core.facts.store import Store, newer
 from scheduler.core.queues.backlog import Backlogs
 from scheduler.core.queues.divide import BOUNDLESS, divide_columns
 from scheduler.core.queues.dominant import NEVER, dominant_share
@@ -44,12 +44,17 @@ class QueueWords:
         self._entitlements = Entitlements(policy)
         self.history = History()
         self._said: dict[str, tuple[tuple[str, str], QueueReport]] = {}
+        self._on_its_way: set[str] = set()
+        self._written: dict[str, str] = {}
+        """The version of each queue that our last write made: the watch may show it later."""
         self._next_at_seconds = 0.0
         self._seen_version = -1
 
     def forget(self, name: str) -> None:
         """The queue is gone, or what was said of it was lost."""
         self._said.pop(name, None)
+        self._written.pop(name, None)
+        self._on_its_way.discard(name)
         self._seen_version = -1
 
     def stir(self) -> None:
@@ -58,7 +63,14 @@ class QueueWords:
 
     def forget_all(self) -> None:
         self._said.clear()
+        self._written.clear()
+        self._on_its_way.clear()
         self._next_at_seconds, self._seen_version = 0.0, -1
+
+    def done(self, name: str, version: str) -> None:
+        """A write was made."""
+        self._on_its_way.discard(name)
+        self._written[name] = version
 
     def failed(self, name: str, now_seconds: float, *, conflict: bool) -> None:
         """A write was refused or lost. After a conflict the queue has a newer version, which the watch shows."""
@@ -79,6 +91,7 @@ class QueueWords:
         troubles = tree_troubles(store.queues)
         reports = self._reports(pending(), troubles)
         effects: list[Effect] = []
+        unsaid = False
         for name, queue in store.queues.items():
             trouble = troubles.get(name)
             word = self._of_flavors(queue) if trouble is None else (trouble.code, sentence(trouble))
@@ -88,10 +101,15 @@ class QueueWords:
                 continue
             if len(effects) == WRITES_AT_ONCE:
                 return effects
+            if name in self._on_its_way:  # the next one would be refused as older than what this one makes
+                unsaid = True
+                continue
             self._said[name] = (word, report)
+            self._on_its_way.add(name)
             condition = Condition("Ready", "True" if trouble is None else "False", *word, now_seconds)
-            effects.append(WriteQueueStatus(name, queue.version, queue.generation, (condition,), report))
-        self._seen_version = store.version
+            version = newer(queue.version, self._written.get(name, queue.version))
+            effects.append(WriteQueueStatus(name, version, queue.generation, (condition,), report))
+        self._seen_version = -1 if unsaid else store.version
         return effects
 
     def _of_flavors(self, queue: Queue) -> tuple[str, str]:

@@ -109,6 +109,24 @@ def test_nothing_is_written_twice_and_at_most_once_a_second() -> None:
     assert {each.name for each in bench.performed(ef.WriteQueueStatus)[count:]} == {"root", "a"}
 
 
+def test_the_next_write_waits_for_the_answer_and_builds_on_what_it_made() -> None:
+    """A busy server answers late, and the watch shows later still what a write made of the queue."""
+    bench = Bench(node("n0"), queues=[Queue("a", version="7")])
+
+    def sent() -> list[str]:
+        bench.now += 1.5
+        effects = bench.engine.handle([ev.Ticked()], bench.now)
+        unanswered.extend(each for each in effects if isinstance(each, ef.WriteQueueStatus))
+        return [each.version for each in unanswered]
+
+    unanswered: list[ef.WriteQueueStatus] = []
+    assert sent() == ["7"]
+    bench.see(pod("one", queue="a"))
+    assert sent() == ["7"]
+    bench.engine.handle([ev.Done(unanswered[0], "12")], bench.now)
+    assert sent() == ["7", "12"]
+
+
 def test_what_stands_on_the_server_is_not_written_again_by_a_successor() -> None:
     first = tree()
     first.see(pod("one", queue="a"))
