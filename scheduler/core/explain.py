@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from scheduler.model.plan import Cause, Refusal, Taken, Verdict
+from scheduler.model.plan import MOVE, Cause, Refusal, Taken, TierScore, Verdict
 from scheduler.model.resources import quantity_text
-from scheduler.model.work import GangKey
+from scheduler.model.work import Cost, GangKey, Grant, Terms
 
 _FILTERS = {
     "modelled": "ask for something not supported",
@@ -244,22 +245,29 @@ class Reason(msgspec.Struct, frozen=True):
     sentence: str
 
 
-class Terms(msgspec.Struct, frozen=True):
-    """On what terms others give way for a gang: under which right each of them does, and what all of it costs.
-
-    Empty for a successor, who does not have the facts of the decision and says less.
-    """
-
-    rights: dict[GangKey, str] = {}
-    price: str = ""
+GRANTS_MAX = 256
+"""Permissions that a record names: those of queues first, then of gangs for which another one holds."""
 
 
-def terms_of(taken: Taken | None) -> Terms:
+def terms_of(taken: Taken | None, before: Sequence[Grant] = ()) -> Terms:
+    """What a record says of how others give way for it: the permission that holds for most of each queue, and for whom
+    another one does. Those who leave already do so by the grants of ``before``."""
+    losses = () if taken is None else [loss for loss in taken.losses if loss.right != MOVE]
+    rights: dict[str, Counter[str]] = {}
+    for loss in losses:
+        rights.setdefault(loss.queue, Counter())[loss.right] += loss.pods
+    most = {queue: max(counts, key=lambda right: counts[right]) for queue, counts in rights.items()}
+    grants = [Grant(right, queue) for queue, right in most.items()]
+    grants += [Grant(loss.right, loss.queue, loss.gang) for loss in losses if loss.right != most[loss.queue]]
+    grants = list(dict.fromkeys((*grants, *before)))[:GRANTS_MAX]
     if taken is None:
-        return Terms()
-    return Terms(
-        {loss.gang: loss.right for loss in reversed(taken.losses)}, _price(taken)
-    )  # the first of a gang counts
+        return Terms(tuple(grants))
+    costs = (Cost(each.tier, -each.value, _least(each)) for each in taken.costs if each.value)
+    return Terms(tuple(grants), tuple(costs), taken.proven)
+
+
+def _least(cost: TierScore) -> int | None:
+    return None if cost.bound is None else -cost.bound
 
 
 _RIGHTS = {
@@ -278,11 +286,11 @@ def reason_to_leave(
 ) -> Reason:
     """Why a pod of ``gang`` in queue ``theirs`` leaves for a beneficiary in queue ``ours``."""
     if moved:
-        return Reason("Moved", f"makes room for {beneficiary}; its new place is reserved{terms.price}")
+        return Reason("Moved", f"makes room for {beneficiary}; its new place is reserved{_price(terms)}")
     word = "Preempted" if ours == theirs else "Reclaimed"
-    right = _RIGHTS.get(terms.rights.get(gang, ""), "")
+    right = _RIGHTS.get(terms.right_over(theirs, gang), "")
     under = f", {right.format(ours=ours, theirs=theirs)}" if right else f" of queue {ours}"
-    return Reason(word, f"{_GIVES} to {beneficiary}{under}{terms.price}")
+    return Reason(word, f"{_GIVES} to {beneficiary}{under}{_price(terms)}")
 
 
 def loss_words(gang: GangKey, pods: int, reason: Reason) -> tuple[str, str]:
@@ -295,10 +303,12 @@ def loss_words(gang: GangKey, pods: int, reason: Reason) -> tuple[str, str]:
     return f"{count} {gives}{rest}", f"{count} of {gang} {gives}{rest}"
 
 
-def _price(taken: Taken) -> str:
+def _price(terms: Terms) -> str:
     """What the whole decision costs, and whether it is known to be the least."""
-    costs = ", ".join(f"{each.tier} {abs(each.value)}" for each in taken.costs if each.value)
-    least = "no cheaper choice exists" if taken.proven else "a cheaper choice may exist"
+    if terms == Terms():
+        return ""
+    costs = ", ".join(f"{each.tier} {each.value}" for each in terms.costs)
+    least = "no cheaper choice exists" if terms.proven else "a cheaper choice may exist"
     return f" (costs: {costs}; {least})" if costs else f" ({least})"
 
 

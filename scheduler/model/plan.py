@@ -57,6 +57,9 @@ class TierScore(msgspec.Struct, frozen=True):
     bound: int | None = None
 
 
+MOVE = "Move"
+
+
 class Loss(msgspec.Struct, frozen=True):
     """What one running gang gives for a decision.
 

@@ -108,6 +108,35 @@ class Move(msgspec.Struct, frozen=True):
     pods: tuple[Victim, ...] = ()
 
 
+class Grant(msgspec.Struct, frozen=True):
+    """The permission to take from a queue, or from one gang of it that another one holds for."""
+
+    right: str
+    queue: str
+    gang: str = ""
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What giving way costs in one tier, and what it costs at least (None: not known)."""
+
+    tier: str
+    value: int
+    least: int | None = None
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """On what terms others give way: under which permissions, at what cost, and whether no cheaper choice exists."""
+
+    grants: tuple[Grant, ...] = ()
+    costs: tuple[Cost, ...] = ()
+    proven: bool = False
+
+    def right_over(self, queue: str, gang: str) -> str:
+        """Under which permission a gang of a queue gives way; empty where nothing is said."""
+        own = (each.right for each in self.grants if each.gang == gang)
+        return next(own, "") or next((each.right for each in self.grants if (each.queue, each.gang) == (queue, "")), "")
+
+
 class Assignment(msgspec.Struct, frozen=True):
     """The commit record: the whole decision about one gang, replayed by effects and by a successor.
 
@@ -121,6 +150,7 @@ class Assignment(msgspec.Struct, frozen=True):
     places: tuple[Place, ...] = ()
     victims: tuple[Victim, ...] = ()
     moves: tuple[Move, ...] = ()
+    terms: Terms = Terms()
 
     @property
     def leaving(self) -> tuple[Victim, ...]:

@@ -24,7 +24,9 @@ from scheduler.model.topology import Level, Slice, Topology, TopologyAsk, Torus
 from scheduler.model.work import (
     Assignment,
     Condition,
+    Cost,
     GangKey,
+    Grant,
     MemberSpec,
     Move,
     NodeCount,
@@ -32,6 +34,7 @@ from scheduler.model.work import (
     Pod,
     PodGroup,
     SubGroup,
+    Terms,
     VerdictRecord,
     Victim,
 )
@@ -424,6 +427,17 @@ def _assignment(record: raw.AssignmentObject | None) -> Assignment | None:
         places=_places(record.places),
         victims=_victims(record.victims),
         moves=tuple(Move(GangKey(each.gang), _places(each.places), _victims(each.pods)) for each in record.moves or ()),
+        terms=_terms(record.terms),
+    )
+
+
+def _terms(terms: raw.TermsObject | None) -> Terms:
+    if terms is None:
+        return Terms()
+    return Terms(
+        tuple(Grant(each.right, each.queue, each.gang) for each in terms.grants or ()),
+        tuple(Cost(each.tier, each.value, each.least) for each in terms.costs or ()),
+        terms.proven,
     )
 
 

@@ -383,6 +383,24 @@ class MoveObject(msgspec.Struct):
     pods: list[VictimObject] | None = None
 
 
+class GrantObject(msgspec.Struct):
+    right: str
+    queue: str
+    gang: str = ""
+
+
+class CostObject(msgspec.Struct):
+    tier: str
+    value: int
+    least: int | None = None
+
+
+class TermsObject(msgspec.Struct):
+    grants: list[GrantObject] | None = None
+    costs: list[CostObject] | None = None
+    proven: bool = False
+
+
 class AssignmentObject(msgspec.Struct):
     epoch: int = 0
     madeFrom: str = ""
@@ -390,6 +408,7 @@ class AssignmentObject(msgspec.Struct):
     places: list[PlaceObject] | None = None
     victims: list[VictimObject] | None = None
     moves: list[MoveObject] | None = None
+    terms: TermsObject | None = None
 
 
 class VerdictObject(msgspec.Struct):

@@ -14,7 +14,7 @@ from scheduler.model.effects import Effect
 from scheduler.model.events import Done, Event, Failed
 from scheduler.model.resources import quantity
 from scheduler.model.volumes import SELECTED_NODE
-from scheduler.model.work import Assignment, Condition, NodeCount, Place, Victim
+from scheduler.model.work import Assignment, Condition, NodeCount, Place, Terms, Victim
 from scheduler.wire import names
 
 BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
@@ -241,6 +241,21 @@ def record_json(record: Assignment) -> dict[str, Any]:
         "moves": [
             {"gang": each.gang, "places": _places(each.places), "pods": _victims(each.pods)} for each in record.moves
         ],
+        "terms": _terms(record.terms),
+    }
+
+
+def _terms(terms: Terms) -> dict[str, Any]:
+    return {
+        "grants": [
+            {"right": each.right, "queue": each.queue, **({"gang": each.gang} if each.gang else {})}
+            for each in terms.grants
+        ],
+        "costs": [
+            {"tier": each.tier, "value": each.value, **({} if each.least is None else {"least": each.least})}
+            for each in terms.costs
+        ],
+        "proven": terms.proven,
     }
 
 

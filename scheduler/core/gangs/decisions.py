@@ -52,7 +52,7 @@ class GangDecisions:
         standing = state.record
         leaving = () if standing is None else self._giving_way.still_leaving(standing)
         departing = tuple(victim_of(self._store.pods[uid]) for uid in sorted(state.departing))
-        state.terms = terms_of(decision.taken)
+        before = standing.terms.grants if standing is not None and leaving else ()
         record = Assignment(
             epoch=epoch,
             made_from=str(made_from),
@@ -61,6 +61,7 @@ class GangDecisions:
             places=places_of(spots((*gang.held, *whole(decision.places))) - self._store.book(gang.key).spent),
             victims=tuple(dict.fromkeys((*leaving, *departing, *decision.victims))),
             moves=decision.moves,
+            terms=terms_of(decision.taken, before),
         )
         effects = self._records.commit(gang.key, state, group, record, gang.queue)
         self._count_givers()
@@ -78,9 +79,15 @@ class GangDecisions:
         if self._awaits_unwritten(key, decision):
             self._stir()
             return []
-        state.terms, state.made = terms_of(decision.taken), True
+        state.made = True
         state.committing = Assignment(
-            epoch, str(made_from), float(int(now_seconds)), decision.places, decision.victims, decision.moves
+            epoch,
+            str(made_from),
+            float(int(now_seconds)),
+            decision.places,
+            decision.victims,
+            decision.moves,
+            terms_of(decision.taken),
         )
         shapes, firm = {SINGLE_MEMBER: pod.shape}, not pod.preemptible
         self._store.reserve(key, state.committing, gang.queue, shapes, {SINGLE_MEMBER: pod.label_set}, firm=firm)

@@ -18,7 +18,7 @@ from scheduler.core.gangs.writes import GangWrites
 from scheduler.core.leaving.giving_way import NO_GANG, GivingWay, gang_of_pod
 from scheduler.model.effects import Effect, Tell
 from scheduler.model.plan import Refusal
-from scheduler.model.work import Assignment, GangKey, Pod, PodGroup, single_key
+from scheduler.model.work import Assignment, GangKey, Pod, PodGroup, Terms, single_key
 
 
 class GangLosses:
@@ -75,7 +75,7 @@ class GangLosses:
             state.unprepared = refusal
             return self._records.release(key, state, group, Phase.QUEUED)
         self._writes.rest(key, state, refusal, now_seconds)
-        less = msgspec.structs.replace(record, places=places_of(taken), victims=(), moves=())
+        less = msgspec.structs.replace(record, places=places_of(taken), victims=(), moves=(), terms=Terms())
         return self._records.commit(key, state, group, less, self._states.queue_of(key))
 
     def has_given(self, pod: Pod) -> bool:
@@ -86,13 +86,13 @@ class GangLosses:
             return state is None
         return state.record is None or any(victim.uid == pod.uid for victim in state.record.victims)
 
-    def reason(self, key: GangKey, state: GangState, record: Assignment, pod: Pod) -> Reason:
+    def reason(self, key: GangKey, record: Assignment, pod: Pod) -> Reason:
         """Why a pod leaves for this gang."""
         charge = self._store.charges.get(pod.uid)
         queue = "" if charge is None else charge.queue
         moved = any(pod.uid == each.uid for move in record.moves for each in move.pods)
         return reason_to_leave(
-            key, self._states.queue_of(key), queue, gang_of_pod(pod) or single_key(pod.uid), state.terms, moved=moved
+            key, self._states.queue_of(key), queue, gang_of_pod(pod) or single_key(pod.uid), record.terms, moved=moved
         )
 
     def _tell_loss(self, group: PodGroup, queue: str, gives: tuple[str, ...]) -> list[Effect]:
@@ -115,5 +115,5 @@ class GangLosses:
             if by == NO_GANG:
                 return self._giving_way.for_nobody.get(uid)
             if pod is not None and state is not None and state.record is not None:
-                return self.reason(by, state, state.record, pod)
+                return self.reason(by, state.record, pod)
         return None

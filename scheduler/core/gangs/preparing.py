@@ -90,7 +90,7 @@ class GangPreparing:
     ) -> list[Effect] | None:
         """Let those leave that the record names; None once all of them are gone."""
         room = self._giving_way.room(
-            key, record, self._losses.has_given, partial(self._losses.reason, key, state, record), now_seconds
+            key, record, self._losses.has_given, partial(self._losses.reason, key, record), now_seconds
         )
         state.leaving = room.leaving
         if not room.leaving:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from scheduler.core.explain import Terms
 from scheduler.core.facts.books import Spot
 from scheduler.core.gangs.lifecycle import Phase
 from scheduler.core.gangs.resolve import Resolved
@@ -63,8 +62,6 @@ class GangState:
     giving: Giving | None = None
     departing: frozenset[str] = frozenset()
     """Pods (by UID) that still stand somewhere and are no part of it any more."""
-    terms: Terms = field(default_factory=Terms)
-    """On what terms others give way for its record, as long as the decision is remembered."""
     leaving: int = 0
     """How many pods have to leave before its places are free."""
     left_seconds: float = 0.0

@@ -15,12 +15,10 @@ from scheduler.core.taking.rights import OWN_QUEUE, Rights
 from scheduler.core.taking.roster import Roster
 from scheduler.core.taking.split import Split
 from scheduler.core.taking.waiting import Waiting, with_more
-from scheduler.model.plan import Decision, Loss, Taken, TierScore
+from scheduler.model.plan import MOVE, Decision, Loss, Taken, TierScore
 from scheduler.model.resources import Matrix, vector
 from scheduler.model.work import NodeCount, Place
 from scheduler.solver.giving import Lane
-
-MOVE = "Move"
 
 
 @dataclass(frozen=True, eq=False)

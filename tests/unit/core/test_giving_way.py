@@ -7,17 +7,19 @@ from collections.abc import Callable
 
 import msgspec
 
-from scheduler.core.explain import Reason
+from scheduler.core.explain import Reason, terms_of
 from scheduler.core.leaving.evictor import Evictor
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
-from scheduler.model.plan import Decision, Loss, Taken, TierScore
+from scheduler.model.plan import MOVE, Decision, Loss, Taken, TierScore
 from scheduler.model.policy import Policy, Taking
 from scheduler.model.relations import LabelSet
 from scheduler.model.running import Guard
 from scheduler.model.selector import Requirement
 from scheduler.model.work import (
+    Cost,
     GangKey,
+    Grant,
     MemberSpec,
     Move,
     NodeCount,
@@ -303,6 +305,40 @@ def test_the_words_say_who_for_whom_under_which_permission_and_at_what_price() -
         "gives its place to team/high, by priority in their queue default "
         "(costs: pods-evicted 4; no cheaper choice exists)"
     )
+
+
+def test_a_successor_knows_from_the_record_on_what_terms_they_leave() -> None:
+    bench = full()
+    bench.lose = [ef.MarkEvicted]
+    loss = Loss(LOW, "default", "OwnQueue", 4, whole=True)
+    costs = (TierScore("pods-evicted", -4, -4),)
+    take(bench, {"n1": 2}, "low-0", "low-1", "low-2", "low-3", taken=Taken((loss,), costs, proven=True))
+    successor = Bench(node("n1", 4))
+    successor.see(*bench.groups.values(), *bench.pods.values())
+    (mark, *_) = successor.performed(ef.MarkEvicted)
+    assert mark.message.endswith(
+        ", by priority in their queue default (costs: pods-evicted 4; no cheaper choice exists)"
+    )
+
+
+def test_a_record_names_the_permission_of_each_queue_and_for_whom_another_one_holds() -> None:
+    losses = (
+        Loss(GangKey("team/one"), "a", "FairShare", 1),
+        Loss(GangKey("team/two"), "a", "Guarantee", 5),
+        Loss(GangKey("team/two"), "a", MOVE, 9),
+        Loss(GangKey("team/more"), "b", "FairShare", 2),
+    )
+    terms = terms_of(
+        Taken(losses, (TierScore("pods-evicted", -8), TierScore("pods-moved", 0, 0))), [Grant("OwnQueue", "c")]
+    )
+    assert terms.grants == (
+        Grant("Guarantee", "a"),
+        Grant("FairShare", "b"),
+        Grant("FairShare", "a", "team/one"),
+        Grant("OwnQueue", "c"),
+    )
+    assert [terms.right_over("a", name) for name in ("team/one", "team/two")] == ["FairShare", "Guarantee"]
+    assert (terms.costs, terms.proven) == ((Cost("pods-evicted", 8),), False)
 
 
 def test_the_pod_its_gang_and_its_queue_are_told() -> None:

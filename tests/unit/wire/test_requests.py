@@ -10,7 +10,7 @@ import pytest
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
 from scheduler.model.queue import QueueLine, QueueReport
-from scheduler.model.work import Assignment, Condition, GangKey, NodeCount, Place
+from scheduler.model.work import Assignment, Condition, Cost, GangKey, Grant, NodeCount, Place, Terms
 from scheduler.wire import raw
 from scheduler.wire.decode import Decoder
 from scheduler.wire.queues import queue_of
@@ -40,7 +40,11 @@ def test_a_bind_to_the_very_node_has_happened(status: int, message: str, kind: t
 
 
 def test_a_record_comes_back_as_it_was_written() -> None:
-    record = Assignment(3, "17", 1_700_000_000.0, (Place("m", (NodeCount("n1", 2), NodeCount("n2", 1))),))
+    terms = Terms(
+        (Grant("Guarantee", "a"), Grant("FairShare", "a", "team/one")), (Cost("pods", 8), Cost("moves", 2, 1))
+    )
+    places = (Place("m", (NodeCount("n1", 2), NodeCount("n2", 1))),)
+    record = Assignment(3, "17", 1_700_000_000.0, places, terms=terms)
     body = {"metadata": {"name": "g", "namespace": "team"}, "status": {"assignment": record_json(record)}}
     seen, _ = Decoder().object("podgroups", json.dumps(body).encode())
     assert isinstance(seen, ev.PodGroupSeen)
