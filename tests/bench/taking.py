@@ -30,6 +30,7 @@ from scheduler.model.resources import GPU, from_quantities, vector
 from scheduler.model.running import Running, RunningPod
 from scheduler.model.shape import Shape
 from scheduler.model.work import Branch, Gang, Member, group_key, single_key
+from scheduler.runtime import settle_memory
 from scheduler.solver.improve import solve
 from scheduler.solver.problem import SolveRequest, SolveResult
 from tests.bench.measure import machine, write_json
@@ -134,6 +135,7 @@ def snapshot(world: World, nodes: int) -> Snapshot:
 def measure(world: World, nodes: int) -> dict[str, Any]:
     picture = snapshot(world, nodes)
     policy = Policy()
+    settle_memory()  # as the scheduler does once it has seen the cluster
     began, began_cpu = monotonic(), process_time()
     stages: dict[str, float] = {}
     last = began
