@@ -223,8 +223,8 @@ class Gangs:
             if not touched:
                 break
             self._dirty.clear()
-            # First all of them take room as they now stand, then each is acted on.
-            for key in touched:
+            # First all of them take room as they now stand, then each is counted once more, and acted on.
+            for key in touched if len(touched) > 1 else ():
                 self._count(key)
             for key in touched:
                 ran = self.states.of(key).phase is Phase.RUNNING
