@@ -15,6 +15,9 @@ from scheduler.model.work import Assignment, GangKey, PodGroup
 
 PREPARING_WORDS_SECONDS = 3.0
 
+PREPARING_AGAIN_SECONDS = 10.0
+"""A PodGroup whose record names thousands of victims is a large object to write."""
+
 
 class GangWords:
     def __init__(self, store: Store, voice: Voice, patience: Patience) -> None:
@@ -80,5 +83,6 @@ class GangWords:
         """Whether claims or leaving pods keep a gang waiting so long that its status says so; most are not as slow. How
         many pods are left to leave changes all the time and is said anew after a while only."""
         decided = 0.0 if state.record is None else state.record.decided_at_seconds
-        since = max(decided, state.said_seconds)
-        return (state.awaits_claims or state.leaving > 0) and now_seconds - since >= PREPARING_WORDS_SECONDS
+        said = state.written is not None and state.written.phase == Phase.PREPARING
+        due_seconds = state.said_seconds + PREPARING_AGAIN_SECONDS if said else decided + PREPARING_WORDS_SECONDS
+        return (state.awaits_claims or state.leaving > 0) and now_seconds >= due_seconds
