@@ -53,6 +53,9 @@ oracle: $(READY) ## thousands of tiny worlds against brute force: the same optim
 oracle-taking: $(READY) ## the same for victims and moves: tiny full fleets, never more than the cheapest way
 	@python -m tests.oracle.taking $(ARGS)
 
+oracle-crowd: $(READY) ## many who take at once: promises that hold of each plan, and how often a second look changes it
+	@python -m tests.oracle.crowd $(ARGS)
+
 thrash: $(READY) ## a thousand random trees under evictions that take their time: nobody twice, all comes to rest
 	@python -m tests.sim.thrash $(ARGS)
 

@@ -37,6 +37,7 @@ _FILTERS = {
     "budget-spent": "gangs whose PodDisruptionBudget lets no pod go",
     "own-queue-priority": "gangs of its own queue that are not of lower priority",
     "minimum-run-time": "gangs within their minimum run time",
+    "moving": "gangs that move for others in the same plan",
     "no-surplus": "gangs that need all their pods, and it asks for more than it needs",
 }
 
@@ -44,6 +45,7 @@ _ONE_GANG = {
     "not-preemptible": "that is not preemptible",
     "own-queue-priority": "of its own queue that is not of lower priority",
     "minimum-run-time": "within its minimum run time",
+    "moving": "that moves for others in the same plan",
     "no-surplus": "that needs all its pods, and it asks for more than it needs",
 }
 """Where the words of `_FILTERS` are other ones for one gang."""

@@ -111,5 +111,7 @@ def _protected(gang: Gang, rights: Rights, roster: Roster, guards: Guards) -> tu
             counts["own-queue-priority"] += 1
     counts["no-surplus"] = rights.needed
     if not grows(gang):
-        counts["minimum-run-time"] += int((~rights.whole & (rights.lane >= 0)).sum())
+        kept = ~rights.whole & (rights.lane >= 0)
+        counts["moving"] += int((kept & roster.moved).sum())
+        counts["minimum-run-time"] += int((kept & ~roster.moved).sum())
     return tuple(sorted((reason, count) for reason, count in counts.items() if count))

@@ -9,6 +9,7 @@ import pytest
 
 from scheduler.core.decide import decide
 from scheduler.core.drive import greedy_only, run
+from scheduler.core.explain import message
 from scheduler.model.plan import Decision, Plan
 from scheduler.model.policy import Policy, SolverBudget
 from scheduler.scenario.build import to_snapshot
@@ -411,6 +412,8 @@ gangs:
     moved = {move.gang for each in plan.decisions for move in each.moves}
     assert moved == {"default/low"}
     assert not moved & {f"default/{uid}" for each in plan.decisions for uid in victims(each)}
+    (verdict,) = (each for key, each in plan.verdicts.items() if key == "default/second")
+    assert "1 gang that moves for others in the same plan" in message(verdict)
 
 
 def test_what_a_plan_leaves_of_a_limit_says_who_could_stay(tmp_path: Path) -> None:

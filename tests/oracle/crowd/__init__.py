@@ -1,0 +1,1 @@
+"""Worlds in which many take at once."""
