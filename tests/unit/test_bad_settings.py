@@ -1,13 +1,22 @@
 """Bad settings, row by row: `muster run` ends with code 2 and the remedy, before it connects to anything."""
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from scheduler.__main__ import app
 from tests.e2e.bad_input import BAD_SETTINGS, BadStart
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """Commands say where their lines go; here that is a file which is closed when a command has ended."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize("row", BAD_SETTINGS, ids=lambda row: row.id)
