@@ -16,30 +16,23 @@ WATCH_LIST = (
 pytestmark = pytest.mark.cluster
 
 
+async def begun(bed: Bed, kind: str) -> str:
+    """Opens a streamed list and leaves it at once; how it is encoded."""
+    async with (
+        ApiClient(from_kubeconfig(bed.kubeconfig)) as client,
+        client.stream(f"/api/v1/{kind}?{WATCH_LIST}", quiet_seconds=10.0) as answer,
+    ):
+        assert answer.status == 200
+        return answer.headers.get("Content-Encoding", "")
+
+
 def test_a_streamed_list_is_not_compressed(bed: Bed) -> None:
     """Compressed streams pack every event by itself, at the API server's cost."""
-
-    async def encoding() -> str:
-        async with (
-            ApiClient(from_kubeconfig(bed.kubeconfig)) as client,
-            client.stream(f"/api/v1/nodes?{WATCH_LIST}", quiet_seconds=10.0) as answer,
-        ):
-            assert answer.status == 200
-            return answer.headers.get("Content-Encoding", "")
-
-    assert asyncio.run(encoding()) == ""
+    assert asyncio.run(begun(bed, "nodes")) == ""
 
 
 def test_a_stream_left_in_its_middle_leaves_nothing_open(bed: Bed) -> None:
     """What stayed open would be found, as a warning, when the garbage is collected: warnings are errors here."""
-
-    async def leave_early() -> None:
-        async with (
-            ApiClient(from_kubeconfig(bed.kubeconfig)) as client,
-            client.stream(f"/api/v1/pods?{WATCH_LIST}", quiet_seconds=10.0) as answer,
-        ):
-            assert answer.status == 200
-
     for _ in range(10):
-        asyncio.run(leave_early())
+        asyncio.run(begun(bed, "pods"))
     gc.collect()
