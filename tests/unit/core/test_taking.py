@@ -414,6 +414,7 @@ gangs:
     assert not moved & {f"default/{uid}" for each in plan.decisions for uid in victims(each)}
     (verdict,) = (each for key, each in plan.verdicts.items() if key == "default/second")
     assert "1 gang that moves for others in the same plan" in message(verdict)
+    assert "minimum run time" not in message(verdict)
 
 
 def test_what_a_plan_leaves_of_a_limit_says_who_could_stay(tmp_path: Path) -> None:
