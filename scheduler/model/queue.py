@@ -56,7 +56,11 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class QueueLine(msgspec.Struct, frozen=True):
-    """What a status says of one resource and flavor, in smallest units; ``past`` is an average that forgets."""
+    """What a status says of one resource and flavor, in smallest units; ``past`` is an average that forgets.
+
+    ``guaranteed`` is what holds: where a queue states none, the sum of its children's. ``limit`` is its own; None is
+    unlimited.
+    """
 
     resource: str
     flavor: str = ""
@@ -66,6 +70,8 @@ class QueueLine(msgspec.Struct, frozen=True):
     borrowed: int = 0
     lent: int = 0
     past: int = 0
+    guaranteed: int = 0
+    limit: int | None = None
 
 
 class QueueReport(msgspec.Struct, frozen=True):

@@ -500,6 +500,8 @@ class QueueLineObject(msgspec.Struct):
     borrowed: Quantity = 0
     lent: Quantity = 0
     historicUse: Quantity = 0
+    guaranteed: Quantity = 0
+    limit: Quantity | None = None
 
 
 class QueueStatus(msgspec.Struct):

@@ -12,10 +12,10 @@ from scheduler.model import effects as ef
 from scheduler.model.devices import slice_text, uses_text
 from scheduler.model.effects import Effect
 from scheduler.model.events import Done, Event, Failed
-from scheduler.model.resources import quantity
 from scheduler.model.volumes import SELECTED_NODE
 from scheduler.model.work import Assignment, Condition, NodeCount, Place, Terms, Victim
 from scheduler.wire import names
+from scheduler.wire.queues import report_json
 
 BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
 
@@ -303,28 +303,10 @@ def _status(status: ef.GroupStatus) -> dict[str, Any]:
 
 
 def _queue_status(effect: ef.WriteQueueStatus) -> Request:
-    report = effect.report
     status = {
         "observedGeneration": effect.observed_generation,
         "conditions": [_condition(each, effect.observed_generation) for each in effect.conditions],
-        "resources": [
-            {
-                "name": line.resource,
-                "flavor": line.flavor,
-                "used": quantity(line.resource, line.used),
-                "nonPreemptibleUsed": quantity(line.resource, line.firm_used),
-                "fairShare": quantity(line.resource, line.fair),
-                "borrowed": quantity(line.resource, line.borrowed),
-                "lent": quantity(line.resource, line.lent),
-                "historicUse": quantity(line.resource, line.past),
-            }
-            for line in report.lines
-        ],
-        "dominantSharePermille": report.dominant_permille,
-        "pendingGangs": report.pending_gangs,
-        "pendingPods": report.pending_pods,
-        "runningGangs": report.running_gangs,
-        "runningPods": report.running_pods,
+        **report_json(effect.report),
     }
     body = {"metadata": {"resourceVersion": effect.version}, "status": status}
     path = f"/apis/{names.GROUP}/{names.VERSION}/queues/{effect.name}/status"

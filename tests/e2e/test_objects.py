@@ -128,7 +128,11 @@ def test_a_gang_gets_its_defaults(api: RawApi) -> None:
     ("short_name", "columns", "wide_columns"),
     [
         ("mpg", "NAME QUEUE PHASE MIN SCHEDULED CAUSE AGE", "MESSAGE QUEUED START EVICTIONS PRIORITY"),
-        ("mq", "NAME PARENT STATE PENDING RUNNING GPUS FAIR READY AGE", "SHARE WEIGHT PRIORITY ORDER MESSAGE"),
+        (
+            "mq",
+            "NAME PARENT STATE PENDING RUNNING GPUS FAIR GUARANTEED LIMIT READY AGE",
+            "SHARE WEIGHT PRIORITY ORDER MESSAGE",
+        ),
         ("mtopo", "NAME COARSEST FINEST AGE", "TORUS"),
         ("mrf", "NAME SELECTOR AGE", ""),
     ],

@@ -65,6 +65,12 @@ def gpu_line(cluster: Cluster, name: str) -> Document:
     return {key: value for key, value in line.items() if key not in ("name", "flavor", "historicUse")}
 
 
+def shown(cluster: Cluster, name: str) -> tuple[str, ...]:
+    """The cells of GPUs in ``kubectl get mq``; where one is empty, the next one takes its place."""
+    cells = cluster.bed.kubectl("get", "mq", name).stdout.splitlines()[1].split()
+    return tuple(cells[cells.index("Open") + 3 :][:4])
+
+
 def status_writes(cluster: Cluster, name: str) -> list[Answered]:
     assert cluster.bed.audit_log is not None
     requests = answered(cluster.bed.audit_log)
@@ -133,15 +139,18 @@ def test_the_status_of_queues_adds_up(cluster: Cluster) -> None:
     cluster.create(*gang("s", 1, 8, queue="speech", preemptible=False))
     cluster.until_running("v0", "v1", "v2", "s")
     cluster.create(*gang("v3", 2, 4, queue="vision"))
-    vision = {"used": "24", "nonPreemptibleUsed": "0", "fairShare": "24", "borrowed": "8", "lent": "0"}
-    speech = {"used": "8", "nonPreemptibleUsed": "8", "fairShare": "8", "borrowed": "0", "lent": "8"}
-    team = {"used": "32", "nonPreemptibleUsed": "8", "fairShare": "32", "borrowed": "0", "lent": "0"}
-    for name, line in (("vision", vision), ("speech", speech), ("team", team)):
+    fields = ("guaranteed", "used", "nonPreemptibleUsed", "fairShare", "borrowed", "lent")
+    lines = {"vision": (16, 24, 0, 24, 8, 0), "speech": (16, 8, 8, 8, 0, 8), "team": (32, 32, 8, 32, 0, 0)}
+    for name, amounts in lines.items():
+        line = dict(zip(fields, map(str, amounts), strict=True))
         cluster.until(partial(gpu_line, cluster, name), partial(eq, line))
     counts = ("pendingGangs", "pendingPods", "runningGangs", "runningPods", "dominantSharePermille")
     # Vision is 8 above its guarantee, of 32 that its team could lend.
     for name, values in (("vision", (1, 2, 3, 3, 250)), ("speech", (0, 0, 1, 1, 0)), ("team", (1, 2, 4, 4, 0))):
         cluster.until(partial(queue_status, cluster, name, counts), partial(eq, values))
+    edit(cluster, "speech", resources=[{"name": GPU, "guaranteed": 12, "limit": 20}])
+    cluster.until(partial(shown, cluster, "speech"), partial(eq, ("8", "8", "12", "20")))
+    cluster.until(partial(shown, cluster, "team"), partial(eq, ("32", "32", "28", "True")))  # no limit of its own
 
 
 def test_the_status_of_queues_is_written_once_a_second_and_only_to_say_something_new(cluster: Cluster) -> None:

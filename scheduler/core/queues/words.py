@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 
 from scheduler.core.explain import sentence
@@ -152,6 +153,8 @@ class QueueWords:
                         borrowed=max(0, int(book.use[row, column] - book.guaranteed[row, column])),
                         lent=int(lent[row, column]),
                         past=int(past[row, column]),
+                        guaranteed=int(book.guaranteed[row, column]),
+                        limit=None if book.limit[row, column] >= BOUNDLESS else int(book.limit[row, column]),
                     )
                     for column, (resource, flavor) in enumerate(book.columns)
                 ),
@@ -193,19 +196,8 @@ def _same(said: QueueReport, now: QueueReport) -> bool:
 
 
 def _without_past(report: QueueReport) -> QueueReport:
-    lines = tuple(QueueLine(*_key(line)) for line in report.lines)
-    return QueueReport(
-        lines,
-        report.dominant_permille,
-        report.pending_gangs,
-        report.pending_pods,
-        report.running_gangs,
-        report.running_pods,
-    )
-
-
-def _key(line: QueueLine) -> tuple[str, str, int, int, int, int, int]:
-    return line.resource, line.flavor, line.used, line.firm_used, line.fair, line.borrowed, line.lent
+    lines = tuple(msgspec.structs.replace(line, past=0) for line in report.lines)
+    return msgspec.structs.replace(report, lines=lines)
 
 
 def _permille(book: Ledger, row: int) -> int:

@@ -46,6 +46,20 @@ def test_use_shares_and_counts_go_up_the_tree() -> None:
     assert (line(bench, "a").borrowed, line(bench, "b").lent) == (2000, 2000)
 
 
+def test_a_guarantee_that_is_not_stated_is_the_sum_of_the_childrens_and_a_limit_is_the_own_one() -> None:
+    quotas = (Quota(GPU, guaranteed=3000, limit=6000),)
+    bench = Bench(
+        node("n0"), queues=[queue("root"), queue("a", parent="root"), Queue("b", parent="root", quotas=quotas)]
+    )
+    bench.tick()
+    found = {name: (line(bench, name).guaranteed, line(bench, name).limit) for name in ("root", "a", "b")}
+    assert found == {"root": (7000, None), "a": (4000, None), "b": (3000, 6000)}
+    bench.tell(ev.QueueSeen(Queue("b", generation=2, parent="root", quotas=(Quota(GPU, guaranteed=2000),))))
+    bench.tick(2.0)
+    assert [line(bench, name).guaranteed for name in ("root", "b")] == [6000, 2000]
+    assert line(bench, "b").limit is None
+
+
 def test_a_gang_whose_pods_are_leaving_is_one_gang_that_holds_places() -> None:
     bench = tree()
     bench.see(group("g", 3, queue="a"), *(pod(f"g-{index}", group="g") for index in range(3)))

@@ -13,7 +13,7 @@ from scheduler.model.queue import QueueLine, QueueReport
 from scheduler.model.work import Assignment, Condition, Cost, GangKey, Grant, NodeCount, Place, Terms
 from scheduler.wire import raw
 from scheduler.wire.decode import Decoder
-from scheduler.wire.queues import queue_of
+from scheduler.wire.queues import queue_of, report_json
 from scheduler.wire.requests import event_for, record_json, request_for
 
 BIND = ef.Bind("team", "p", "u", "7", "n1", GangKey("team/g"))
@@ -65,6 +65,7 @@ def test_an_answer_carries_the_new_version() -> None:
 
 def test_the_status_of_a_queue_is_read_as_it_was_written() -> None:
     line = QueueLine("nvidia.com/gpu", "h100", used=2500, firm_used=1000, fair=8000, borrowed=500, lent=0, past=1234)
+    line = msgspec.structs.replace(line, guaranteed=2000, limit=0)
     memory = QueueLine("memory", used=3 * 2**30)
     report = QueueReport((line, memory), 250, 1, 2, 3, 4)
     condition = Condition("Ready", "True", "Valid", "", 100.0)
@@ -73,3 +74,43 @@ def test_the_status_of_a_queue_is_read_as_it_was_written() -> None:
     found = raw.QueueObject(raw.Meta(name="a"), status=msgspec.convert(written, raw.QueueStatus))
     assert queue_of(found, 0.0, ()).report == report
     assert [each["used"] for each in written["resources"]] == ["2500m", str(3 * 2**30)]
+    assert "limit" not in written["resources"][1], "the server refuses null in a list"
+
+
+@pytest.mark.parametrize(
+    ("lines", "used", "guaranteed", "limit"),
+    [
+        ([QueueLine("nvidia.com/gpu", used=6500, guaranteed=8000, limit=16000)], "6500m", "8", "16"),
+        ([QueueLine("nvidia.com/gpu")], "0", "0", None),
+        (
+            [
+                QueueLine("nvidia.com/gpu", used=9000),
+                QueueLine("nvidia.com/gpu", "a100", used=1000, limit=0),
+                QueueLine("nvidia.com/gpu", "h100", used=8000, guaranteed=8000, limit=24000),
+            ],
+            "9,a100=1,h100=8",
+            "h100=8",
+            "a100=0,h100=24",
+        ),
+        (
+            [QueueLine("nvidia.com/gpu", f"f{index}", used=1000, guaranteed=2000) for index in range(5)],
+            "f0=1,f1=1,f2=1 + 2 more",
+            "f0=2,f1=2,f2=2 + 2 more",
+            None,
+        ),
+        (
+            [QueueLine("amd.com/gpu", used=1000), QueueLine("nvidia.com/gpu", used=2000, guaranteed=2000)],
+            "amd.com/gpu=1,nvidia.com/gpu=2",
+            "nvidia.com/gpu=2",
+            None,
+        ),
+    ],
+)
+def test_a_queue_says_its_gpus_in_cells(lines: list[QueueLine], used: str, guaranteed: str, limit: str | None) -> None:
+    cells = report_json(QueueReport((*lines, QueueLine("cpu", used=4000, limit=9000))))["gpus"]
+    assert cells == {"used": used, "fairShare": "0", "guaranteed": guaranteed, "limit": limit}
+
+
+def test_a_queue_without_gpus_has_no_cells() -> None:
+    """None takes away by a merge what an earlier status said."""
+    assert report_json(QueueReport((QueueLine("cpu", used=4000),)))["gpus"] is None
