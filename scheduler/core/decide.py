@@ -342,7 +342,7 @@ def _refused(snapshot: Snapshot, gang: Gang, trouble: Refusal | None) -> Verdict
         refusals = tuple(Refusal("modelled", "NotModelled", where=each) for each in dict.fromkeys(unmodelled))
         return Verdict(Cause.INVALID, refusals)
     if trouble is not None:
-        held = trouble.code in ("QueueHold", "QueueDrain")
+        held = trouble.code in ("QueueHold", "QueueDrain", "QueueLeaving")
         return Verdict(Cause.HELD if held else Cause.INVALID, (trouble,))
     claims = volume_troubles(gang)
     return Verdict(Cause.BLOCKED, claims, proven=True) if claims else None

@@ -34,6 +34,7 @@ from scheduler.model.effects import Effect
 from scheduler.model.events import Event
 from scheduler.model.plan import Cause, Decision, Plan, Verdict
 from scheduler.model.policy import Policy
+from scheduler.model.queue import Queue
 from scheduler.model.work import Gang, GangKey, Pod, PodGroup, group_key, single_key
 
 PODS_PER_STEP = 200
@@ -209,7 +210,7 @@ class Engine:
             case ev.QueueSeen(queue):
                 before = store.queues.get(queue.name)
                 store.queues[queue.name] = queue
-                if before is None or before.generation != queue.generation or before.uid != queue.uid:
+                if before is None or _tree_facts(before) != _tree_facts(queue):
                     self._queues_stirred = True
             case ev.QueueGone(name):
                 store.queues.pop(name, None)
@@ -289,7 +290,7 @@ class Engine:
             if pod.ours and not pod.group:
                 self._see_single(pod)
         self._gangs.forget_flights()
-        self._queue_words.forget_all()
+        self._queue_words.forget_all(self._now_seconds)
         self._stirred = True
 
     # -- pods ------------------------------------------------------------------------------------------------------
@@ -541,8 +542,8 @@ class Engine:
             pod = self.store.pods.get(effect.uid)
             if pod is not None and isinstance(effect, ef.Evict):
                 self._gangs.went(pod)
-        if isinstance(effect, ef.WriteQueueStatus):
-            self._queue_words.done(effect.name, answer.version)
+        if isinstance(effect, ef.WriteQueueStatus | ef.ProtectQueue):
+            self._queue_words.done(effect, answer.version)
         key = _group_of(effect)
         if key is not None:
             self._gangs.done(key, answer, self._now_seconds)
@@ -574,7 +575,7 @@ class Engine:
             if pod is not None:
                 self._claims.rest(effect.pod_uid, now_seconds + self.policy.patience.taking_retry_seconds)
                 self._see_single(pod)
-        if isinstance(effect, ef.WriteQueueStatus):
+        if isinstance(effect, ef.WriteQueueStatus | ef.ProtectQueue):
             self._queue_words.failed(effect.name, now_seconds, conflict=failure.status == 409)
         key = _group_of(effect)
         if key is not None:
@@ -600,6 +601,11 @@ class Engine:
             self._voice.spend(max(0, len(words) - 1))
             effects += words
         return effects
+
+
+def _tree_facts(queue: Queue) -> tuple[str, int, bool]:
+    """What changes when something about the tree does, rather than what is said about a queue."""
+    return queue.uid, queue.generation, queue.leaving
 
 
 def _group_of(effect: Effect) -> GangKey | None:

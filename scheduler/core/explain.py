@@ -93,6 +93,10 @@ _TEMPLATES = {
     ("queue", "NamespaceNotSelected"): "queue {level} does not select its namespace {domain}",
     ("queue", "QueueHold"): "queue {where} is on hold",
     ("queue", "QueueDrain"): "queue {where} is draining and admits nothing new",
+    ("queue", "QueueLeaving"): "queue {where} is being deleted and admits nothing new",
+    ("queue", "Terminating"): (
+        "it is being deleted and admits nothing new; it stays while gangs hold places in it or below it: now {needed}"
+    ),
     ("queue-limit", "Limit"): "needs {needed} {resource}; queue {where} may take {offered} more within its limit",
     ("queue-limit", "OverLimit"): "needs {needed} {resource}; queue {where} may take {offered} more within its limit",
     ("queue-limit", "AboveLimit"): "needs {needed} {resource}; queue {where} has a limit of {offered} in all",

@@ -154,6 +154,14 @@ class WriteQueueStatus(msgspec.Struct, frozen=True):
     report: QueueReport
 
 
+class ProtectQueue(msgspec.Struct, frozen=True):
+    """Put our finalizer on a Queue, or take it off, by compare-and-swap; ``finalizers`` is the whole new list."""
+
+    name: str
+    version: str
+    finalizers: tuple[str, ...]
+
+
 class MakeGroup(msgspec.Struct, frozen=True):
     """Create a PodGroup for a single pod, owned by it, so that a decision about the pod has a place to stand."""
 
@@ -216,6 +224,7 @@ Effect = (
     | MarkPod
     | WriteStatus
     | WriteQueueStatus
+    | ProtectQueue
     | MakeGroup
     | DropGroup
     | Hold

@@ -7,6 +7,9 @@ import msgspec
 from scheduler.model.selector import LabelSelector
 from scheduler.model.work import Condition
 
+QUEUE_FINALIZER = "muster.dev/queue-in-use"
+"""Keeps a queue that is deleted until nothing holds places in it."""
+
 
 class Quota(msgspec.Struct, frozen=True):
     """Amounts of one resource (and flavor, empty: any) in smallest units; None is unset: no guarantee, no limit."""
@@ -93,6 +96,8 @@ class Queue(msgspec.Struct, frozen=True):
     version: str = ""
     generation: int = 1
     created_seconds: float = 0.0
+    leaving: bool = False
+    finalizers: tuple[str, ...] = ()
     parent: str = ""
     quotas: tuple[Quota, ...] = ()
     weight: int = 1
@@ -107,3 +112,8 @@ class Queue(msgspec.Struct, frozen=True):
     conditions: tuple[Condition, ...] = ()
     report: QueueReport | None = None
     """As it stands on the server; None: nothing was written yet."""
+
+    @property
+    def held(self) -> bool:
+        """Whether our finalizer is on it."""
+        return QUEUE_FINALIZER in self.finalizers

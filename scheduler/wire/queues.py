@@ -26,6 +26,8 @@ def queue_of(found: raw.QueueObject, created_seconds: float, conditions: tuple[C
         version=meta.resourceVersion,
         generation=meta.generation,
         created_seconds=created_seconds,
+        leaving=meta.deletionTimestamp is not None,
+        finalizers=tuple(meta.finalizers or ()),
         parent=spec.parent,
         quotas=tuple(
             Quota(

@@ -73,6 +73,9 @@ def request_for(effect: Effect, now_seconds: float) -> Request:
             )
         case ef.WriteQueueStatus():
             return _queue_status(effect)
+        case ef.ProtectQueue():
+            body = {"metadata": {"resourceVersion": effect.version, "finalizers": list(effect.finalizers)}}
+            return Request("PATCH", _queue_path(effect.name), _encode(body), MERGE)
         case ef.MarkPod() | ef.Bump() | ef.MarkEvicted() | ef.Spare() | ef.Evict():
             return _pod_request(effect, now_seconds)
         case ef.SelectNode():
@@ -309,8 +312,11 @@ def _queue_status(effect: ef.WriteQueueStatus) -> Request:
         **report_json(effect.report),
     }
     body = {"metadata": {"resourceVersion": effect.version}, "status": status}
-    path = f"/apis/{names.GROUP}/{names.VERSION}/queues/{effect.name}/status"
-    return Request("PATCH", path, _encode(body), MERGE)
+    return Request("PATCH", f"{_queue_path(effect.name)}/status", _encode(body), MERGE)
+
+
+def _queue_path(name: str) -> str:
+    return f"/apis/{names.GROUP}/{names.VERSION}/queues/{name}"
 
 
 def _pod_condition(namespace: str, name: str, uid: str, condition: Condition, version: str = "") -> Request:

@@ -175,6 +175,7 @@ class Cluster:
                 self.delete(f"{QUEUES}/{name}")
         self.until(lambda: _names(self.items(PODS)), lambda left: not left)
         self.until(lambda: _names(self.items(GROUPS)), lambda left: not left)
+        self.until(lambda: _names(self.items(QUEUES)), lambda left: set(left) <= {"default"})
 
 
 def condition(status: Document, kind: str) -> Document:

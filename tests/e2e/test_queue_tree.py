@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.audit_log import Answered, answered
-from tests.e2e.cluster import QUEUES, Cluster, condition
+from tests.e2e.cluster import GROUPS, PODS, QUEUES, Cluster, condition
 from tests.e2e.policy import policy_arguments
 from tests.e2e.scheduler_process import SchedulerProcess
 from tests.e2e.work import GPU, Document, gang, queue
@@ -39,6 +39,12 @@ def ready(cluster: Cluster, name: str) -> Document:
     found = cluster.get(f"{QUEUES}/{name}")
     assert found is not None
     return condition(found.get("status") or {}, "Ready")
+
+
+def finalizers(cluster: Cluster, name: str) -> list[str]:
+    found = cluster.get(f"{QUEUES}/{name}")
+    assert found is not None
+    return list(found["metadata"].get("finalizers", ()))
 
 
 def limited(name: str, gpus: int, **spec: Any) -> Document:
@@ -106,18 +112,41 @@ def test_a_cycle_is_said_on_its_queues_and_the_rest_goes_on(cluster: Cluster) ->
     cluster.until(lambda: ready(cluster, "under"), lambda found: found.get("status") == "True")
 
 
-def test_a_queue_deleted_with_work_in_it_takes_nothing_from_what_runs(cluster: Cluster) -> None:
+def test_a_queue_deleted_with_work_in_it_stays_until_the_work_is_gone(cluster: Cluster) -> None:
     cluster.create(queue("gone"))
     cluster.create(*gang("old", 2, queue="gone"))
     cluster.until_running("old")
+    cluster.until(partial(finalizers, cluster, "gone"), partial(eq, ["muster.dev/queue-in-use"]))
     cluster.delete(f"{QUEUES}/gone")
-    cluster.until(lambda: cluster.get(f"{QUEUES}/gone"), lambda found: found is None)
+    says = "it is being deleted and admits nothing new; it stays while gangs hold places in it or below it: now 1"
+    cluster.until(lambda: ready(cluster, "gone").get("message"), partial(eq, says))
+    assert (ready(cluster, "gone")["status"], ready(cluster, "gone")["reason"]) == ("False", "Terminating")
     cluster.create(*gang("new", 1, queue="gone"))
+    cluster.until_verdict("new", "queue gone is being deleted and admits nothing new")
+    assert len(cluster.nodes_of("old")) == 2
+    cluster.delete(f"{GROUPS}/old")
+    cluster.delete(f"{PODS}?labelSelector=muster.dev/pod-group=old", grace_seconds=0)
+    cluster.until(lambda: cluster.get(f"{QUEUES}/gone"), lambda found: found is None)
     cluster.until(lambda: cluster.verdict("new"), lambda words: "queue gone does not exist" in words)
-    assert len(cluster.nodes_of("old")) == 2
-    cluster.create(queue("gone"))
-    cluster.until_running("new")
-    assert len(cluster.nodes_of("old")) == 2
+
+
+def test_a_queue_is_deleted_while_no_scheduler_runs_and_its_successor_lets_it_go(
+    cluster: Cluster, scheduler: SchedulerProcess
+) -> None:
+    cluster.create(queue("used"), queue("unused"))
+    cluster.create(*gang("old", 2, queue="used"))
+    cluster.until_running("old")
+    cluster.until(partial(finalizers, cluster, "used"), partial(eq, ["muster.dev/queue-in-use"]))
+    scheduler.terminate()
+    cluster.delete(f"{QUEUES}/used")
+    cluster.delete(f"{QUEUES}/unused")
+    assert cluster.get(f"{QUEUES}/unused") is None, "nothing ever held places in it"
+    assert finalizers(cluster, "used") == ["muster.dev/queue-in-use"]
+    scheduler.start()
+    cluster.until(lambda: ready(cluster, "used").get("reason"), partial(eq, "Terminating"))
+    cluster.delete(f"{GROUPS}/old")
+    cluster.delete(f"{PODS}?labelSelector=muster.dev/pod-group=old", grace_seconds=0)
+    cluster.until(lambda: cluster.get(f"{QUEUES}/used"), lambda found: found is None)
 
 
 def test_a_limit_lowered_below_use_takes_nothing_and_admits_nothing(cluster: Cluster) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 
 class Holdings:
@@ -27,6 +27,10 @@ class Holdings:
     def of(self, queue: str) -> Mapping[str, int]:
         """Pods by gang."""
         return self._pods.get(queue, {})
+
+    def queues(self) -> Iterable[str]:
+        """The leaves in which anybody holds places."""
+        return self._pods.keys()
 
     def pods(self, queue: str) -> int:
         return self._total.get(queue, 0)

@@ -162,6 +162,8 @@ def admission_trouble(
     if name in (parents_in(queues) if inner is None else inner):
         return Refusal("queue", "NotALeaf", where=name)
     for each in _line(queues, name):
+        if queues[each].leaving:
+            return Refusal("queue", "QueueLeaving", where=each)
         if queues[each].state != "Open":
             return Refusal("queue", f"Queue{queues[each].state}", where=each)
     return None

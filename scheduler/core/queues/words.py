@@ -20,9 +20,10 @@ from scheduler.core.queues.dominant import NEVER, dominant_share
 from scheduler.core.queues.entitled import Entitlements
 from scheduler.core.queues.history import History
 from scheduler.core.queues.ledger import Ledger
+from scheduler.core.queues.protection import finalizers_of, gangs_below, why_it_stays
 from scheduler.core.queues.shares import admission_trouble, parents_in, tree_troubles
 from scheduler.model.bundle import Pending
-from scheduler.model.effects import Effect, WriteQueueStatus
+from scheduler.model.effects import Effect, ProtectQueue, WriteQueueStatus
 from scheduler.model.plan import Refusal
 from scheduler.model.policy import Policy
 from scheduler.model.queue import Queue, QueueLine, QueueReport
@@ -62,16 +63,20 @@ class QueueWords:
         """The tree changed."""
         self._seen_version = -1
 
-    def forget_all(self) -> None:
+    def forget_all(self, now_seconds: float) -> None:
+        """We begin to lead. Nothing is said before every gang has been looked at: who holds places is not known yet."""
         self._said.clear()
         self._written.clear()
         self._on_its_way.clear()
-        self._next_at_seconds, self._seen_version = 0.0, -1
+        self._next_at_seconds, self._seen_version = now_seconds + PAUSE_SECONDS, -1
 
-    def done(self, name: str, version: str) -> None:
+    def done(self, effect: WriteQueueStatus | ProtectQueue, version: str) -> None:
         """A write was made."""
-        self._on_its_way.discard(name)
-        self._written[name] = version
+        self._on_its_way.discard(effect.name)
+        self._written[effect.name] = version
+        queue = self._store.queues.get(effect.name)
+        if isinstance(effect, ProtectQueue) and queue is not None:
+            self._store.queues[effect.name] = msgspec.structs.replace(queue, finalizers=effect.finalizers)
 
     def failed(self, name: str, now_seconds: float, *, conflict: bool) -> None:
         """A write was refused or lost. After a conflict the queue has a newer version, which the watch shows."""
@@ -91,24 +96,30 @@ class QueueWords:
             self.history.advance(store.use_by_flavor(), store.queues, names, now_seconds)
         troubles = tree_troubles(store.queues)
         reports = self._reports(pending(), troubles)
+        holding = gangs_below(store.queues, store.holdings)
         effects: list[Effect] = []
         unsaid = False
         for name, queue in store.queues.items():
-            trouble = troubles.get(name)
+            trouble = why_it_stays(queue, holding[name]) or troubles.get(name)
             word = self._of_flavors(queue) if trouble is None else (trouble.code, sentence(trouble))
             report = reports.get(name, QueueReport())
             stands = self._said.get(name) or (_word(queue), queue.report or QueueReport())
-            if stands[0] == word and _same(stands[1], report):
+            finalizers = finalizers_of(queue, holding[name])
+            if finalizers is None and stands[0] == word and _same(stands[1], report):
                 continue
             if len(effects) == WRITES_AT_ONCE:
                 return effects
             if name in self._on_its_way:  # the next one would be refused as older than what this one makes
                 unsaid = True
                 continue
-            self._said[name] = (word, report)
             self._on_its_way.add(name)
-            condition = Condition("Ready", "True" if trouble is None else "False", *word, now_seconds)
             version = newer(queue.version, self._written.get(name, queue.version))
+            if finalizers is not None:  # what is to be said follows when it is done
+                unsaid = True
+                effects.append(ProtectQueue(name, version, finalizers))
+                continue
+            self._said[name] = (word, report)
+            condition = Condition("Ready", "True" if trouble is None else "False", *word, now_seconds)
             effects.append(WriteQueueStatus(name, version, queue.generation, (condition,), report))
         self._seen_version = -1 if unsaid else store.version
         return effects

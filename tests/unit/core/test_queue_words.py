@@ -10,14 +10,17 @@ from scheduler.core.queues.history import History as Averages
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
 from scheduler.model.flavor import Flavor
-from scheduler.model.queue import History, Queue, QueueLine, QueueReport, Quota
+from scheduler.model.queue import QUEUE_FINALIZER, History, Queue, QueueLine, QueueReport, Quota
 from scheduler.model.resources import GPU
 from tests.unit.core.world import Bench, group, node, pod
+
+IN_USE = (QUEUE_FINALIZER,)
+"""Queues here are protected already: what is written is what is said of them."""
 
 
 def queue(name: str, guaranteed: int = 4, parent: str = "", **facts: object) -> Queue:
     quotas = () if parent == "" and name == "root" else (Quota(GPU, guaranteed=guaranteed * 1000),)
-    return Queue(name, parent=parent, quotas=quotas, **facts)  # type: ignore[arg-type]
+    return Queue(name, parent=parent, quotas=quotas, finalizers=IN_USE, **facts)  # type: ignore[arg-type]
 
 
 def tree() -> Bench:
@@ -81,7 +84,7 @@ def test_a_gang_whose_pods_are_leaving_is_one_gang_that_holds_places() -> None:
 
 def test_a_quota_in_a_flavor_that_does_not_exist_is_named_and_the_queue_works_all_the_same() -> None:
     quotas = (Quota(GPU, flavor="h200", guaranteed=4000), Quota(GPU, guaranteed=4000))
-    bench = Bench(node("n0"), queues=[Queue("a", quotas=quotas)])
+    bench = Bench(node("n0"), queues=[Queue("a", quotas=quotas, finalizers=IN_USE)])
     bench.tell(ev.FlavorSeen(Flavor("h100", (("gpu", "h100"),))))
     bench.tick()
 
@@ -100,7 +103,7 @@ def test_a_quota_in_a_flavor_that_does_not_exist_is_named_and_the_queue_works_al
 
 @pytest.mark.parametrize(("state", "fair"), [("Open", [4000, 4000]), ("Hold", [8000, 0])])
 def test_what_waits_in_a_closed_queue_is_entitled_to_nothing(state: str, fair: list[int]) -> None:
-    queues = [Queue("root"), Queue("a", parent="root"), Queue("b", parent="root", state=state)]
+    queues = [queue("root"), Queue("a", parent="root", finalizers=IN_USE), Queue("b", parent="root", state=state)]
     bench = Bench(node("n0"), queues=queues)
     bench.see(group("runs", 8, queue="a"), *(pod(f"runs-{index}", group="runs") for index in range(8)))
     waits = (pod(f"waits-{index}", group="waits", preempts=False) for index in range(8))
@@ -125,7 +128,7 @@ def test_nothing_is_written_twice_and_at_most_once_a_second() -> None:
 
 def test_the_next_write_waits_for_the_answer_and_builds_on_what_it_made() -> None:
     """A busy server answers late, and the watch shows later still what a write made of the queue."""
-    bench = Bench(node("n0"), queues=[Queue("a", version="7")])
+    bench = Bench(node("n0"), queues=[Queue("a", version="7", finalizers=IN_USE)])
 
     def sent() -> list[str]:
         bench.now += 1.5

@@ -77,6 +77,20 @@ def test_the_status_of_a_queue_is_read_as_it_was_written() -> None:
     assert "limit" not in written["resources"][1], "the server refuses null in a list"
 
 
+def test_a_queue_is_protected_by_compare_and_swap_on_the_object_itself() -> None:
+    request = request_for(ef.ProtectQueue("a", "7", ("others.example/x", "muster.dev/queue-in-use")), 0.0)
+    assert (request.method, request.path) == ("PATCH", "/apis/muster.dev/v1alpha1/queues/a")
+    finalizers = ["others.example/x", "muster.dev/queue-in-use"]
+    assert json.loads(request.body) == {"metadata": {"resourceVersion": "7", "finalizers": finalizers}}
+
+
+def test_a_queue_that_is_being_deleted_is_read_as_such() -> None:
+    meta = {"name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["muster.dev/queue-in-use"]}
+    seen, _ = Decoder().object("queues", json.dumps({"metadata": meta, "spec": {}}).encode())
+    assert isinstance(seen, ev.QueueSeen)
+    assert (seen.queue.leaving, seen.queue.held) == (True, True)
+
+
 @pytest.mark.parametrize(
     ("lines", "used", "guaranteed", "limit"),
     [
