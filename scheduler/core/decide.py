@@ -15,7 +15,7 @@ from math import inf
 import msgspec
 import numpy as np
 
-from scheduler.core.beyond import is_above_limit, with_what_is_beyond
+from scheduler.core.beyond import Beyond, is_in_vain
 from scheduler.core.contest import contest
 from scheduler.core.draft import Draft
 from scheduler.core.drive import Deciding, Part
@@ -216,7 +216,11 @@ def _decide(
     waits = yield from reasons.verdicts(draft, winners)
     if volumes is not None:
         waits = [(keys, of_the_cluster(verdict)) for keys, verdict in waits]
-    waits = [(keys, with_what_is_beyond(verdict, snapshot)) for keys, verdict in waits]
+    beyond, gangs = Beyond(snapshot), {ask.gang.key: ask.gang for ask in draft.asks}
+    waits = [
+        (keys, beyond.told(verdict, next((gangs[key] for key in keys if key in gangs), None)))
+        for keys, verdict in waits
+    ]
     mark("explain")
     waiting_for = _with_facts(waits, took.refusals)
     placed = dict.fromkeys((*draft.placed, *(each.gang for each in took.decisions)), Verdict(Cause.PLACED))
@@ -251,8 +255,8 @@ def _with_facts(
 
 
 def _is_hopeless(verdict: Verdict) -> bool:
-    """Whether no node could ever take a pod of it, or its queue would not, whoever left."""
-    return is_above_limit(verdict) or any(
+    """Whether no node could ever take a pod of it, or it asks for more than there ever is, whoever left."""
+    return is_in_vain(verdict) or any(
         each.code == "NoEligibleNode" and "exclusive-domains" not in dict(each.counts) for each in verdict.refusals
     )
 

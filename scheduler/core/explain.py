@@ -127,6 +127,12 @@ _TEMPLATES = {
     ("required-topology", "NotEnough"): (
         "needs {needed} {resource} in one {level}; the best {level}, {domain}, has {offered} free"
     ),
+    ("required-topology", "AboveDomain"): (
+        "needs {needed} {resource} in one {level}; the best {level}, {domain}, has {offered}, even if all were free"
+    ),
+    ("required-topology", "TooManyForDomain"): (
+        "{offered} of its {needed} pods fit in one {level}, even if all were free; the best is {level} {domain}"
+    ),
     ("required-topology", "Fragmented"): (
         "{offered} of {needed} pods fit in one {level}; the best is {level} {domain}: what is free there is spread too "
         "thinly over its nodes"

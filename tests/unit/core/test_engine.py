@@ -57,7 +57,7 @@ def test_a_gang_that_does_not_fit_is_never_bound_and_says_why_with_numbers() -> 
     assert not bench.performed(ef.Commit)
     status = bench.performed(ef.WriteStatus)[-1].status
     assert status.verdict_cause == "Blocked"
-    assert status.verdict_message == "needs 16 GPUs in one rack; the best rack, r7, has 12 free"
+    assert status.verdict_message == "needs 16 GPUs in one rack; the best rack, r7, has 12, even if all were free"
     assert {mark.reason for mark in bench.performed(ef.MarkPod)} == {"Unschedulable"}
 
 
