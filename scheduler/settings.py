@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PORT_MAX = 65535
+
+_ENDPOINT = re.compile(r"unix:.+|(?P<host>[^\s/]+|dns:///[^\s/]+):(?P<port>[0-9]{1,5})")
 
 
 def _own_identity() -> str:
@@ -39,3 +45,16 @@ class Settings(BaseSettings):
     )
     log_format: Literal["console", "json"] = Field("console", description="console or json")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+
+    @field_validator("solver_endpoint")
+    @classmethod
+    def _is_an_address(cls, given: str) -> str:
+        """gRPC would take any text for a name to look up, and the scheduler would wait for it without end."""
+        found = _ENDPOINT.fullmatch(given)
+        if given and (found is None or not 0 < int(found["port"] or 1) <= PORT_MAX):
+            raise PydanticCustomError(
+                "endpoint",
+                "'{given}' is no address of a solver; write host:port or unix:PATH, or leave it out to start one",
+                {"given": given},
+            )
+        return given

@@ -13,6 +13,7 @@ import yaml
 
 from scheduler.scenario.load import Row, load_suite
 from scheduler.scenario.problems import Problem, ScenarioError
+from scheduler.scenario.progress import told_while_deciding
 from scheduler.scenario.run import ChosenPolicy, FindPolicy, Outcome, PlayEngine, choose_policy, only_default, run
 from scheduler.scenario.scenario import TAGS, PolicyForm
 from scheduler.scenario.show import as_data, as_text
@@ -49,7 +50,8 @@ def decide_command(
         return BAD_INPUT
     outcomes = []
     for row, each in zip(rows, chosen, strict=True):
-        outcome = run(row.scenario, each.policy, each.label, play_engine)
+        with told_while_deciding(row.scenario.id):
+            outcome = run(row.scenario, each.policy, each.label, play_engine)
         outcomes.append(outcome)
         if output == "text":
             print("\n".join(_lines(outcome)) if check else as_text(outcome) + "\n")

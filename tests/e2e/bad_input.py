@@ -257,6 +257,12 @@ BAD_SETTINGS = [
         arguments=("--log-level", "loud"),
     ),
     BadStart(
+        "solver-endpoint-no-address",
+        "--solver-endpoint: 'nonsense' is no address of a solver; write host:port or unix:PATH, or leave it out to "
+        "start one",
+        arguments=("--solver-endpoint", "nonsense"),
+    ),
+    BadStart(
         "policy-unknown-name",
         "policy kueue-clasic does not exist; name a file, or one of ./policies (there are: ",
         arguments=("--policy", "kueue-clasic"),

@@ -201,12 +201,12 @@ def test_a_full_status_shows_in_the_columns(bed: Bed, api: RawApi) -> None:
         "where": "rack/r7",
     }
     condition = {
-        "type": "QueueKnown",
-        "status": "True",
+        "type": "Scheduled",
+        "status": "False",
         "observedGeneration": 1,
         "lastTransitionTime": "2026-01-01T00:00:00Z",
-        "reason": "Found",
-        "message": "",
+        "reason": "Blocked",
+        "message": "needs 16 GPUs in one rack; the best rack, r7, has 12 free",
     }
     status = {
         "phase": "Queued",

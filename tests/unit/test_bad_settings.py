@@ -9,6 +9,7 @@ import structlog
 from typer.testing import CliRunner
 
 from scheduler.__main__ import app
+from scheduler.settings import Settings
 from tests.e2e.bad_input import BAD_SETTINGS, BadStart
 
 
@@ -58,6 +59,20 @@ def test_an_address_without_a_port_is_refused(listen: str) -> None:
     ended = CliRunner().invoke(app, ["run", "--listen", listen])
     assert ended.exit_code == 2
     assert "muster: --listen: String should match" in ended.stderr
+
+
+@pytest.mark.parametrize("endpoint", ["solver", "solver:", "solver:http", ":7070", "solver:0", "solver:65536", "unix:"])
+def test_an_endpoint_that_names_no_solver_is_refused(endpoint: str) -> None:
+    ended = CliRunner().invoke(app, ["run", "--solver-endpoint", endpoint])
+    assert ended.exit_code == 2
+    assert f"muster: --solver-endpoint: '{endpoint}' is no address of a solver" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["", "solver:7070", "[::1]:7070", "dns:///solver.muster-system:7070", "unix:/run/solver.sock"]
+)
+def test_addresses_of_solvers_are_taken(endpoint: str) -> None:
+    assert Settings(solver_endpoint=endpoint).solver_endpoint == endpoint
 
 
 def test_an_address_that_is_taken_ends_with_code_2_and_a_remedy(tmp_path: Path) -> None:

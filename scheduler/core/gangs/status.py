@@ -11,6 +11,8 @@ from scheduler.model.work import Condition, PodGroup
 
 MESSAGE_CHARACTERS = 1000
 
+PODS_LOST = "pods were lost; their places are kept for replacements"
+
 
 def group_status(
     group: PodGroup,
@@ -31,7 +33,7 @@ def group_status(
         _scheduled(phase, cause, text, leaving),
     ]
     if phase is Phase.DEGRADED:
-        wanted.append(("Degraded", "True", "PodsLost", "pods were lost; their places are kept for replacements"))
+        wanted.append(("Degraded", "True", "PodsLost", PODS_LOST))
     labels = sorted({pod.queue for pod in store.members_of.get(group.key, {}).values()} - {"", group.queue})
     if group.queue and labels:
         note = f"spec.queue {group.queue} holds; the label of its pods says {', '.join(labels)}"
@@ -61,7 +63,7 @@ def _scheduled(phase: Phase, cause: str, text: str, leaving: int) -> tuple[str, 
         case Phase.DONE:
             return ("Scheduled", "True", "Finished", "")
         case Phase.DEGRADED:
-            return ("Scheduled", "False", "PodsLost", "")
+            return ("Scheduled", "False", "PodsLost", PODS_LOST)
         case Phase.PREPARING:
             who = "1 pod has" if leaving == 1 else f"{leaving} pods have"
             waits = f"{who} to leave first" if leaving else "volume claims of its pods are not bound yet"

@@ -173,6 +173,14 @@ def test_min_sub_group_takes_the_cheapest_branches() -> None:
     assert least_pods(tree, {}) == 5
 
 
+@pytest.mark.parametrize(("minimum", "pods"), [(0, 2), (1, 2), (3, 0)])
+def test_min_member_0_makes_all_pods_optional_as_1_does(minimum: int, pods: int) -> None:
+    """Three pods, and room for two."""
+    bench = Bench(node("n0", gpus=2))
+    bench.see(group("g", minimum), *(pod(f"g-{index}", group="g") for index in range(3)))
+    assert bench.nodes_of("g-0", "g-1", "g-2").count("n0") == pods
+
+
 def test_min_member_of_a_subgroup_says_how_many_of_its_members_are_enough() -> None:
     members = (MemberSpec("work", count=4, shape=shape(1), sub_group="a"),)
     tree = PodGroup("u", "team", "g", "1", members=members, sub_groups=(SubGroup("a", min_member=2),))
