@@ -15,6 +15,7 @@ from scheduler.core.facts.store import Store
 from scheduler.core.gangs.claims import GangClaims
 from scheduler.core.gangs.gangs import Gangs
 from scheduler.core.gangs.resolve import single_gang
+from scheduler.core.grouping_words import FLAVORS, TOPOLOGIES, GroupingWords
 from scheduler.core.leaving.clearing import Clearing
 from scheduler.core.leaving.evictor import Evictor
 from scheduler.core.leaving.giving_way import GivingWay
@@ -80,6 +81,7 @@ class Engine:
         self._plan: Plan | None = None
         self._decisions: deque[Decision] = deque()
         self._queue_words = QueueWords(self.store, policy)
+        self._grouping_words = GroupingWords(self.store)
         self._now_seconds = 0.0
         self._volumes_seen = (0, 0)
         self._queues_stirred = False
@@ -252,16 +254,20 @@ class Engine:
         """What groups the nodes: topologies and flavors."""
         store = self.store
         match event:
-            case ev.TopologySeen(topology):
+            case ev.TopologySeen(topology, stands):
                 self._stirred |= store.topologies.get(topology.name) != topology
                 store.topologies[topology.name] = topology
+                self._grouping_words.see((TOPOLOGIES, topology.name), stands)
             case ev.TopologyGone(name):
                 store.topologies.pop(name, None)
+                self._grouping_words.forget((TOPOLOGIES, name))
                 self._stirred = True
-            case ev.FlavorSeen(flavor):
+            case ev.FlavorSeen(flavor, stands):
                 self._stirred |= store.see_flavor(flavor)
+                self._grouping_words.see((FLAVORS, flavor.name), stands)
             case ev.FlavorGone(name):
                 store.lose_flavor(name)
+                self._grouping_words.forget((FLAVORS, name))
                 self._stirred = True
 
     def _apply_leadership(self, event: Event) -> None:
@@ -291,6 +297,7 @@ class Engine:
                 self._see_single(pod)
         self._gangs.forget_flights()
         self._queue_words.forget_all(self._now_seconds)
+        self._grouping_words.forget_flights()
         self._stirred = True
 
     # -- pods ------------------------------------------------------------------------------------------------------
@@ -544,6 +551,8 @@ class Engine:
                 self._gangs.went(pod)
         if isinstance(effect, ef.WriteQueueStatus | ef.ProtectQueue):
             self._queue_words.done(effect, answer.version)
+        if isinstance(effect, ef.WriteGroupingStatus):
+            self._grouping_words.done(effect, answer.version)
         key = _group_of(effect)
         if key is not None:
             self._gangs.done(key, answer, self._now_seconds)
@@ -575,11 +584,23 @@ class Engine:
             if pod is not None:
                 self._claims.rest(effect.pod_uid, now_seconds + self.policy.patience.taking_retry_seconds)
                 self._see_single(pod)
-        if isinstance(effect, ef.WriteQueueStatus | ef.ProtectQueue):
-            self._queue_words.failed(effect.name, now_seconds, conflict=failure.status == 409)
+        if isinstance(effect, ef.WriteQueueStatus | ef.ProtectQueue | ef.WriteGroupingStatus):
+            self._words_failed(effect, now_seconds, conflict=failure.status == 409)
         key = _group_of(effect)
         if key is not None:
             self._gangs.failed(key, failure, now_seconds)
+
+    def _words_failed(
+        self,
+        effect: ef.WriteQueueStatus | ef.ProtectQueue | ef.WriteGroupingStatus,
+        now_seconds: float,
+        *,
+        conflict: bool,
+    ) -> None:
+        if isinstance(effect, ef.WriteGroupingStatus):
+            self._grouping_words.failed(effect, now_seconds, conflict=conflict)
+        else:
+            self._queue_words.failed(effect.name, now_seconds, conflict=conflict)
 
     def _tick(self, now_seconds: float) -> list[Effect]:
         if not self.acting:
@@ -589,6 +610,7 @@ class Engine:
             self._see_single(self.store.pods[uid])
         effects: list[Effect] = [*self._binder.due(now_seconds), *self._gangs.tick(now_seconds)]
         effects += self._queue_words.due(self._pending, now_seconds)
+        effects += self._grouping_words.due(now_seconds)
         effects += self._clearing.review(now_seconds)
         effects += self._evictor.spare(now_seconds)
         for key in self._voice.due(now_seconds):

@@ -97,6 +97,15 @@ _TEMPLATES = {
     ("queue", "Terminating"): (
         "it is being deleted and admits nothing new; it stays while gangs hold places in it or below it: now {needed}"
     ),
+    ("topology", "NoNodes"): "no node has a domain at every level",
+    ("topology", "LabelsMissing"): "{needed} of {offered} nodes lack the label {first} of level {second}",
+    ("topology", "NoPosition"): "{needed} of {offered} nodes have no position in the torus by their label {where}",
+    ("flavor", "NoNodes"): "no node has the labels {where}",
+    ("flavor", "EmptyFleet"): "there are no nodes",
+    (
+        "flavor",
+        "CountedElsewhere",
+    ): "{needed} of its {offered} nodes count for {where}, which is first by name",
     ("queue-limit", "Limit"): "needs {needed} {resource}; queue {where} may take {offered} more within its limit",
     ("queue-limit", "OverLimit"): "needs {needed} {resource}; queue {where} may take {offered} more within its limit",
     ("queue-limit", "AboveLimit"): "needs {needed} {resource}; queue {where} has a limit of {offered} in all",

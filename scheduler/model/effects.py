@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from scheduler.model.devices import DeviceUse
+from scheduler.model.grouping import GroupingReport
 from scheduler.model.queue import QueueReport
 from scheduler.model.topology import TopologyAsk
 from scheduler.model.work import Assignment, Condition, GangKey
@@ -154,6 +155,17 @@ class WriteQueueStatus(msgspec.Struct, frozen=True):
     report: QueueReport
 
 
+class WriteGroupingStatus(msgspec.Struct, frozen=True):
+    """Merge a status into a Topology or ResourceFlavor (``kind`` is its plural) by compare-and-swap."""
+
+    kind: str
+    name: str
+    version: str
+    observed_generation: int
+    ready: Condition
+    report: GroupingReport
+
+
 class ProtectQueue(msgspec.Struct, frozen=True):
     """Put our finalizer on a Queue, or take it off, by compare-and-swap; ``finalizers`` is the whole new list."""
 
@@ -225,6 +237,7 @@ Effect = (
     | WriteStatus
     | WriteQueueStatus
     | ProtectQueue
+    | WriteGroupingStatus
     | MakeGroup
     | DropGroup
     | Hold

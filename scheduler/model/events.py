@@ -7,6 +7,7 @@ import msgspec
 from scheduler.model.cluster import Node
 from scheduler.model.effects import Effect
 from scheduler.model.flavor import Flavor
+from scheduler.model.grouping import GroupingStatus
 from scheduler.model.plan import Plan
 from scheduler.model.queue import Queue
 from scheduler.model.running import Guard
@@ -51,6 +52,7 @@ class QueueGone(msgspec.Struct, frozen=True):
 
 class TopologySeen(msgspec.Struct, frozen=True):
     topology: Topology
+    stands: GroupingStatus = GroupingStatus()
 
 
 class TopologyGone(msgspec.Struct, frozen=True):
@@ -59,6 +61,7 @@ class TopologyGone(msgspec.Struct, frozen=True):
 
 class FlavorSeen(msgspec.Struct, frozen=True):
     flavor: Flavor
+    stands: GroupingStatus = GroupingStatus()
 
 
 class FlavorGone(msgspec.Struct, frozen=True):

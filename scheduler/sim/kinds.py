@@ -46,8 +46,8 @@ KINDS = (
     Kind("events", "Event", "events.k8s.io/v1", namespaced=True),
     Kind("podgroups", "PodGroup", MUSTER, namespaced=True, custom=True, status=True),
     Kind("queues", "Queue", MUSTER, custom=True, status=True),
-    Kind("topologies", "Topology", MUSTER, custom=True),
-    Kind("resourceflavors", "ResourceFlavor", MUSTER, custom=True),
+    Kind("topologies", "Topology", MUSTER, custom=True, status=True),
+    Kind("resourceflavors", "ResourceFlavor", MUSTER, custom=True, status=True),
 )
 
 KIND = {kind.plural: kind for kind in KINDS}

@@ -16,6 +16,7 @@ from scheduler.model.cluster import Node
 from scheduler.model.devices import DeviceUse, device_use, parse_uses
 from scheduler.model.events import Event
 from scheduler.model.flavor import Flavor, FlavorChoice
+from scheduler.model.grouping import GroupingReport, GroupingStatus
 from scheduler.model.relations import LabelSet
 from scheduler.model.resources import from_quantities
 from scheduler.model.running import Guard
@@ -320,13 +321,15 @@ class Decoder:
         topology = msgspec.json.decode(body, type=raw.TopologyObject)
         self._version = topology.metadata.resourceVersion
         levels = tuple(Level(each.name, each.nodeLabel) for each in topology.spec.levels)
-        return ev.TopologySeen(Topology(topology.metadata.name, levels, _torus(topology.spec.torus)))
+        found = Topology(topology.metadata.name, levels, _torus(topology.spec.torus))
+        return ev.TopologySeen(found, _grouping_status(topology.metadata, topology.status))
 
     def _read_flavor(self, body: bytes | msgspec.Raw) -> Event:
         flavor = msgspec.json.decode(body, type=raw.FlavorObject)
         self._version = flavor.metadata.resourceVersion
         selector = tuple(sorted((flavor.spec.nodeSelector or {}).items()))
-        return ev.FlavorSeen(Flavor(flavor.metadata.name, selector, tolerations(flavor.spec.tolerations)))
+        found = Flavor(flavor.metadata.name, selector, tolerations(flavor.spec.tolerations))
+        return ev.FlavorSeen(found, _grouping_status(flavor.metadata, flavor.status))
 
     def _read_namespace(self, body: bytes | msgspec.Raw) -> Event:
         namespace = self._named.decode(body)
@@ -359,6 +362,15 @@ def _resized(status: raw.PodStatus) -> tuple[object, ...]:
     statuses = (*(status.containerStatuses or ()), *(status.initContainerStatuses or ()))
     reported = [each for each in statuses if each.allocatedResources is not None or each.resources is not None]
     return reported, status.allocatedResources, status.resources, resize_infeasible(status)
+
+
+def _grouping_status(meta: raw.Meta, status: raw.GroupingStatusObject) -> GroupingStatus:
+    """What a predecessor or we wrote about a topology or flavor; without a report where nobody did."""
+    report = None
+    if status.nodes is not None:
+        report = GroupingReport(status.nodes, tuple((each.level, each.count) for each in status.domains or ()))
+    ready = next((each for each in _conditions(status.conditions) if each.type == "Ready"), None)
+    return GroupingStatus(meta.resourceVersion, meta.generation, status.observedGeneration, ready, report)
 
 
 def _conditions(conditions: list[raw.Condition] | None) -> tuple[Condition, ...]:

@@ -537,9 +537,22 @@ class TopologySpec(msgspec.Struct):
     torus: TorusObject | None = None
 
 
+class DomainsObject(msgspec.Struct):
+    level: str
+    count: int
+
+
+class GroupingStatusObject(msgspec.Struct):
+    conditions: list[Condition] | None = None
+    observedGeneration: int = 0
+    nodes: int | None = None
+    domains: list[DomainsObject] | None = None
+
+
 class TopologyObject(msgspec.Struct):
     metadata: Meta
     spec: TopologySpec
+    status: GroupingStatusObject = msgspec.field(default_factory=GroupingStatusObject)
 
 
 class FlavorSpec(msgspec.Struct):
@@ -550,6 +563,7 @@ class FlavorSpec(msgspec.Struct):
 class FlavorObject(msgspec.Struct):
     metadata: Meta
     spec: FlavorSpec = msgspec.field(default_factory=FlavorSpec)
+    status: GroupingStatusObject = msgspec.field(default_factory=GroupingStatusObject)
 
 
 class PriorityClassObject(msgspec.Struct):

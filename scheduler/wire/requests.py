@@ -12,6 +12,7 @@ from scheduler.model import effects as ef
 from scheduler.model.devices import slice_text, uses_text
 from scheduler.model.effects import Effect
 from scheduler.model.events import Done, Event, Failed
+from scheduler.model.grouping import GroupingReport
 from scheduler.model.volumes import SELECTED_NODE
 from scheduler.model.work import Assignment, Condition, NodeCount, Place, Terms, Victim
 from scheduler.wire import names
@@ -71,11 +72,8 @@ def request_for(effect: Effect, now_seconds: float) -> Request:
             return _group_status(
                 effect.namespace, effect.name, {"resourceVersion": effect.version}, _status(effect.status)
             )
-        case ef.WriteQueueStatus():
-            return _queue_status(effect)
-        case ef.ProtectQueue():
-            body = {"metadata": {"resourceVersion": effect.version, "finalizers": list(effect.finalizers)}}
-            return Request("PATCH", _queue_path(effect.name), _encode(body), MERGE)
+        case ef.WriteQueueStatus() | ef.ProtectQueue() | ef.WriteGroupingStatus():
+            return _cluster_request(effect)
         case ef.MarkPod() | ef.Bump() | ef.MarkEvicted() | ef.Spare() | ef.Evict():
             return _pod_request(effect, now_seconds)
         case ef.SelectNode():
@@ -305,18 +303,29 @@ def _status(status: ef.GroupStatus) -> dict[str, Any]:
     }
 
 
-def _queue_status(effect: ef.WriteQueueStatus) -> Request:
+def _cluster_request(effect: ef.WriteQueueStatus | ef.ProtectQueue | ef.WriteGroupingStatus) -> Request:
+    """What is written to a Queue, Topology or ResourceFlavor."""
+    kind = effect.kind if isinstance(effect, ef.WriteGroupingStatus) else "queues"
+    path = f"/apis/{names.GROUP}/{names.VERSION}/{kind}/{effect.name}"
+    meta: dict[str, Any] = {"resourceVersion": effect.version}
+    match effect:
+        case ef.ProtectQueue():
+            return Request("PATCH", path, _encode({"metadata": {**meta, "finalizers": list(effect.finalizers)}}), MERGE)
+        case ef.WriteQueueStatus():
+            conditions, report = effect.conditions, report_json(effect.report)
+        case ef.WriteGroupingStatus():
+            conditions, report = (effect.ready,), _grouping_json(effect.report)
     status = {
         "observedGeneration": effect.observed_generation,
-        "conditions": [_condition(each, effect.observed_generation) for each in effect.conditions],
-        **report_json(effect.report),
+        "conditions": [_condition(each, effect.observed_generation) for each in conditions],
+        **report,
     }
-    body = {"metadata": {"resourceVersion": effect.version}, "status": status}
-    return Request("PATCH", f"{_queue_path(effect.name)}/status", _encode(body), MERGE)
+    return Request("PATCH", f"{path}/status", _encode({"metadata": meta, "status": status}), MERGE)
 
 
-def _queue_path(name: str) -> str:
-    return f"/apis/{names.GROUP}/{names.VERSION}/queues/{name}"
+def _grouping_json(report: GroupingReport) -> dict[str, Any]:
+    domains = [{"level": level, "count": count} for level, count in report.domains]
+    return {"nodes": report.nodes, **({"domains": domains} if domains else {})}
 
 
 def _pod_condition(namespace: str, name: str, uid: str, condition: Condition, version: str = "") -> Request:

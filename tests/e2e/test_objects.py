@@ -133,8 +133,8 @@ def test_a_gang_gets_its_defaults(api: RawApi) -> None:
             "NAME PARENT STATE PENDING RUNNING GPUS FAIR GUARANTEED LIMIT READY AGE",
             "SHARE WEIGHT PRIORITY ORDER MESSAGE",
         ),
-        ("mtopo", "NAME COARSEST FINEST AGE", "TORUS"),
-        ("mrf", "NAME SELECTOR AGE", ""),
+        ("mtopo", "NAME COARSEST FINEST NODES READY AGE", "TORUS MESSAGE"),
+        ("mrf", "NAME SELECTOR NODES READY AGE", "MESSAGE"),
     ],
 )
 def test_get_shows_the_columns(

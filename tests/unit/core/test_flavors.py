@@ -60,4 +60,6 @@ def test_what_is_not_preemptible_is_counted_apart() -> None:
 
 def test_a_flavor_is_read() -> None:
     body = b'{"metadata": {"name": "h100", "resourceVersion": "7"}, "spec": {"nodeSelector": {"model": "h100"}}}'
-    assert Decoder().object("resourceflavors", body) == (FlavorSeen(H100), "7")
+    seen, version = Decoder().object("resourceflavors", body)
+    assert isinstance(seen, FlavorSeen)
+    assert (seen.flavor, version) == (H100, "7")
