@@ -144,6 +144,11 @@ def test_it_may_set_and_remove_the_finalizer_of_a_gang(scheduler: RawApi) -> Non
     assert scheduler.merge(GANG, {"metadata": {"finalizers": None}}).code == 200
 
 
+def test_it_may_set_and_remove_the_finalizer_of_a_queue(scheduler: RawApi) -> None:
+    assert scheduler.merge(QUEUE, {"metadata": {"finalizers": ["muster.dev/queue-in-use"]}}).code == 200
+    assert scheduler.merge(QUEUE, {"metadata": {"finalizers": None}}).code == 200
+
+
 def test_it_may_create_a_gang_for_a_pod_without_one_and_delete_it_when_it_has_served(scheduler: RawApi) -> None:
     made = f"{MUSTER}/namespaces/default/podgroups"
     assert scheduler.send("POST", made, _MADE).code == 201
@@ -177,7 +182,9 @@ def test_it_may_take_and_renew_its_lease(scheduler: RawApi) -> None:
         ("PATCH", f"{DEFAULT}/pods/to-mark", {"metadata": {"labels": {"a": "b"}}}),
         ("PATCH", f"{CORE}/nodes/n0", {"spec": {"unschedulable": True}}),
         ("PUT", GANG, {"metadata": {"name": "ours"}}),
-        ("PATCH", QUEUE, {"spec": {"weight": 5}}),
+        ("PUT", QUEUE, {"metadata": {"name": "ours"}}),
+        ("PATCH", f"{MUSTER}/topologies/ours", {"spec": {}}),
+        ("PATCH", f"{MUSTER}/resourceflavors/ours", {"spec": {}}),
         ("DELETE", QUEUE, None),
         ("POST", f"{MUSTER}/queues", {"metadata": {"name": "q"}}),
         ("GET", LEASES, None),
