@@ -585,22 +585,18 @@ class Engine:
                 self._claims.rest(effect.pod_uid, now_seconds + self.policy.patience.taking_retry_seconds)
                 self._see_single(pod)
         if isinstance(effect, ef.WriteQueueStatus | ef.ProtectQueue | ef.WriteGroupingStatus):
-            self._words_failed(effect, now_seconds, conflict=failure.status == 409)
+            self._words_failed(effect, now_seconds, failure.status)
         key = _group_of(effect)
         if key is not None:
             self._gangs.failed(key, failure, now_seconds)
 
     def _words_failed(
-        self,
-        effect: ef.WriteQueueStatus | ef.ProtectQueue | ef.WriteGroupingStatus,
-        now_seconds: float,
-        *,
-        conflict: bool,
+        self, effect: ef.WriteQueueStatus | ef.ProtectQueue | ef.WriteGroupingStatus, now_seconds: float, status: int
     ) -> None:
         if isinstance(effect, ef.WriteGroupingStatus):
-            self._grouping_words.failed(effect, now_seconds, conflict=conflict)
+            self._grouping_words.failed(effect, now_seconds, conflict=status == 409)
         else:
-            self._queue_words.failed(effect.name, now_seconds, conflict=conflict)
+            self._queue_words.failed(effect, now_seconds, status)
 
     def _tick(self, now_seconds: float) -> list[Effect]:
         if not self.acting:

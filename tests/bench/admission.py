@@ -71,7 +71,7 @@ CLASSES = (
     Class("large", 50, 1.2, 20, 1.0, 200, 16.5),
 )
 PUBLISHED_WALL_SECONDS = 351.0
-WORDS = (ef.MarkPod, ef.Tell, ef.WriteStatus, ef.WriteQueueStatus)
+WORDS = (ef.MarkPod, ef.Tell, ef.WriteStatus, ef.WriteQueueStatus, ef.ProtectQueue, ef.WriteGroupingStatus)
 """Effects that may wait."""
 
 

@@ -32,6 +32,7 @@ from scheduler.model.work import Condition
 
 PAUSE_SECONDS = 1.0
 RETRY_SECONDS = 10.0
+PROTECTION_RETRY_SECONDS = 60.0
 WRITES_AT_ONCE = 50
 PAST_STEP = 0.05
 """An average of the past is written again when it moved by so much of itself, or something else is written."""
@@ -49,6 +50,8 @@ class QueueWords:
         self._on_its_way: set[str] = set()
         self._written: dict[str, str] = {}
         """The version of each queue that our last write made: the watch may show it later."""
+        self._protect_at_seconds: dict[str, float] = {}
+        """When to ask again to protect a queue, where the server refused it."""
         self._next_at_seconds = 0.0
         self._seen_version = -1
 
@@ -67,6 +70,7 @@ class QueueWords:
         """We begin to lead. Nothing is said before every gang has been looked at: who holds places is not known yet."""
         self._said.clear()
         self._written.clear()
+        self._protect_at_seconds.clear()
         self._on_its_way.clear()
         self._next_at_seconds, self._seen_version = now_seconds + PAUSE_SECONDS, -1
 
@@ -78,10 +82,13 @@ class QueueWords:
         if isinstance(effect, ProtectQueue) and queue is not None:
             self._store.queues[effect.name] = msgspec.structs.replace(queue, finalizers=effect.finalizers)
 
-    def failed(self, name: str, now_seconds: float, *, conflict: bool) -> None:
-        """A write was refused or lost. After a conflict the queue has a newer version, which the watch shows."""
-        self.forget(name)
-        if not conflict:
+    def failed(self, effect: WriteQueueStatus | ProtectQueue, now_seconds: float, status: int) -> None:
+        """A write was refused (with an HTTP status) or lost (0). After a conflict the queue has a newer version, which
+        the watch shows. Where we may not protect queues, what is to be said of them is said all the same."""
+        self.forget(effect.name)
+        if isinstance(effect, ProtectQueue) and status in (403, 422):
+            self._protect_at_seconds[effect.name] = now_seconds + PROTECTION_RETRY_SECONDS
+        elif status != 409:
             self._next_at_seconds = now_seconds + RETRY_SECONDS
 
     def due(self, pending: Callable[[], Pending], now_seconds: float) -> list[Effect]:
@@ -104,7 +111,9 @@ class QueueWords:
             word = self._of_flavors(queue) if trouble is None else (trouble.code, sentence(trouble))
             report = reports.get(name, QueueReport())
             stands = self._said.get(name) or (_word(queue), queue.report or QueueReport())
-            finalizers = finalizers_of(queue, holding[name])
+            finalizers = None
+            if now_seconds >= self._protect_at_seconds.get(name, 0.0):
+                finalizers = finalizers_of(queue, holding[name])
             if finalizers is None and stands[0] == word and _same(stands[1], report):
                 continue
             if len(effects) == WRITES_AT_ONCE:

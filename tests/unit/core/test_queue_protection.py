@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from scheduler.core.queues.words import PROTECTION_RETRY_SECONDS
 from scheduler.model import effects as ef
 from scheduler.model import events as ev
 from scheduler.model.events import Event
@@ -110,3 +111,19 @@ def test_a_protection_that_was_refused_is_tried_again_on_the_newer_version() -> 
     bench.tick()
     (again,) = [each for each in bench.performed(ef.ProtectQueue) if each.name == "a"]
     assert (again.version, again.finalizers) == ("8", (QUEUE_FINALIZER,))
+
+
+def test_where_queues_may_not_be_patched_their_status_is_written_all_the_same() -> None:
+    bench = tree()
+    bench.lose = [ef.ProtectQueue]
+    bench.see(pod("one", queue="a"))
+    bench.tick()
+    lost = [each for each in bench.held if isinstance(each, ef.ProtectQueue)]
+    bench.tell(*(ev.Failed(each, 403, "forbidden") for each in lost))
+    bench.lose = []
+    bench.tick()
+    assert ready(bench, "a") == ("True", "Valid", "")
+    assert protections(bench) == {}
+    bench.see(pod("two", queue="a"))
+    bench.tick(PROTECTION_RETRY_SECONDS)
+    assert set(protections(bench)) == {"root", "a"}, "it is tried again"
