@@ -77,6 +77,7 @@ def empty(cluster: Cluster) -> None:
     """No node, no queue, no topology."""
     for kind in (NODES, QUEUES, TOPOLOGIES):
         cluster.delete(kind)
+    cluster.until(lambda: cluster.items(QUEUES), lambda left: not left)  # one that was used goes when its work has gone
 
 
 def profile(row: Row) -> str:
