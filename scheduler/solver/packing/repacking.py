@@ -51,7 +51,6 @@ class Repacking:
     def __init__(self, problem: Problem, asks: Sequence[MemberAsk]) -> None:
         assert problem.devices is not None, "repacking looks at devices"
         classes = np.repeat(np.arange(problem.class_count), problem.class_nodes)
-        self._problem = problem
         self._devices: ClassDevices = problem.devices
         self._asks = asks
         self._classes = classes
@@ -81,10 +80,9 @@ class Repacking:
 
     def reprice(self) -> None:
         """Takes the prices anew from what is free now."""
-        free = self._states.sum(axis=0).astype(np.float64)
-        supply = np.bincount(self._classes, weights=free, minlength=self._problem.class_count)
-        self._prices = self._prices.at(supply.astype(np.float64))
-        self._worth = self._prices.worth(self._rest(np.arange(len(self._classes))))
+        everywhere = self._rest(np.arange(len(self._classes)))
+        self._prices = self._prices.at(everywhere, np.ones(len(self._classes), dtype=np.int64))
+        self._worth = self._prices.worth(everywhere)
         self._appraised = len(self._changed)
         self._seen = [-1] * len(self._asks)
 

@@ -27,8 +27,10 @@ from tests.bench.openb.lists import Nodes, Pods, Shape, accepts
 from tests.bench.openb.service import SizesServed
 
 _DEVICES_MAX = 8
-_REPRICED_PER_PERCENT = 5
-"""Prices are taken anew whenever so much more of the fleet's GPUs is placed."""
+_REPRICED_PER_PART = 0.1
+"""Prices are taken anew whenever so much of what was free of the fleet's GPUs is placed,"""
+_REPRICED_PER_PART_OF_ALL = 0.0025
+"""but not before so much of all of them is."""
 _ROUNDS = 3
 _EXCHANGES = 3
 """How often pods give way in a window, and room is searched for the others again."""
@@ -115,7 +117,8 @@ class Ours:
 
     def __init__(self, nodes: Nodes, pods: Pods, score: str = "price") -> None:
         self._shapes = pods.shapes
-        self._step_milli = nodes.gpu_milli * _REPRICED_PER_PERCENT // 100
+        self._fleet_milli = nodes.gpu_milli
+        self._placed_milli = 0
         self._begin(*problem_of(nodes, pods, score))
 
     moved_gpu_milli = 0
@@ -128,7 +131,7 @@ class Ours:
         self._costs = np.full((len(members), len(self.stock.size)), np.inf)
         self._seen = [-1] * len(members)
         self._changed: list[int] = []
-        self._placed_milli = 0
+        self._repriced_at_milli = self._placed_milli + _step_milli(self._fleet_milli, self._placed_milli)
 
     def decide(self, pods: Sequence[int], shapes: Sequence[int], *, last: bool) -> list[int]:
         return [pod for pod, shape in zip(pods, shapes, strict=True) if self.arrive(shape)]
@@ -141,7 +144,7 @@ class Ours:
         poured = self.stock.pour(slot, 1, 1, self._members[shape])
         self._changed += [slot, self.stock.slot(poured.key)]
         self._placed_milli += self._shapes[shape].total_gpu_milli
-        if self._placed_milli >= self._step_milli:
+        if self._placed_milli >= self._repriced_at_milli:
             self._begin(*as_it_is(self._problem, self._members, self.stock))
         return True
 
@@ -178,8 +181,8 @@ class OursInWindows:
         self._hopeless: set[int] = set()
         """Shapes for which the window before found no room: they are not searched for again at once."""
         self._placed_milli = self._planned_milli = 0
-        self._step_milli = nodes.gpu_milli * _REPRICED_PER_PERCENT // 100
-        self._repriced_at_milli = 0
+        self._fleet_milli = nodes.gpu_milli
+        self._repriced_at_milli = _step_milli(nodes.gpu_milli, 0)
         self.moved_gpu_milli = 0
 
     def decide(self, pods: Sequence[int], shapes: Sequence[int], *, last: bool) -> list[int]:
@@ -275,9 +278,10 @@ class OursInWindows:
     def _put(self, pod: int, shape: int) -> bool:
         """Where it costs least, by prices that are never older than a few percent of the fleet."""
         packing = self._packing
-        if self._placed_milli + self._planned_milli >= self._repriced_at_milli + self._step_milli:
+        placed_milli = self._placed_milli + self._planned_milli
+        if placed_milli >= self._repriced_at_milli:
             packing.reprice()
-            self._repriced_at_milli = self._placed_milli + self._planned_milli
+            self._repriced_at_milli = placed_milli + _step_milli(self._fleet_milli, placed_milli)
         if not packing.put(pod, shape):
             return False
         self._planned_milli += packing.milli(pod)
@@ -300,3 +304,8 @@ class OursInWindows:
 
     def _devices(self, shape: int) -> int:
         return self._shapes[shape].gpus if self._shapes[shape].gpus > 1 else 0
+
+
+def _step_milli(fleet_milli: int, placed_milli: int) -> int:
+    """How much is placed until prices are taken anew."""
+    return int(max(_REPRICED_PER_PART * (fleet_milli - placed_milli), _REPRICED_PER_PART_OF_ALL * fleet_milli))

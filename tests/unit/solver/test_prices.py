@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from scheduler.model.devices import DeviceAsk
+from scheduler.solver.devices.prices import Prices
 from scheduler.solver.greedy.node_scores import node_score
-from scheduler.solver.greedy.stock import Stock
+from scheduler.solver.greedy.stock import Rest, Stock
 from scheduler.solver.problem import MemberAsk
 from tests.unit.solver.parts import expecting
 
@@ -46,6 +47,24 @@ def test_cpu_only_work_leaves_the_cpu_that_gpus_need() -> None:
 def test_a_whole_node_is_kept_for_pods_that_need_it_whole() -> None:
     mix = [pods(10, gpus=1), pods(10, gpus=4)]
     assert cheapest(mix[0], mix, ([1000] * 4, 0), ([1000] * 3 + [0], 0)) == 1
+
+
+def test_where_cpu_runs_out_first_it_is_cut_in_pieces_that_work_without_gpus_fills() -> None:
+    """A pod of 4 CPUs leaves 8 on one node, which is one more pod, or 5 on the other, which is none."""
+    mix = [pods(10, cpu=8000), pods(1, cpu=4000), pods(5, gpus=1)]
+    assert cheapest(mix[1], mix, ([1000], 9000), ([1000], 12_000)) == 1
+
+
+def test_prices_of_the_moment_follow_what_is_free() -> None:
+    """As much is free both times, but fewer nodes hold a pod of four: a room is dearer there."""
+    mix = [pods(1, gpus=4), pods(100, gpus=1)]
+    problem = expecting(mix, [[1000] * 4, [1000, 0, 0, 0]], [0, 0], nodes=[20, 20])
+    assert problem.devices is not None
+    rest = Rest(problem.class_free.T, problem.devices.states.T, np.arange(2))
+    plenty = Prices(problem)
+    few = plenty.at(rest, np.array([5, 80]))
+    assert few.worth(rest)[0] > plenty.worth(rest)[0] + 100
+    assert plenty.at(rest, problem.class_nodes).worth(rest).tolist() == plenty.worth(rest).tolist()
 
 
 def test_a_named_model_is_kept_for_those_who_name_it() -> None:
