@@ -3,6 +3,8 @@ decisions, controllers that make a pod anew for each one that is evicted, and th
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from scheduler.model.policy import Policy
@@ -40,6 +42,10 @@ def play(scenario: Scenario, policy: Policy) -> list[Difference]:
     stage.run()
     found = [Difference("auditor", "nothing to say", str(each)) for each in stage.simulation.auditor.violations]
     return found + [each for moment in stage.moments.made for each in check_moment(moment, policy)]
+
+
+GARBAGE_SECONDS = 1.0
+"""Pods of a node that is gone are deleted so much later: long enough that everybody has seen that it is gone."""
 
 
 class _Stage:
@@ -121,9 +127,8 @@ class _Stage:
                 self.simulation.remove("pods", pod)
             self.simulation.remove("podgroups", gang)
         for node in (each for pattern in step.remove_nodes or () for each in expanded(pattern)):
-            for pod in [pod for gang in self.moments.plans for pod, place in self._pods(gang) if place == node]:
-                self.simulation.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}", {"gracePeriodSeconds": 0})
             self.simulation.remove("nodes", node)
+            self.simulation.clock.after(GARBAGE_SECONDS, partial(self._collect, node))
         if step.change_queue is not None:
             form = step.change_queue
             queue = next(each for each in self._scenario.queues if each.name == form.name)
@@ -131,6 +136,10 @@ class _Stage:
             one = self._scenario.model_copy(update={"queues": (changed,)})
             body = queue_object(fleet.queues(one)[form.name])
             self.simulation.change("queues", form.name.lower(), {"spec": body["spec"]})
+
+    def _collect(self, node: str) -> None:
+        for pod in [pod for gang in self.moments.plans for pod, place in self._pods(gang) if place == node]:
+            self.simulation.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}", {"gracePeriodSeconds": 0})
 
     # -- what came of it -------------------------------------------------------------------------------------------
 
