@@ -75,6 +75,7 @@ class Entitlement(msgspec.Struct, frozen=True):
 
 COSTS = (
     "guards-broken",
+    "own-priority",
     "own-queue",
     "least-above-share",
     "highest-priority",
@@ -117,6 +118,7 @@ class Taking(msgspec.Struct, frozen=True):
     """PodDisruptionBudgets may be broken, last of all and never silently."""
     costs: tuple[str, ...] = (
         "guards-broken",
+        "own-priority",
         "own-queue",
         "least-above-share",
         "highest-priority",

@@ -47,6 +47,7 @@ def costs_of(
     one = np.ones(len(roster), dtype=np.int64)
     weights = {
         "guards-broken": one * 0,
+        "own-priority": np.where(own, rank[gang], 0),
         "own-queue": own.astype(np.int64),
         "least-above-share": np.where(own, 0, rights.rank[gang]),
         "highest-priority": rank[gang],
@@ -58,6 +59,7 @@ def costs_of(
     }
     kinds = {
         "guards-broken": "guards",
+        "own-priority": "highest",
         "least-above-share": "highest",
         "highest-priority": "highest",
         "moved-seconds": "moved",

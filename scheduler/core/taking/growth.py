@@ -8,16 +8,15 @@ from collections.abc import Callable
 import numpy as np
 
 from scheduler.core.drive import Part
-from scheduler.core.taking.outcome import one_each
 from scheduler.core.taking.roster import Indices, Roster, surplus_of
+from scheduler.core.taking.steps import Step, Steps
 from scheduler.core.taking.waiting import Waiting, grown, pods_of, some_of
-from scheduler.model.plan import Decision
 
-Take = Callable[[Waiting], Part[None]]
-"""Looks for room for somebody who waits; what it finds is appended to the decisions, and noted in the roster."""
+Take = Callable[[Waiting], Part[Waiting | None]]
+"""Looks for room for somebody who waits; what it finds is one more step, and noted in the roster."""
 
 
-def grow(waiting: Waiting, decisions: list[Decision], take: Take, roster: Roster, *, of_surplus: bool) -> Part[None]:
+def grow(waiting: Waiting, steps: Steps, take: Take, roster: Roster, *, of_surplus: bool) -> Part[None]:
     """As many pods more as room can be made for, each gang's in one decision; ``of_surplus``: as surplus of others."""
     rest: Waiting | None = waiting
     while rest is not None:
@@ -25,9 +24,9 @@ def grow(waiting: Waiting, decisions: list[Decision], take: Take, roster: Roster
         if own is None:
             return
         most = evenly(own, others, rest.gang.pods)
-        part = yield from _step(some_of(rest, most, own + most) if of_surplus else rest, decisions, take)
+        part = yield from _step(some_of(rest, most, own + most) if of_surplus else rest, steps, take)
         if part is None and of_surplus and most > 1:
-            part = yield from _step(some_of(rest, 1, own + 1), decisions, take)
+            part = yield from _step(some_of(rest, 1, own + 1), steps, take)
         if part is None:
             return
         rest = grown(rest, part.places) if pods_of(part.places) < rest.gang.pods else None
@@ -49,15 +48,10 @@ def evenly(own: int, others: Indices, pods: int) -> int:
     return low
 
 
-def _step(waiting: Waiting, decisions: list[Decision], take: Take) -> Part[Decision | None]:
-    """What one step comes to, joined with what the gang got before."""
-    before = len(decisions)
+def _step(waiting: Waiting, steps: Steps, take: Take) -> Part[Step | None]:
+    before = len(steps.all)
     yield from take(waiting)
-    if len(decisions) == before:
-        return None
-    part = decisions[before]
-    decisions[:] = one_each(decisions[:before], decisions[before:])
-    return part
+    return steps.all[before] if len(steps.all) > before else None
 
 
 def _surplus(waiting: Waiting, roster: Roster) -> tuple[int | None, Indices]:

@@ -33,6 +33,8 @@ class Kit:
     classes: list[Mask]
     budgets: tuple[Refusal, ...] | None = None
     """Those that let too few pods go, once somebody asks."""
+    stale: bool = False
+    """Pods have moved since it was made: whom they make room for is known, and not that they might leave for others."""
 
 
 @dataclass(eq=False)

@@ -12,12 +12,11 @@ from scheduler.core.facts.books import taken_by
 from scheduler.core.taking.picture import Picture
 from scheduler.core.taking.plan import Giveaway, Places, awaited, moves, victim
 from scheduler.core.taking.rights import OWN_QUEUE, Rights
-from scheduler.core.taking.roster import Roster
 from scheduler.core.taking.split import Split
 from scheduler.core.taking.waiting import Waiting, with_more
 from scheduler.model.plan import MOVE, Decision, Loss, Taken, TierScore
 from scheduler.model.resources import Matrix, vector
-from scheduler.model.work import NodeCount, Place
+from scheduler.model.work import Gang, NodeCount, Place
 from scheduler.solver.giving import Lane
 
 
@@ -32,10 +31,9 @@ class Outcome:
     cleared: bool
 
 
-def decisions(picture: Picture, waiting: Waiting, outcome: Outcome, rights: Rights) -> list[Decision]:
-    """What an outcome means for each gang that waits: a decision that names those who leave for it."""
-    roster, own, gives = picture.roster, outcome.places, outcome.gives
-    taken = _facts(roster, outcome, rights, picture.use_after(waiting.gang, own, gives.evicted))
+def decisions(picture: Picture, waiting: Waiting, own: Places, gives: Giveaway, taken: Taken | None) -> list[Decision]:
+    """What room that was made means for each gang that waits: a decision that names those who leave for it."""
+    roster = picture.roster
     gone = gives.evicted | gives.moved
     if len(waiting.singles) > 1:
         return _one_by_one(picture, waiting, own, gives, taken)
@@ -99,9 +97,10 @@ def _one_by_one(
     return found
 
 
-def _facts(roster: Roster, outcome: Outcome, rights: Rights, after: Matrix) -> Taken | None:
-    """``after`` [queues x columns] is what queues use then."""
-    gives = outcome.gives
+def facts(picture: Picture, gang: Gang, outcome: Outcome, rights: Rights) -> Taken | None:
+    """Why others give way; None where nobody does."""
+    roster, gives = picture.roster, outcome.gives
+    after = picture.use_after(gang, outcome.places, gives.evicted)
     named = [_right(lane, after) for lane in rights.lanes]
     losses = []
     evicted_of, moved_of, there_of = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from scheduler.core.facts.devices import after_uses
 from scheduler.core.queues.demand import requests_of
 from scheduler.core.queues.ledger import Ledger
 from scheduler.core.taking.plan import Giveaway, Places, add_need
-from scheduler.core.taking.roster import Charged, Rosters, charged, summed_by
+from scheduler.core.taking.roster import Charged, Indices, Rosters, charged, summed_by
 from scheduler.core.taking.rules import Holds
 from scheduler.core.taking.rules import too_much as breaks_rules
 from scheduler.model.cluster import Mask, Snapshot, UseKey
@@ -83,7 +84,8 @@ class Picture:
         return np.asarray(book.use + book.tree.summed(more))
 
     def note(self, gang: Gang, own: Places, gives: Giveaway) -> None:
-        """The picture for whoever comes next: what leaves, what was placed, and who uses how much."""
+        """The picture for whoever comes next: what leaves, what was placed, and who uses how much. Pods that may be
+        put anywhere one by one stand where they are moved to; a gang of others that moves does not go any more."""
         roster = self.roster
         need: Matrix = np.zeros_like(roster.free)
         add_need(need, self.snapshot, {member.name: member for member in gang.members}, own)
@@ -97,7 +99,9 @@ class Picture:
         self._spend(gives.evicted | gives.moved)
         roster.leaving |= gives.evicted | gives.moved
         roster.claimed |= gives.evicted | gives.moved
-        roster.moved[roster.gang[gives.moved]] = True
+        freely = roster.traits.freely[roster.gang]
+        roster.moved[roster.gang[gives.moved & ~freely]] = True
+        self._stand(gives, np.flatnonzero(gives.moved & freely).tolist())
         if self.holds.counts:
             pods, held, _ = self.got(gang, own)
             self.holds.add(gang, pods, held)
@@ -112,6 +116,21 @@ class Picture:
                 if gang.queue in self.book.names:
                     charge = self._charged.of(amounts * each.count, flavor)
                     self._use(self.book.row(gang.queue), charge, firm=not gang.preemptible)
+
+    def stays(self, pods: Indices) -> None:
+        """Queues use what these pods of one gang hold after all, where they are or elsewhere."""
+        self._use(int(self.roster.queue[self.roster.gang[pods[0]]]), self.roster.charge[pods].sum(axis=0))
+
+    def _stand(self, gives: Giveaway, moved: Sequence[int]) -> None:
+        roster, nodes = self.roster, self.snapshot.nodes
+        spots = {
+            (number, place.member): [nodes.rows[each.node] for each in place.nodes for _ in range(each.count)]
+            for number, places in gives.to.items()
+            for place in places
+        }
+        at = [(pod, spots[int(roster.gang[pod]), roster.member_name(pod)].pop()) for pod in moved]
+        if at:
+            roster.stand(at, [node.name for node in nodes.nodes])
 
     def _hold_devices(self, gang: Gang, own: Places, gives: Giveaway) -> None:
         """Devices as they are promised: nobody else is placed on them. They go free by what leaves only."""

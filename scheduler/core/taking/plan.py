@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from scheduler.core.facts.books import taken_by
@@ -83,6 +84,17 @@ def with_one_more(places: Places, member: str, node: str) -> Places:
         Place(name, tuple(NodeCount(node, count) for node, count in sorted(nodes.items())))
         for name, nodes in found.items()
     )
+
+
+def with_one_less(places: Places, member: str, node: str) -> Places:
+    found = []
+    for place in places:
+        nodes = place.nodes
+        if place.member == member:
+            less = (msgspec.structs.replace(each, count=each.count - (each.node == node)) for each in nodes)
+            nodes = tuple(each for each in less if each.count)
+        found += [Place(place.member, nodes)] if nodes else []
+    return tuple(found)
 
 
 def awaited(

@@ -210,7 +210,7 @@ def _own_victims(gang: Gang, by: int, book: Ledger, roster: Roster, policy: Poli
     if policy.taking.rule != "kueue-fair" or book.queues[by].preemption.within_queue == "Never":
         return []
     found = [
-        roster.charge[roster.gang == number].sum(axis=0)
+        roster.charge[(roster.gang == number) & ~roster.leaving].sum(axis=0)
         for number, running in enumerate(roster.gangs)
         if int(roster.queue[number]) == by and running.preemptible and running.priority < gang.priority
     ]

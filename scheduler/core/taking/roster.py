@@ -6,10 +6,11 @@ takes its room.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,6 +52,10 @@ class Roster:
     """[G] who has pods that get other places in this very decision: the rest of it does not go as a whole any more."""
     covered: Matrix
     """[N x R] how much of what was placed is to stand in the room of the claimed."""
+    real: Indices
+    """The row of the same pod where it runs: its own, but of pods that stand where this very decision moves them."""
+    row_of: Mapping[str, int]
+    """UID -> the row of the pod where it runs."""
 
     @classmethod
     def of(cls, snapshot: Snapshot, book: Ledger) -> Roster:
@@ -78,6 +83,8 @@ class Roster:
             claimed=np.zeros(len(pods), dtype=np.bool_),
             moved=np.zeros(len(snapshot.running), dtype=np.bool_),
             covered=np.zeros_like(snapshot.free),
+            real=np.arange(len(pods)),
+            row_of={pod.uid: row for row, pod in enumerate(pods)},
         )
 
     def __len__(self) -> int:
@@ -93,6 +100,31 @@ class Roster:
         """Room taken [N x R] by a decision; what is not open is in the room of those whom it waits for."""
         self.covered += np.maximum(0, need - np.maximum(0, self.open))
         self.free -= need
+
+    @property
+    def is_later(self) -> Mask:
+        """[P] the rows of pods that stand where this very decision moves them."""
+        return np.asarray(self.real != np.arange(len(self.real)))
+
+    def node_name(self, pod: int) -> str:
+        return self.pods[pod].node
+
+    def member_name(self, pod: int) -> str:
+        running = self.gangs[int(self.gang[pod])]
+        return running.members[int(self.member[pod])].name
+
+    def stand(self, moved: Sequence[tuple[int, int]], names: Sequence[str]) -> None:
+        """Pods (row, new node) that were moved stand there for whoever comes next, and may have to leave. What their
+        budgets had to let go they have let go already. ``names`` [N] are the nodes'."""
+        rows = np.array([pod for pod, _ in moved], dtype=np.int64)
+        self.pods += tuple(msgspec.structs.replace(self.pods[pod], node=names[node], guards=()) for pod, node in moved)
+        self.gang, self.member = np.append(self.gang, self.gang[rows]), np.append(self.member, self.member[rows])
+        self.node = np.append(self.node, np.array([node for _, node in moved], dtype=np.int64))
+        self.room = np.concatenate([self.room, self.room[rows]])
+        self.charge = np.concatenate([self.charge, self.charge[rows]])
+        self.leaving = np.append(self.leaving, np.zeros(len(rows), dtype=np.bool_))
+        self.claimed = np.append(self.claimed, np.zeros(len(rows), dtype=np.bool_))
+        self.real = np.append(self.real, self.real[rows])
 
     def room_on(self, pods: Mask) -> Matrix:
         """[N x R] the room of some pods, added up per node."""

@@ -13,9 +13,9 @@ from tests.oracle.taking.rights import Evicted, branches, evictable, permitted
 from tests.oracle.taking.world import NOW_SECONDS, Running, World
 
 Cost = tuple[int, ...]
-"""In the default policy's order: pods of the own queue, how far down the least entitled branch stands among those above
-their share, the highest priority, GPU-seconds lost and pods evicted (each first of gangs that go as a whole, since
-surplus goes before whole gangs), GPU-seconds moved, pods moved."""
+"""In the default policy's order: the highest priority of the own queue, its pods, how far down the least entitled
+branch stands among those above their share, the highest priority, GPU-seconds lost and pods evicted (each first of
+gangs that go as a whole, since surplus goes before whole gangs), GPU-seconds moved, pods moved."""
 
 Spots = tuple[int, ...]
 """[nodes] pods."""
@@ -151,6 +151,7 @@ def eviction_cost(world: World, book: Entitled, evicted: Evicted) -> Cost:
     shares = {_share(world, book, gang) for gang in everybody if _may_be_reclaimed(world, gang)}
     touched = {_share(world, book, gang) for gang, _ in victims if gang.queue != world.waiting.queue}
     return (
+        max((gang.priority for gang, _ in own), default=-1),
         sum(pods for _, pods in own),
         max((sum(other > share for other in shares) for share in touched), default=0),
         max((gang.priority for gang, _ in victims), default=-1),

@@ -311,8 +311,11 @@ gangs:
 
 def test_who_turns_out_not_to_be_needed_by_what_goes_for_others_in_the_plan_is_not_taken(tmp_path: Path) -> None:
     plan = decided(tmp_path, TOGETHER % "3")
-    assert [(each.gang, victims(each)) for each in plan.decisions] == [("default/large", ["low"] * 3)]
-    assert plan.again_at_seconds == 0.0, "the other one looks again at once, and finds room"
+    assert [(each.gang, victims(each)) for each in plan.decisions] == [
+        ("default/large", ["low"] * 3),
+        ("default/small", ["low"] * 3),
+    ], "the small one stands in what the large one leaves over, and waits for it"
+    assert plan.decisions[1].taken is None
     both = decided(tmp_path, TOGETHER % "3, min: 1").decisions
     assert [(each.gang, victims(each)) for each in both] == [
         ("default/small", ["theirs"]),
@@ -395,9 +398,9 @@ pdbs: {web: {allowed: 1, gangs: ["low[0-1]"]}}
 
 
 @pytest.mark.parametrize("priority", [3, 2])
-def test_who_is_given_other_places_does_not_go_for_the_next(tmp_path: Path, priority: int) -> None:
-    """Room for the first is made by moving one of two pods; the other is not taken as the whole gang by the next,
-    whether they are looked at together or not."""
+def test_who_was_to_move_leaves_for_whoever_needs_his_other_place(tmp_path: Path, priority: int) -> None:
+    """Room for the first could be made by moving one of two pods, but the second can only stand where the other is:
+    so the gang goes, for the second, and the first waits for that."""
     plan = decided(
         tmp_path,
         f"""
@@ -409,12 +412,14 @@ gangs:
 - {{name: second, gpu: 1, priority: {priority}, nodeSelector: {{disk: fast}}}}
 """,
     )
-    moved = {move.gang for each in plan.decisions for move in each.moves}
-    assert moved == {"default/low"}
-    assert not moved & {f"default/{uid}" for each in plan.decisions for uid in victims(each)}
-    (verdict,) = (each for key, each in plan.verdicts.items() if key == "default/second")
-    assert "1 gang that moves for others in the same plan" in message(verdict)
-    assert "minimum run time" not in message(verdict)
+    assert not any(each.moves for each in plan.decisions)
+    assert [(each.gang, victims(each)) for each in plan.decisions] == [
+        ("default/second", ["low"] * 2),
+        ("default/first", ["low"]),
+    ]
+    assert [
+        (loss.gang, loss.pods, loss.whole) for each in plan.decisions if each.taken for loss in each.taken.losses
+    ] == [("default/low", 2, True)]
 
 
 def test_what_a_plan_leaves_of_a_limit_says_who_could_stay(tmp_path: Path) -> None:
@@ -430,8 +435,7 @@ gangs:
 - {name: "w[0-1]", queue: mine, gpu: 1}
 """,
     )
-    assert [victims(each) for each in plan.decisions] == [["large"] * 3]
-    assert plan.again_at_seconds == 0.0
+    assert [victims(each) for each in plan.decisions] == [["large"] * 3] * 2
 
 
 def test_surplus_of_a_gang_that_goes_as_a_whole_for_others_is_not_spared(tmp_path: Path) -> None:
