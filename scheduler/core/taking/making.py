@@ -42,8 +42,11 @@ SharesIf = Callable[[Sequence[Gang]], Matrix]
 SOLVER_RETRY_SECONDS = 2.0
 
 
-_SOLVES = 8
-"""Solves of one decision that look for a cheaper set of victims."""
+_LARGE, _SMALL = 1 / 8, 1 / 32
+"""The part of the budget that one search for a cheaper set of victims may take; what is small ends soon."""
+
+_SMALL_SEATS = 1_000
+"""Places of pods that may go, by nodes that they may go to: as much is a small search."""
 
 
 class RoomMaker:
@@ -70,8 +73,8 @@ class RoomMaker:
         self._mask_of = mask_of
         self._shares_if = shares_if
         self._kit: Kit | None = None
-        self._solves_left = _SOLVES
-        self._share = msgspec.structs.replace(budget, wall_seconds=budget.wall_seconds / _SOLVES)
+        self._budget = budget
+        self._budget_left = 1.0
         self._stay: set[int] = set()
         """Gangs by index that move, and make room for nobody else any more."""
         self.steps = Steps(len(self._picture.roster))
@@ -204,7 +207,7 @@ class RoomMaker:
             outcome = None if missing else cleared(self._picture, view, kit, self._mask_of)
             if outcome is not None and self._picture.too_much(view.book, gang, outcome.places, outcome.gives.evicted):
                 outcome, self._kit = None, None
-        if missing is None and (outcome is None or not outcome.proven) and self._solves_left > 0:
+        if missing is None and (outcome is None or not outcome.proven) and self._budget_left > 0:
             outcome = (yield from self._modelled(view, kit, outcome)) or outcome
         if outcome is not None:
             return Way(view, kit, outcome)
@@ -229,9 +232,12 @@ class RoomMaker:
 
     def _modelled(self, view: View, kit: Kit, known: Outcome | None) -> Part[Outcome | None]:
         """What a solver finds, if one is asked and finds anything better than what is known."""
-        outcome, end = yield from modelled(self._picture, view, kit, known, self._policy, self._share, self._mask_of)
+        spread = len(self._picture.snapshot.nodes) if kit.may_move.any() else 1
+        part = _SMALL if int(kit.in_play.sum()) * spread <= _SMALL_SEATS else _LARGE
+        share = msgspec.structs.replace(self._budget, wall_seconds=self._budget.wall_seconds * part)
+        outcome, end = yield from modelled(self._picture, view, kit, known, self._policy, share, self._mask_of)
         if end is not None:
-            self._solves_left -= 1
+            self._budget_left -= part
             if known is None and end.end in ("skipped", "failed"):  # nobody was there to search
                 self.changes_seconds = min(self.changes_seconds, SOLVER_RETRY_SECONDS)
         return outcome
