@@ -27,7 +27,7 @@ def unsettled(
     the plan. Otherwise it should have been a move.
     """
     result = committed(world, plan.decisions)
-    victims = {gang_of_pod(victim.uid) for decision in plan.decisions for victim in decision.victims}
+    victims = {gang_of_pod(uid) for uid in evicted(plan.decisions)}
     served = {name_of(world, decision.gang) for decision in plan.decisions}
     for moment, then in (("right afterwards", result), ("once all is gone", settled(result))):
         chained = set[str]()
@@ -50,7 +50,7 @@ def unsettled(
 def needless(world: World, plan: Plan, decide: Decide) -> Iterator[Difference]:
     """Victims that could have stayed: with one of them back (a whole gang, or one surplus pod), and everybody else's
     victims gone, all that was placed and moved still fits, with nobody there who could give way."""
-    victims = [victim.uid for decision in plan.decisions for victim in decision.victims]
+    victims = evicted(plan.decisions)
     for back in _units(world, victims):
         wanted = _wanted(world, plan.decisions)
         then = _with_back(world, plan.decisions, back)
@@ -58,6 +58,14 @@ def needless(world: World, plan: Plan, decide: Decide) -> Iterator[Difference]:
         placed = {name_of(then, each.gang): _count(each) for each in found.decisions}
         if all(placed.get(name, 0) >= count for name, count in wanted.items()):
             yield Difference("promise 7", f"{', '.join(sorted(back))} needed as victims", "all fits without")
+
+
+def evicted(decisions: Collection[Decision]) -> list[str]:
+    """Who leaves for good (UIDs): a decision names among its victims whoever moves for another one, too, since it waits
+    for his room."""
+    moved = {pod.uid for decision in decisions for move in decision.moves for pod in move.pods}
+    gone = (victim.uid for decision in decisions for victim in decision.victims)
+    return [uid for uid in dict.fromkeys(gone) if uid not in moved]
 
 
 def _units(world: World, victims: Collection[str]) -> list[tuple[str, ...]]:

@@ -1,8 +1,9 @@
 """``python -m tests.oracle.crowd --worlds N``: many who take at once, on small full fleets.
 
 Promises 1 to 5 and 8 hold of every plan; it exits with 1 where one is broken. That a decision on the result changes
-nothing, and that nobody leaves who could have stayed, is proven taker by taker only: how often it fails of a whole plan
-is counted.
+nothing, and that nobody leaves who could have stayed, is proven taker by taker: how often it fails of a whole plan is
+counted. Work that was evicted may take from others in turn, of lower priority or above their share, but never from
+whom the plan served.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from random import Random
 
@@ -11,15 +12,18 @@ from scheduler.core.drive import run
 from scheduler.model.cluster import Snapshot
 from scheduler.model.plan import Plan
 from scheduler.model.policy import Policy, SolverBudget
-from scheduler.scenario.again import needless, unsettled
+from scheduler.scenario.aftermath import name_of
+from scheduler.scenario.again import evicted, needless, unsettled
 from scheduler.scenario.build import snapshot_of
+from scheduler.scenario.difference import Difference
 from scheduler.scenario.load import load
 from scheduler.scenario.promises import broken
-from scheduler.scenario.state import world_of
+from scheduler.scenario.state import gang_of_pod, world_of
 from scheduler.solver.improve import solve
 
 BUDGET = SolverBudget(wall_seconds=60.0, work=0.3)
 SOMEBODY_NEW = "a second decision evicts somebody new"
+IN_TURN = "work that was evicted takes from others in turn"
 NOBODY_NEW = "a second decision places more, evicting nobody new"
 NEEDLESS = "a victim could have stayed"
 VICTIMS = "worlds with victims"
@@ -86,11 +90,25 @@ def looked_at(path: Path, seed: int) -> Counter[str]:
 
     plan = again(snapshot_of(world))
     found = Counter(difference.subject for difference in broken(world, plan))
-    gone = {victim.uid for decision in plan.decisions for victim in decision.victims}
+    gone = set(evicted(plan.decisions))
     found[VICTIMS] = int(bool(gone))
     if plan.decisions:
-        second = [each.found.partition("evicting ")[2].split(", ") for each in unsettled(world, plan, again)]
-        new = any(uid != "nobody" and uid not in gone for uids in second for uid in uids)
-        found[SOMEBODY_NEW if new else NOBODY_NEW] = int(bool(second))
+        second = list(unsettled(world, plan, again))
+        if second:
+            found[_what(second, gone, {name_of(world, each.gang) for each in plan.decisions})] = 1
         found[NEEDLESS] = int(any(True for _ in needless(world, plan, again)))
     return found
+
+
+def _what(second: Sequence[Difference], gone: Collection[str], served: Collection[str]) -> str:
+    """What a second decision does: in turn evicted work may take from others, but from nobody who was served."""
+    victims = {gang_of_pod(uid) for uid in gone}
+    new: dict[str, set[str]] = {IN_TURN: set(), SOMEBODY_NEW: set()}
+    for each in second:
+        name, _, uids = each.found.partition(" more pods of ")[2].partition(", evicting ")
+        fresh = {uid for uid in uids.split(", ") if uid != "nobody" and uid not in gone}
+        in_turn = name in victims and not {gang_of_pod(uid) for uid in fresh} & set(served)
+        new[IN_TURN if in_turn else SOMEBODY_NEW] |= fresh
+    if new[SOMEBODY_NEW] - new[IN_TURN]:
+        return SOMEBODY_NEW
+    return IN_TURN if new[IN_TURN] else NOBODY_NEW

@@ -9,7 +9,6 @@ import pytest
 
 from scheduler.core.decide import decide
 from scheduler.core.drive import greedy_only, run
-from scheduler.core.explain import message
 from scheduler.model.plan import Decision, Plan
 from scheduler.model.policy import Policy, SolverBudget
 from scheduler.scenario.build import to_snapshot
