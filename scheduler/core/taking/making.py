@@ -102,13 +102,24 @@ class RoomMaker:
                     self.refusals.update(dict.fromkeys([each.key for each in rest.singles or (rest.gang,)], facts))
                 return rest
             best = ways[0] if len(ways) == 1 else min(ways, key=self._rank)
-            if not self._note(best):
+            if self._leaves_it_to_others(best) or not self._note(best):
                 continue
             left = rest_of(rest, best.pods) if rest.singles else None
             if len(views) == 1:
                 return left
             rest = left
         return rest
+
+    def _leaves_it_to_others(self, way: Way) -> bool:
+        """Whether it would stand in what others left over, beyond what its queue is entitled to, and somebody stays
+        there instead who was to go, and whose queue is: he would take it back."""
+        gives, book = way.outcome.gives, self._picture.book
+        if gives.evicted.any() or gives.to or not self._is_above(way, np.maximum(way.view.book.fair, book.guaranteed)):
+            return False
+        if not spare_needless(self.steps, self._picture, np.maximum(book.fair, book.guaranteed), targets=None):
+            return False
+        self._kit = None
+        return True
 
     def _note(self, way: Way) -> bool:
         """The picture as this way leaves it; False where it would wait for somebody who waits for it, and is to be
@@ -132,9 +143,8 @@ class RoomMaker:
 
     def settled(self) -> list[Decision]:
         """The decisions of all steps, as the last one leaves them."""
-        limits = not self._picture.holds.binds
-        if limits:
-            spare_needless(self.steps, self._picture, self._targets)
+        if not self._picture.holds.binds:
+            spare_needless(self.steps, self._picture, self._picture.book.limit, self._targets)
         found = replayed(self.steps, self._fresh()) if self.steps.changed else self.steps.as_made()
         return one_each((), found)
 
@@ -255,14 +265,14 @@ class RoomMaker:
         by: dict[str, tuple[int, ...]] = {
             "preference": (way.view.number,),
             "evictions": (int(way.outcome.gives.evicted.any()),),
-            "borrowing": (int(self._borrows(way)),),
+            "borrowing": (int(self._is_above(way, way.view.book.guaranteed)),),
             "costs": tuple(costs.get(tier.name, 0) for tier in way.kit.tiers if tier.name != NEWEST_FIRST),
         }
         order = (*self._policy.taking.flavor_order, "preference")
         return (-way.pods, *(number for name in order for number in by[name]))
 
-    def _borrows(self, way: Way) -> bool:
-        """Whether its queue is above what it is guaranteed then, in anything that it asks for."""
+    def _is_above(self, way: Way, most: Matrix) -> bool:
+        """Whether its queue uses more than that [queues x columns] then, of anything that it asks for."""
         gang, book, roster = way.view.waiting.gang, way.view.book, self._picture.roster
         if gang.queue not in book.names:
             return False
@@ -271,7 +281,7 @@ class RoomMaker:
         pods = {place.member: sum(each.count for each in place.nodes) for place in way.outcome.places}
         after = book.use[row] + sum(charges[member] * count for member, count in pods.items())
         after = after - roster.charge[way.outcome.gives.evicted & (roster.queue[roster.gang] == row)].sum(axis=0)
-        return bool(((after > book.guaranteed[row]) & (self._picture.asked(gang) > 0)).any())
+        return bool(((after > most[row]) & (self._picture.asked(gang) > 0)).any())
 
     def _barred(self, view: View) -> Refusal | None:
         """What keeps one pod of each member from everything, seen without looking at who runs: no lower work in its own

@@ -11,7 +11,7 @@ import numpy as np
 from scheduler.core.taking.outcome import decisions
 from scheduler.core.taking.picture import Picture
 from scheduler.core.taking.plan import Giveaway, with_one_more
-from scheduler.core.taking.roster import Indices
+from scheduler.core.taking.roster import Indices, Roster
 from scheduler.core.taking.steps import Step, Steps
 from scheduler.model.cluster import Mask
 from scheduler.model.plan import MOVE, Decision, Loss, Taken, TierScore
@@ -32,40 +32,44 @@ def replayed(steps: Steps, picture: Picture) -> list[Decision]:
     return found
 
 
-def spare_needless(steps: Steps, picture: Picture, targets: Targets) -> None:
-    """Who could stay in the picture that the plan leaves is spared, the highest priority first."""
-    spare = picture.roster.free + picture.roster.room_on(picture.roster.leaving)
-    if len(steps.all) < 2 or not (spare > 0).any():
-        return
-    units = [(number, unit) for number, step in enumerate(steps.all) for unit in _units(picture, step)]
-    traits, gang = picture.roster.traits, picture.roster.gang
-    for number, unit in sorted(units, key=lambda each: -int(traits.priority[gang[each[1][0]]])):
-        _spare(steps, number, unit, picture, spare, targets)
+def spare_needless(steps: Steps, picture: Picture, most: Matrix, targets: Targets | None) -> bool:
+    """Who could stay in the picture that these steps leave is spared, the highest priority first, as long as queues use
+    no more than ``most`` [queues x columns]; whether anybody is. Without ``targets`` they stay where they are."""
+    roster = picture.roster
+    spare = roster.free + roster.room_on(roster.leaving)
+    if len(steps.all) < 2 or not (fits := _that_fit(roster, spare)).any():
+        return False
+    units = [(number, unit) for number, step in enumerate(steps.all) for unit in _units(roster, step, fits)]
+    bounds = _bounds(steps, most)
+    found = False
+    for number, unit in sorted(units, key=lambda each: -int(roster.traits.priority[roster.gang[each[1][0]]])):
+        found |= _spare(steps, number, unit, picture, spare, bounds, targets)
+    return found
 
 
-def _spare(steps: Steps, number: int, unit: Indices, picture: Picture, spare: Matrix, targets: Targets) -> None:
+def _spare(
+    steps: Steps, number: int, unit: Indices, picture: Picture, spare: Matrix, bounds: Matrix, targets: Targets | None
+) -> bool:
     roster, step = picture.roster, steps.all[number]
-    if not _is_whole_with(unit, picture) or not _may_stay(unit, picture, steps):
-        return
-    nodes = roster.node[unit]
-    if not _fit(unit, nodes, picture, spare):
-        found = _elsewhere(unit, picture, spare, targets)
-        if found is None:
-            return
-        nodes = found
+    nodes: Indices | None = roster.node[unit]
+    stays = _fit(unit, roster, spare)
+    if not stays:
+        nodes = None if targets is None else _elsewhere(unit, roster, spare, targets)
+    if nodes is None or not _is_whole_with(unit, roster) or not _may_stay(unit, picture, bounds):
+        return False
     others = {
         owner
         for row in np.flatnonzero(roster.leaving & np.isin(roster.node, nodes)).tolist()
         if (owner := steps.owner(int(roster.real[row]))) is not None and owner != number
     }
     if number in steps.behind(others):
-        return  # they wait for this step
-    stays = nodes is roster.node[unit] or bool((nodes == roster.node[unit]).all())
+        return False  # they wait for this step
     step.after |= others
     step.evicted[unit] = False
     np.subtract.at(spare, nodes, roster.room[unit])
     if stays:
         roster.leaving[unit] = False
+        roster.claimed[unit] = False
     else:
         step.moved[unit] = True
         names = [node.name for node in picture.snapshot.nodes.nodes]
@@ -74,60 +78,70 @@ def _spare(steps: Steps, number: int, unit: Indices, picture: Picture, spare: Ma
             step.to[index] = with_one_more(step.to.get(index, ()), roster.member_name(pod), names[node])
     picture.stays(unit)
     steps.changed = True
+    return True
 
 
-def _units(picture: Picture, step: Step) -> Iterator[Indices]:
-    """Whom a step takes itself: whole gangs, and surplus pods one by one."""
+def _that_fit(roster: Roster, spare: Matrix) -> Mask:
+    """[P] who leaves, and has a size for which there is room somewhere."""
+    leaving = np.flatnonzero(roster.leaving)
+    sizes, size = np.unique(roster.room[leaving], axis=0, return_inverse=True)
+    fit = [bool(((spare >= room) | (room == 0)).all(axis=1).any()) for room in sizes]
+    found = np.zeros(len(roster), dtype=np.bool_)
+    found[leaving] = np.array(fit, dtype=np.bool_)[size.reshape(-1)]
+    return found
+
+
+def _units(roster: Roster, step: Step, fits: Mask) -> Iterator[Indices]:
+    """Whom a step takes itself: whole gangs, and surplus pods one by one; without those of whom one fits nowhere."""
     if step.taken is None:
         return
-    gang = picture.roster.gang[: len(step.evicted)]
+    gang = roster.gang[: len(step.evicted)]
     whole = {loss.gang for loss in step.taken.losses if loss.whole}
-    for number in np.unique(gang[step.evicted]).tolist():
+    for number in np.unique(gang[step.evicted & fits[: len(gang)]]).tolist():
         own = np.flatnonzero(step.evicted & (gang == number))
-        if picture.roster.gangs[number].key in whole:
-            yield own
-        else:
-            yield from own.reshape(-1, 1)
+        units = [own] if roster.gangs[number].key in whole else own.reshape(-1, 1)
+        yield from (unit for unit in units if fits[unit].all())
 
 
-def _is_whole_with(unit: Indices, picture: Picture) -> bool:
+def _is_whole_with(unit: Indices, roster: Roster) -> bool:
     """Whether the gang of a unit is there in whole with it: others of its pods may go for others."""
-    roster, number = picture.roster, picture.roster.gang[unit[0]]
+    number = roster.gang[unit[0]]
     there = int(((roster.gang == number) & ~roster.leaving).sum())
     least = int(roster.traits.least[number])
     return there + len(unit) >= (least if least >= 0 else len(roster.gangs[number].pods))
 
 
-def _may_stay(unit: Indices, picture: Picture, steps: Steps) -> bool:
+def _bounds(steps: Steps, most: Matrix) -> Matrix:
+    """[queues x columns] what queues may use: ``most``, and no more than the rights allow by which others go."""
+    found = most.copy()
+    for step in steps.all:
+        names = {loss.right for loss in step.taken.losses} if step.taken is not None else set()
+        for right in (right for lane in step.way.kit.rights.lanes for right in lane.rights if right.name in names):
+            for room in right.rooms:
+                most = np.where(right.asked, room.most, found[room.row])
+                found[room.row] = np.minimum(found[room.row], most)
+    return found
+
+
+def _may_stay(unit: Indices, picture: Picture, bounds: Matrix) -> bool:
     """Whether limits hold with a unit still there, and the rights by which others go."""
     roster, book = picture.roster, picture.book
     row, more = int(roster.queue[roster.gang[unit[0]]]), roster.charge[unit].sum(axis=0)
     line = book.line(row) if row >= 0 else []
-    if any(bool(((book.use[each] + more > book.limit[each]) & (more > 0)).any()) for each in line):
-        return False
-    return all(
-        room.row not in line or book.use[room.row, column] + int(more[column]) <= most
-        for step in steps.all
-        if step.taken is not None
-        for lane in step.way.kit.rights.lanes
-        for right in lane.rights
-        if any(loss.right == right.name for loss in step.taken.losses)
-        for room in right.rooms
-        for column, most in enumerate(room.most)
-        if right.asked[column] and more[column]
-    )
+    return not any(bool(((book.use[each] + more > bounds[each]) & (more > 0)).any()) for each in line)
 
 
-def _fit(unit: Indices, nodes: Indices, picture: Picture, spare: Matrix) -> bool:
+def _fit(unit: Indices, roster: Roster, spare: Matrix) -> bool:
+    """Whether all of them fit where they are."""
     need: Matrix = np.zeros_like(spare)
-    np.add.at(need, nodes, picture.roster.room[unit])
+    np.add.at(need, roster.node[unit], roster.room[unit])
     return bool(((need <= spare) | (need == 0)).all())
 
 
-def _elsewhere(unit: Indices, picture: Picture, spare: Matrix, targets: Targets) -> Indices | None:
+def _elsewhere(unit: Indices, roster: Roster, spare: Matrix, targets: Targets) -> Indices | None:
     """Other nodes for all pods of a unit, the fullest first."""
-    roster, left = picture.roster, spare.copy()
-    allowed, found = targets(int(roster.gang[unit[0]])), np.zeros_like(unit)
+    left, found = spare.copy(), np.zeros_like(unit)
+    allowed = targets(int(roster.gang[unit[0]]))
     for at, pod in sorted(enumerate(unit.tolist()), key=lambda each: (-roster.room[each[1]]).tolist()):
         room = roster.room[pod]
         nodes = np.flatnonzero(allowed & ((left >= room) | (room == 0)).all(axis=1))
