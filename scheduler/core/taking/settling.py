@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 import numpy as np
 
+from scheduler.core.taking.ground import is_plain
 from scheduler.core.taking.outcome import decisions
 from scheduler.core.taking.picture import Picture
 from scheduler.core.taking.plan import Giveaway, with_one_more
@@ -36,7 +37,7 @@ def spare_needless(steps: Steps, picture: Picture, most: Matrix, targets: Target
     """Who could stay in the picture that these steps leave is spared, the highest priority first, as long as queues use
     no more than ``most`` [queues x columns]; whether anybody is. Without ``targets`` they stay where they are."""
     roster = picture.roster
-    spare = roster.free + roster.room_on(roster.leaving)
+    spare = _spare_room(steps, picture)
     if len(steps.all) < 2 or not (fits := _that_fit(roster, spare)).any():
         return False
     units = [(number, unit) for number, step in enumerate(steps.all) for unit in _units(roster, step, fits)]
@@ -81,9 +82,20 @@ def _spare(
     return True
 
 
+def _spare_room(steps: Steps, picture: Picture) -> Matrix:
+    """[N x R] what is left over once all is carried out, where room is all that anybody asks for: none beside a taker
+    that asks for more."""
+    roster, snapshot = picture.roster, picture.snapshot
+    spare = roster.free + roster.room_on(roster.leaving)
+    for step in steps.all:
+        if not is_plain(snapshot, step.waiting.gang):
+            spare[[snapshot.nodes.rows[each.node] for place in step.places for each in place.nodes]] = 0
+    return spare
+
+
 def _that_fit(roster: Roster, spare: Matrix) -> Mask:
-    """[P] who leaves, and has a size for which there is room somewhere."""
-    leaving = np.flatnonzero(roster.leaving)
+    """[P] who leaves, asks for room alone, and has a size for which there is some somewhere."""
+    leaving = np.flatnonzero(roster.leaving & roster.traits.freely[roster.gang])
     sizes, size = np.unique(roster.room[leaving], axis=0, return_inverse=True)
     fit = [bool(((spare >= room) | (room == 0)).all(axis=1).any()) for room in sizes]
     found = np.zeros(len(roster), dtype=np.bool_)
