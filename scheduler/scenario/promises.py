@@ -7,7 +7,7 @@ worse.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from scheduler.core.facts.books import taken_by
 from scheduler.model.devices import DEVICE_MILLI
@@ -29,6 +29,7 @@ def broken(world: World, plan: Plan, breaks_guards: bool = False) -> Iterator[Di
     """The promises that a plan breaks. ``breaks_guards``: the policy lets it break budgets."""
     after = committed(world, plan.decisions)
     yield from _rooms(world, after)
+    yield from _while_they_leave(world, plan.decisions)
     yield from _devices(after)
     yield from _gangs(world, after)
     yield from _reasons(world, plan.decisions)
@@ -38,7 +39,7 @@ def broken(world: World, plan: Plan, breaks_guards: bool = False) -> Iterator[Di
         yield from _guards(world, plan.decisions)
 
 
-# 1: nothing is over-committed, once all that leaves is gone ----------------------------------------------------------
+# 1: nothing is over-committed, once all that leaves is gone and before ------------------------------------------------
 
 
 def _rooms(before: World, after: World) -> Iterator[Difference]:
@@ -49,6 +50,47 @@ def _rooms(before: World, after: World) -> Iterator[Difference]:
             if amount > max(capacity.get(resource, 0), had.get(node.name, Counter())[resource]):
                 room = quantity_text(resource, capacity.get(resource, 0))
                 yield _promise(1, f"{node.name} within its {room} {resource}", quantity_text(resource, amount))
+
+
+def _while_they_leave(world: World, decisions: Collection[Decision]) -> Iterator[Difference]:
+    """Whoever waits for no more than a decision does may be there as soon as its room is: that much there must be."""
+    if any(pod.awaits for pod in pods_of(world)):
+        return  # places that are promised already wait for others, too
+    waits = [
+        {pod.uid for pod in each.victims} | {pod.uid for move in each.moves for pod in move.pods} for each in decisions
+    ]
+    room: dict[str, Counter[str]] = {node.name: Counter(dict(node.allocatable)) for node in world.nodes}
+    held: dict[str, tuple[str, Counter[str]]] = {}
+    for name, state in world.gangs.items():
+        for pod in () if world.gangs[name].ended else state.pods:
+            held[pod.uid] = pod.node, Counter(dict(_requests(state.plan, pod)))
+    for node, amounts in held.values():
+        room.setdefault(node, Counter()).subtract(amounts)
+    for decision, gone in zip(decisions, waits, strict=True):
+        left = {node: Counter(amounts) for node, amounts in room.items()}
+        for uid in gone & held.keys():
+            left[held[uid][0]].update(held[uid][1])
+        there = [each for each, own in zip(decisions, waits, strict=True) if own <= gone]
+        for node, amounts in _places(world, there):
+            left[node].subtract(amounts)
+        for node, amounts in left.items():
+            for resource, amount in amounts.items():
+                if amount < min(0, room[node][resource]):
+                    short = quantity_text(resource, -amount)
+                    wanted = f"room on {node} for {decision.gang} once whom it waits for is gone"
+                    yield _promise(1, wanted, f"{short} {resource} too little")
+
+
+def _places(world: World, decisions: Iterable[Decision]) -> Iterator[tuple[str, Counter[str]]]:
+    """(node, what is to stand there) for each pod that is placed or moved."""
+    for decision in decisions:
+        own = (decision.gang, decision.places)
+        for key, places in (own, *((move.gang, move.places) for move in decision.moves)):
+            plan = world.gangs[name_of(world, key)].plan
+            for place in places:
+                for each in place.nodes:
+                    pod = PodAt("", plan.name, place.member, each.node, each.devices)
+                    yield from ((each.node, Counter(dict(_requests(plan, pod)))) for _ in range(each.count))
 
 
 def _taken(world: World) -> dict[str, Counter[str]]:

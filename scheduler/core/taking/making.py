@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from math import inf
 
 import msgspec
@@ -148,15 +148,17 @@ class RoomMaker:
         found = replayed(self.steps, self._fresh()) if self.steps.changed else self.steps.as_made()
         return one_each((), found)
 
-    def has_room_for(self, waiting: Waiting) -> bool:
-        """Whether a pod of it fits into what leaving pods leave over."""
+    def room_left_over(self) -> Callable[[Waiting], bool]:
+        """Says of those who wait whether a pod of theirs fits into what leaving pods leave over by now."""
         snapshot, roster = self._picture.snapshot, self.roster
         spare = roster.free + roster.room_on(roster.leaving)
-        return any(
-            bool(((spare >= request) | (request == 0)).all(axis=1)[self._mask_of(member.shape)].any())
-            for member in waiting.gang.members
-            for request in [vector(member.shape.requests, snapshot.resources)]
-        )
+
+        @cache
+        def fits(shape: Shape) -> bool:
+            request = vector(shape.requests, snapshot.resources)
+            return bool(((spare >= request) | (request == 0)).all(axis=1)[self._mask_of(shape)].any())
+
+        return lambda waiting: any(fits(member.shape) for member in waiting.gang.members)
 
     def _targets(self, gang: int) -> Mask:
         """[N] where the pods of a running gang may be put one by one."""

@@ -59,11 +59,27 @@ class Steps:
 
     def circles(self, roster: Roster, way: Way, decisions: Sequence[Decision]) -> set[int]:
         """The gangs that have moved for an earlier step, and would leave for this one, while this one waits for that
-        one's victims: neither could go first."""
+        one's victims: neither could go first, unless the earlier one may take them itself. Nor does anybody move on to
+        where somebody leaves."""
         gives = way.outcome.gives
+        again = np.flatnonzero((gives.evicted | gives.moved) & roster.is_later).tolist()
+        if not again:
+            return set()
         behind = self.behind(self._awaited(roster, gives, decisions))
-        again = np.flatnonzero((gives.evicted | gives.moved) & roster.is_later)
-        return {int(roster.gang[pod]) for pod in again.tolist() if self._owner[int(roster.real[pod])] in behind}
+        moved = {int(roster.gang[pod]) for pod in again if gives.moved[pod]}
+        onto = {number: {each.node for place in gives.to[number] for each in place.nodes} for number in moved}
+        leaving = {roster.node_name(pod) for pod in np.flatnonzero(roster.leaving | gives.evicted).tolist()}
+        movers = {
+            (int(roster.gang[pod]), mover) for pod in again if (mover := self._owner[int(roster.real[pod])]) in behind
+        }
+        found = {gang for gang, mover in movers if gang in moved or not self._may_take_for(mover, way.view.waiting)}
+        found |= {gang for gang, _ in movers if sum(gang == other for other, _ in movers) > 1}
+        return found | {number for number, nodes in onto.items() if nodes & leaving}
+
+    def _may_take_for(self, mover: int, waiting: Waiting) -> bool:
+        """Whether whom somebody may take, the taker of an earlier step may take as well."""
+        before = self.all[mover].waiting.gang
+        return before.queue == waiting.gang.queue and before.priority >= waiting.gang.priority and before.preempts
 
     def add(self, roster: Roster, way: Way, made: list[Decision], taken: Taken | None) -> None:
         """One more, and what it changes of those before it. ``roster`` is as this step found it."""
@@ -78,9 +94,17 @@ class Steps:
             np.bincount(roster.gang[~roster.leaving], minlength=len(roster.gangs)),
             self._awaited(roster, gives, made),
         )
+        behind = self.behind(step.after)
         self.all.append(step)
+        for gang in np.unique(roster.gang[gives.evicted & roster.is_later]).tolist():
+            own = np.flatnonzero(gives.evicted & (roster.gang == gang))
+            movers = {mover for pod in own.tolist() if (mover := self._owner.get(int(roster.real[pod]))) in behind}
+            for mover in movers - {None}:
+                self._leave_for_the_earlier(roster, own, step, mover)
         for pod in np.flatnonzero(gives.evicted | gives.moved).tolist():
             row = int(roster.real[pod])
+            if self._owner.get(row) in behind and gives.evicted[pod]:
+                continue
             if row == pod:
                 self._owner[row] = number
             elif gives.evicted[pod]:
@@ -101,20 +125,28 @@ class Steps:
 
     def in_order(self) -> list[Step]:
         """Each after those that it waits for."""
-        found: list[int] = []
-        for number in range(len(self.all)):
-            for each in sorted(self.behind([number]), key=lambda at: (len(self.behind([at])), at)):
-                if each not in found:
-                    found.append(each)
+        found: dict[int, None] = {}
+        left = list(reversed(range(len(self.all))))
+        while left:
+            missing = self.all[left[-1]].after - found.keys()
+            if missing:
+                left += sorted(missing, reverse=True)
+            else:
+                found.setdefault(left.pop())
         return [self.all[number] for number in found]
 
     def as_made(self) -> list[Decision]:
         return [decision for step in self.all for decision in step.made]
 
     def _awaited(self, roster: Roster, gives: Giveaway, decisions: Sequence[Decision]) -> set[int]:
-        """The steps for whose victims these decisions wait beside their own."""
+        """The steps for whose victims these decisions wait beside their own; where somebody leaves who was to move
+        there, for all that leave."""
         own = {int(roster.real[pod]) for pod in np.flatnonzero(gives.evicted).tolist()}
         rows = {roster.row_of[pod.uid] for each in decisions for pod in each.victims} - own
+        again = (gives.evicted | gives.moved) & roster.is_later
+        if again.any():
+            there = np.isin(roster.node, roster.node[again])
+            rows |= {int(roster.real[pod]) for pod in np.flatnonzero(roster.leaving & there).tolist()}
         return {owner for row in rows if (owner := self._owner.get(row)) is not None}
 
     def _leaves_instead(self, roster: Roster, pod: int, step: Step, number: int) -> None:
@@ -125,6 +157,24 @@ class Steps:
         before.moved[row] = False
         before.after.add(number)
         self._owner[row] = number
+        self.changed = True
+
+    def _leave_for_the_earlier(self, roster: Roster, pods: Indices, step: Step, mover: int) -> None:
+        """A gang of which an earlier step moves some leaves for that one, and this one waits for it."""
+        before, key = self.all[mover], roster.gangs[int(roster.gang[pods[0]])].key
+        for pod in pods.tolist():
+            row = int(roster.real[pod])
+            if row != pod:
+                self._not_to(roster, pod)
+                before.moved[row] = False
+            else:
+                step.evicted[row] = False
+            before.evicted[row] = True
+            self._owner[row] = mover
+        if before.taken is not None and step.taken is not None:
+            lost = tuple(loss for loss in step.taken.losses if loss.gang == key)
+            before.taken = Taken((*before.taken.losses, *lost), before.taken.costs, proven=False)
+        step.after.add(mover)
         self.changed = True
 
     def _moves_on(self, roster: Roster, pod: int, step: Step) -> None:

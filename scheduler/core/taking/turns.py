@@ -57,8 +57,9 @@ class Turns:
 
     def _again(self, turn: int) -> Part[bool]:
         """Whoever had no room before, and fits into what others made too much of it."""
+        fits = self._maker.room_left_over()
         for at in sorted(each for each in self._unserved if each < turn):
-            if self._looks_left > 0 and self._maker.has_room_for(self._unserved[at]):
+            if self._looks_left > 0 and fits(self._unserved[at]):
                 self._looks_left -= 1
                 if (yield from self._turn(at, self._unserved[at])):
                     return True
