@@ -70,9 +70,11 @@ class Steps:
         onto = {number: {each.node for place in gives.to[number] for each in place.nodes} for number in moved}
         leaving = {roster.node_name(pod) for pod in np.flatnonzero(roster.leaving | gives.evicted).tolist()}
         movers = {
-            (int(roster.gang[pod]), mover) for pod in again if (mover := self._owner[int(roster.real[pod])]) in behind
+            (int(roster.gang[pod]), mover)
+            for pod in again
+            if gives.evicted[pod] and (mover := self._owner[int(roster.real[pod])]) in behind
         }
-        found = {gang for gang, mover in movers if gang in moved or not self._may_take_for(mover, way.view.waiting)}
+        found = {gang for gang, mover in movers if not self._may_take_for(mover, way.view.waiting)}
         found |= {gang for gang, _ in movers if sum(gang == other for other, _ in movers) > 1}
         return found | {number for number, nodes in onto.items() if nodes & leaving}
 
