@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -77,7 +78,7 @@ def cleared(picture: Picture, view: View, kit: Kit, mask_of: MaskOf) -> Outcome 
     bound = least_costs(ground, free, there, (ground.lane >= 0)[ground.gang], taker, pods, evicts=bool(found.evicted))
     costs = tuple(
         TierScore(tier.name, -cost, -least if least == cost or tier.kind != "highest" else None)
-        for tier, cost, least in zip(ground.tiers, found.cost, bound, strict=True)
+        for tier, cost, least in zip(ground.tiers, _with_budgets(picture, kit, found), bound, strict=True)
     )
     lowest = not found.evicted or parts[0] is found or len(kit.classes) == 1
     proven = lowest and all(
@@ -93,6 +94,17 @@ def cleared(picture: Picture, view: View, kit: Kit, mask_of: MaskOf) -> Outcome 
         costs,
         proven,
         cleared=True,
+    )
+
+
+def _with_budgets(picture: Picture, kit: Kit, found: Cleared) -> tuple[int, ...]:
+    """The cost of each tier, with the budgets that the clearing breaks where it may: it does not count them itself."""
+    pods = kit.ready.pods[[*found.evicted, *found.moved]].tolist()
+    asked = Counter(guard for pod in pods for guard in picture.roster.pods[pod].guards)
+    allowed = picture.snapshot.guards
+    broken = sum(max(0, count - max(0, allowed.get(guard, 0))) for guard, count in asked.items())
+    return tuple(
+        broken if tier.kind == "guards" else cost for tier, cost in zip(kit.ready.ground.tiers, found.cost, strict=True)
     )
 
 

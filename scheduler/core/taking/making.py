@@ -114,6 +114,8 @@ class RoomMaker:
         """Whether it would stand in what others left over, beyond what its queue is entitled to, and somebody stays
         there instead who was to go, and whose queue is: he would take it back."""
         gives, book = way.outcome.gives, self._picture.book
+        if self._picture.holds.binds:  # others may count on it that he goes
+            return False
         if gives.evicted.any() or gives.to or not self._is_above(way, np.maximum(way.view.book.fair, book.guaranteed)):
             return False
         if not spare_needless(self.steps, self._picture, np.maximum(book.fair, book.guaranteed), targets=None):

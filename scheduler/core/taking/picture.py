@@ -12,7 +12,7 @@ from scheduler.core.facts.books import taken_by
 from scheduler.core.facts.devices import after_uses
 from scheduler.core.queues.demand import requests_of
 from scheduler.core.queues.ledger import Ledger
-from scheduler.core.taking.plan import Giveaway, Places, add_need
+from scheduler.core.taking.plan import Giveaway, Places, add_need, spots_of
 from scheduler.core.taking.roster import Charged, Indices, Rosters, charged, summed_by
 from scheduler.core.taking.rules import Holds
 from scheduler.core.taking.rules import too_much as breaks_rules
@@ -120,17 +120,14 @@ class Picture:
     def stays(self, pods: Indices) -> None:
         """Queues use what these pods of one gang hold after all, where they are or elsewhere."""
         self._use(int(self.roster.queue[self.roster.gang[pods[0]]]), self.roster.charge[pods].sum(axis=0))
+        for pod in pods.tolist():
+            self._discharge(pod, back=True)
 
     def _stand(self, gives: Giveaway, moved: Sequence[int]) -> None:
-        roster, nodes = self.roster, self.snapshot.nodes
-        spots = {
-            (number, place.member): [nodes.rows[each.node] for each in place.nodes for _ in range(each.count)]
-            for number, places in gives.to.items()
-            for place in places
-        }
-        at = [(pod, spots[int(roster.gang[pod]), roster.member_name(pod)].pop()) for pod in moved]
+        rows = self.snapshot.nodes.rows
+        at = [(pod, rows[node], node) for pod, node in spots_of(self.roster, moved, gives.to).items()]
         if at:
-            roster.stand(at, [node.name for node in nodes.nodes])
+            self.roster.stand(at)
 
     def _hold_devices(self, gang: Gang, own: Places, gives: Giveaway) -> None:
         """Devices as they are promised: nobody else is placed on them. They go free by what leaves only."""
@@ -153,15 +150,18 @@ class Picture:
         """What budgets still allow: whoever goes or moves for one taker counts for the next."""
         asked = Counter(guard for pod in np.flatnonzero(gone).tolist() for guard in self.roster.pods[pod].guards)
         if asked:
-            guards = {name: allowed - asked[name] for name, allowed in self.snapshot.guards.items()}
+            # What breaks a budget costs as much as it breaks it by, and nothing of whoever takes next.
+            guards = {
+                name: max(min(allowed, 0), allowed - asked[name]) for name, allowed in self.snapshot.guards.items()
+            }
             self.snapshot = replace(self.snapshot, guards=guards)
 
-    def _discharge(self, pod: int) -> None:
+    def _discharge(self, pod: int, *, back: bool = False) -> None:
         roster = self.roster
         running = roster.gangs[roster.gang[pod]]
         key = (running.queue, self.snapshot.nodes.flavor(int(roster.node[pod])), not running.preemptible)
         if key in self.use_by:
-            self.use_by[key] = self.use_by[key] - roster.room[pod]
+            self.use_by[key] = self.use_by[key] + (roster.room[pod] if back else -roster.room[pod])
 
     def _use(self, row: int, more: Matrix, *, firm: bool = False) -> None:
         for each in self.book.line(row) if row >= 0 else ():

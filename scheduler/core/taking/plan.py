@@ -144,6 +144,16 @@ def moves(roster: Roster, moved: Mask, to: Mapping[int, Places]) -> tuple[Move, 
     return tuple(found)
 
 
+def spots_of(roster: Roster, moved: Iterable[int], to: Mapping[int, Places]) -> dict[int, str]:
+    """Which pod goes to which of the new places that were found for pods of its gang and member: row -> node."""
+    open_to = {
+        (number, place.member): [each.node for each in place.nodes for _ in range(each.count)]
+        for number, places in to.items()
+        for place in places
+    }
+    return {pod: open_to[int(roster.gang[pod]), roster.member_name(pod)].pop() for pod in moved}
+
+
 def all_places(problem: TakingProblem, roster: Roster, own: Places, gives: Giveaway) -> list[Places]:
     """The way back: places per gang of the problem, the taker first."""
     found = [own]

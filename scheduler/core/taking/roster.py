@@ -113,13 +113,13 @@ class Roster:
         running = self.gangs[int(self.gang[pod])]
         return running.members[int(self.member[pod])].name
 
-    def stand(self, moved: Sequence[tuple[int, int]], names: Sequence[str]) -> None:
-        """Pods (row, new node) that were moved stand there for whoever comes next, and may have to leave. What their
-        budgets had to let go they have let go already. ``names`` [N] are the nodes'."""
-        rows = np.array([pod for pod, _ in moved], dtype=np.int64)
-        self.pods += tuple(msgspec.structs.replace(self.pods[pod], node=names[node], guards=()) for pod, node in moved)
+    def stand(self, moved: Sequence[tuple[int, int, str]]) -> None:
+        """Pods (row, new node and its name) that were moved stand there for whoever comes next, and may have to leave.
+        What their budgets had to let go they have let go already."""
+        rows = np.array([pod for pod, _, _ in moved], dtype=np.int64)
+        self.pods += tuple(msgspec.structs.replace(self.pods[pod], node=name, guards=()) for pod, _, name in moved)
         self.gang, self.member = np.append(self.gang, self.gang[rows]), np.append(self.member, self.member[rows])
-        self.node = np.append(self.node, np.array([node for _, node in moved], dtype=np.int64))
+        self.node = np.append(self.node, np.array([node for _, node, _ in moved], dtype=np.int64))
         self.room = np.concatenate([self.room, self.room[rows]])
         self.charge = np.concatenate([self.charge, self.charge[rows]])
         self.leaving = np.append(self.leaving, np.zeros(len(rows), dtype=np.bool_))

@@ -37,11 +37,13 @@ def spare_needless(steps: Steps, picture: Picture, most: Matrix, targets: Target
     """Who could stay in the picture that these steps leave is spared, the highest priority first, as long as queues use
     no more than ``most`` [queues x columns]; whether anybody is. Without ``targets`` they stay where they are."""
     roster = picture.roster
-    spare = _spare_room(steps, picture)
-    if len(steps.all) < 2 or not (fits := _that_fit(roster, spare)).any():
+    if len(steps.all) < 2:
+        return False
+    spare, bounds = _spare_room(steps, picture), _bounds(steps, most)
+    fits = _that_fit(picture, spare, bounds)
+    if not fits.any():
         return False
     units = [(number, unit) for number, step in enumerate(steps.all) for unit in _units(roster, step, fits)]
-    bounds = _bounds(steps, most)
     found = False
     for number, unit in sorted(units, key=lambda each: -int(roster.traits.priority[roster.gang[each[1][0]]])):
         found |= _spare(steps, number, unit, picture, spare, bounds, targets)
@@ -84,8 +86,11 @@ def _spare(
 
 def _spare_room(steps: Steps, picture: Picture) -> Matrix:
     """[N x R] what is left over once all is carried out, where room is all that anybody asks for: none beside a taker
-    that asks for more."""
+    that asks for more, and none at all where anybody may want a domain for itself."""
     roster, snapshot = picture.roster, picture.snapshot
+    takers = (branch.topology for step in steps.all for branch in step.waiting.gang.branches)
+    if any(each.exclusive for each in snapshot.standing) or any(ask is not None and ask.exclusive for ask in takers):
+        return np.zeros_like(roster.free)
     spare = roster.free + roster.room_on(roster.leaving)
     for step in steps.all:
         if not is_plain(snapshot, step.waiting.gang):
@@ -93,13 +98,20 @@ def _spare_room(steps: Steps, picture: Picture) -> Matrix:
     return spare
 
 
-def _that_fit(roster: Roster, spare: Matrix) -> Mask:
-    """[P] who leaves, asks for room alone, and has a size for which there is some somewhere."""
+def _that_fit(picture: Picture, spare: Matrix, bounds: Matrix) -> Mask:
+    """[P] who leaves, asks for room alone, and is of a kind of which one pod finds some somewhere, and may stay."""
+    roster = picture.roster
     leaving = np.flatnonzero(roster.leaving & roster.traits.freely[roster.gang])
-    sizes, size = np.unique(roster.room[leaving], axis=0, return_inverse=True)
-    fit = [bool(((spare >= room) | (room == 0)).all(axis=1).any()) for room in sizes]
+    queue = roster.queue[roster.gang[leaving]].reshape(-1, 1)
+    kinds = np.concatenate([roster.room[leaving], roster.charge[leaving], queue], axis=1)
+    _, first, kind = np.unique(kinds, axis=0, return_index=True, return_inverse=True)
+    fit = [
+        bool(((spare >= roster.room[pod]) | (roster.room[pod] == 0)).all(axis=1).any())
+        and _may_stay(np.array([pod]), picture, bounds)
+        for pod in leaving[first].tolist()
+    ]
     found = np.zeros(len(roster), dtype=np.bool_)
-    found[leaving] = np.array(fit, dtype=np.bool_)[size.reshape(-1)]
+    found[leaving] = np.array(fit, dtype=np.bool_)[kind.reshape(-1)]
     return found
 
 
@@ -193,6 +205,9 @@ def _costs(step: Step, gang: Indices) -> tuple[TierScore, ...]:
     for index, tier in enumerate(kit.tiers):
         score = known.get(tier.name)
         if score is None:
+            continue
+        if tier.kind == "guards":  # it may break as many budgets as it said
+            found.append(score)
             continue
         weights = kit.weights[: len(gang), index]
         among = {"moved": step.moved, "whole": whole}.get(tier.kind, step.evicted)

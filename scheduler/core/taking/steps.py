@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scheduler.core.taking.kit import Way
-from scheduler.core.taking.plan import Giveaway, Places, with_one_less, with_one_more
+from scheduler.core.taking.plan import Giveaway, Places, spots_of, with_one_less, with_one_more
 from scheduler.core.taking.roster import Indices, Roster
 from scheduler.core.taking.waiting import Waiting
 from scheduler.model.cluster import Mask
@@ -103,6 +103,8 @@ class Steps:
             movers = {mover for pod in own.tolist() if (mover := self._owner.get(int(roster.real[pod]))) in behind}
             for mover in movers - {None}:
                 self._leave_for_the_earlier(roster, own, step, mover)
+        freely = roster.traits.freely[roster.gang]
+        spots = spots_of(roster, np.flatnonzero(gives.moved & freely).tolist(), gives.to)
         for pod in np.flatnonzero(gives.evicted | gives.moved).tolist():
             row = int(roster.real[pod])
             if self._owner.get(row) in behind and gives.evicted[pod]:
@@ -112,7 +114,7 @@ class Steps:
             elif gives.evicted[pod]:
                 self._leaves_instead(roster, pod, step, number)
             else:
-                self._moves_on(roster, pod, step)
+                self._moves_on(roster, pod, spots[pod], step)
 
     def behind(self, steps: Iterable[int]) -> set[int]:
         """These steps, and all that they wait for."""
@@ -179,11 +181,9 @@ class Steps:
         step.after.add(mover)
         self.changed = True
 
-    def _moves_on(self, roster: Roster, pod: int, step: Step) -> None:
-        """Who was to move moves elsewhere, still for the earlier step: to one of the nodes that this one found for pods
-        like it, which are all the same to them."""
+    def _moves_on(self, roster: Roster, pod: int, node: str, step: Step) -> None:
+        """Who was to move moves elsewhere, still for the earlier step: to where the picture has it from now on."""
         gang, member = int(roster.gang[pod]), roster.member_name(pod)
-        node = next(each.node for place in step.to[gang] if place.member == member for each in place.nodes)
         step.to[gang] = with_one_less(step.to[gang], member, node)
         if not step.to[gang]:
             del step.to[gang]
