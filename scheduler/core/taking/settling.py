@@ -140,7 +140,7 @@ def _bounds(steps: Steps, most: Matrix) -> Matrix:
     found = most.copy()
     for step in steps.all:
         names = {loss.right for loss in step.taken.losses} if step.taken is not None else set()
-        for right in (right for lane in step.way.kit.rights.lanes for right in lane.rights if right.name in names):
+        for right in (right for lane in step.lanes for right in lane.rights if right.name in names):
             for room in right.rooms:
                 most = np.where(right.asked, room.most, found[room.row])
                 found[room.row] = np.minimum(found[room.row], most)
@@ -198,18 +198,18 @@ def _facts(picture: Picture, step: Step) -> Taken | None:
 
 def _costs(step: Step, gang: Indices) -> tuple[TierScore, ...]:
     """What it costs as it is now; no more than it did."""
-    kit, known = step.way.kit, {score.tier: score for score in step.taken.costs} if step.taken is not None else {}
+    known = {score.tier: score for score in step.taken.costs} if step.taken is not None else {}
     gone = np.bincount(gang[step.evicted], minlength=len(step.there))
     whole = step.evicted & (gone == step.there)[gang]
     found = []
-    for index, tier in enumerate(kit.tiers):
+    for index, tier in enumerate(step.tiers):
         score = known.get(tier.name)
         if score is None:
             continue
         if tier.kind == "guards":  # it may break as many budgets as it said
             found.append(score)
             continue
-        weights = kit.weights[: len(gang), index]
+        weights = step.weights[: len(gang), index]
         among = {"moved": step.moved, "whole": whole}.get(tier.kind, step.evicted)
         cost = int(weights[among].max(initial=0) if tier.kind == "highest" else weights[among].sum())
         bound = None if score.bound is None else max(score.bound, -cost)

@@ -14,15 +14,22 @@ from scheduler.core.taking.roster import Indices, Roster
 from scheduler.core.taking.waiting import Waiting
 from scheduler.model.cluster import Mask
 from scheduler.model.plan import Decision, Taken
+from scheduler.model.resources import Matrix
+from scheduler.solver.giving import Lane, Tier
 
 
 @dataclass(eq=False)
 class Step:
     """``evicted`` and ``moved`` are pods of the roster as it was before the plan [P], ``to`` the new places of each
     moved gang by index. ``made`` are its decisions as they were then; ``after`` are the steps (by number) for whose
-    victims it waits, too. ``there`` [G] are the pods of each gang that were there before it."""
+    victims it waits, too. ``there`` [G] are the pods of each gang that were there before it, ``weights`` [P x T] what
+    each pod costs. A plan has as many steps as gangs take: each keeps no more than that of what it was found with."""
 
-    way: Way
+    waiting: Waiting
+    places: Places
+    lanes: tuple[Lane, ...]
+    tiers: tuple[Tier, ...]
+    weights: Matrix
     made: list[Decision]
     evicted: Mask
     moved: Mask
@@ -34,14 +41,6 @@ class Step:
     @property
     def gives(self) -> Giveaway:
         return Giveaway(self.evicted, self.moved, self.to)
-
-    @property
-    def waiting(self) -> Waiting:
-        return self.way.view.waiting
-
-    @property
-    def places(self) -> Places:
-        return self.way.outcome.places
 
 
 class Steps:
@@ -87,7 +86,11 @@ class Steps:
         """One more, and what it changes of those before it. ``roster`` is as this step found it."""
         number, gives = len(self.all), way.outcome.gives
         step = Step(
-            way,
+            way.view.waiting,
+            way.outcome.places,
+            way.kit.rights.lanes,
+            way.kit.tiers,
+            way.kit.weights,
             made,
             gives.evicted[: self._pods].copy(),
             gives.moved[: self._pods].copy(),
