@@ -123,7 +123,8 @@ def test_places_stay_reserved_until_the_last_victim_is_gone(cluster: Cluster) ->
     assert [found for found in looks if found["sneak"]] == []
     assert [found for found in looks if found["high"] and found["low"]] == []
     assert any(len(found["low"]) == 3 for found in looks), "the first node was empty for a while"
-    assert "3 pods have to leave first" in said
+    # How many are left is said anew every ten seconds only: all of them, or those that stay longer.
+    assert said & {"4 pods have to leave first", "3 pods have to leave first"}
 
 
 def test_what_runs_above_a_lowered_limit_is_evicted_and_never_more(cluster: Cluster) -> None:
