@@ -110,7 +110,10 @@ class RunningWork:
         waits: bool,
     ) -> Running:
         """A gang with a PodGroup: its pods that take room, and what it asks for as a whole."""
+        pods = list(pods)
         standing = [pod for pod in pods if self.standing(pod, now_seconds)]
+        # Beside those that have ended: their places are in the record of the gang as long as they exist.
+        ends = any(pod.finished for pod in pods) and (group.topology is not None or bool(group.sub_groups))
         started = min((pod.started_seconds or now_seconds for pod in standing), default=now_seconds)
         wanted = Counter(resolved.member_of.values())
         for spec in group.members:
@@ -131,7 +134,7 @@ class RunningWork:
             started_seconds=started,
             saved_seconds=_saved_seconds(group, started, now_seconds),
             preemptible=group.preemptible,
-            movable=group.movable,
+            movable=group.movable and not ends,
             flavors=group.flavors,
             waits=waits,
             user=gang.user,

@@ -35,6 +35,15 @@ def test_a_running_gang_is_shown_whole_with_its_minimum_and_its_pods() -> None:
     ]
 
 
+def test_what_is_left_of_a_gang_stays_beside_those_that_have_ended() -> None:
+    for required, movable in (("rack", False), ("", True)):
+        bench = Bench(node("n1", rack="r1"))
+        bench.see(group("low", 1, required=required), *(pod(f"low-{number}", group="low") for number in range(2)))
+        assert running(bench)["team/low"].movable
+        bench.see(replace(bench.pods["uid-low-0"], finished=True, succeeded=True, version="99"))
+        assert running(bench)["team/low"].movable == movable
+
+
 def test_a_single_pod_is_shown_by_itself_and_a_foreign_one_not_at_all() -> None:
     bench = Bench(node("n1"))
     bench.see(pod("a", preemptible=False, priority=5), replace(pod("b"), ours=False, node="n1"))
