@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import compress
 
 import msgspec
@@ -54,8 +55,6 @@ class Roster:
     """[N x R] how much of what was placed is to stand in the room of the claimed."""
     real: Indices
     """The row of the same pod where it runs: its own, but of pods that stand where this very decision moves them."""
-    row_of: Mapping[str, int]
-    """UID -> the row of the pod where it runs."""
 
     @classmethod
     def of(cls, snapshot: Snapshot, book: Ledger) -> Roster:
@@ -84,7 +83,6 @@ class Roster:
             moved=np.zeros(len(snapshot.running), dtype=np.bool_),
             covered=np.zeros_like(snapshot.free),
             real=np.arange(len(pods)),
-            row_of={pod.uid: row for row, pod in enumerate(pods)},
         )
 
     def __len__(self) -> int:
@@ -105,6 +103,14 @@ class Roster:
     def is_later(self) -> Mask:
         """[P] the rows of pods that stand where this very decision moves them."""
         return np.asarray(self.real != np.arange(len(self.real)))
+
+    @cached_property
+    def row_of(self) -> Mapping[str, int]:
+        """UID -> the row of the pod where it runs, which comes before those of its later places."""
+        found: dict[str, int] = {}
+        for row, pod in enumerate(self.pods):
+            found.setdefault(pod.uid, row)
+        return found
 
     def node_name(self, pod: int) -> str:
         return self.pods[pod].node
