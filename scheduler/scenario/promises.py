@@ -61,8 +61,8 @@ def _while_they_leave(world: World, decisions: Collection[Decision]) -> Iterator
     ]
     room: dict[str, Counter[str]] = {node.name: Counter(dict(node.allocatable)) for node in world.nodes}
     held: dict[str, tuple[str, Counter[str]]] = {}
-    for name, state in world.gangs.items():
-        for pod in () if world.gangs[name].ended else state.pods:
+    for state in world.gangs.values():
+        for pod in () if state.ended else state.pods:
             held[pod.uid] = pod.node, Counter(dict(_requests(state.plan, pod)))
     for node, amounts in held.values():
         room.setdefault(node, Counter()).subtract(amounts)

@@ -79,7 +79,7 @@ def prepared(
 ) -> Prepared:
     columns = tuple(reversed(by_scarcity(snapshot.resources)))
     pods = np.flatnonzero(in_play)
-    free = np.where(sound[:, None], roster.free + roster.room_on(roster.leaving), 0)
+    free = np.where(sound[:, None], roster.eventual, 0)
     guards = list(snapshot.guards)
     number = {name: index for index, name in enumerate(guards)}
     masks: dict[int, Mask] = {}

@@ -41,7 +41,6 @@ SharesIf = Callable[[Sequence[Gang]], Matrix]
 
 SOLVER_RETRY_SECONDS = 2.0
 
-
 _LARGE, _SMALL = 1 / 8, 1 / 32
 """The part of the budget that one search for a cheaper set of victims may take; what is small ends soon."""
 
@@ -97,9 +96,9 @@ class RoomMaker:
                 way = yield from self._sought(view)
                 ways += [way] if way is not None else []
             if not ways:
-                facts = tuple(dict.fromkeys(fact for view in views for fact in view.facts))
-                if facts:
-                    self.refusals.update(dict.fromkeys([each.key for each in rest.singles or (rest.gang,)], facts))
+                why = tuple(dict.fromkeys(fact for view in views for fact in view.facts))
+                if why:
+                    self.refusals.update(dict.fromkeys([each.key for each in rest.singles or (rest.gang,)], why))
                 return rest
             best = ways[0] if len(ways) == 1 else min(ways, key=self._rank)
             if self._leaves_it_to_others(best) or not self._note(best):
@@ -147,13 +146,12 @@ class RoomMaker:
         """The decisions of all steps, as the last one leaves them."""
         if not self._picture.holds.binds:
             spare_needless(self.steps, self._picture, self._picture.book.limit, self._targets)
-        found = replayed(self.steps, self._fresh()) if self.steps.changed else self.steps.as_made()
-        return one_each((), found)
+        return one_each(replayed(self.steps, self._fresh()) if self.steps.changed else self.steps.as_made())
 
     def room_left_over(self) -> Callable[[Waiting], bool]:
         """Says of those who wait whether a pod of theirs fits into what leaving pods leave over by now."""
         snapshot, roster = self._picture.snapshot, self.roster
-        spare = roster.free + roster.room_on(roster.leaving)
+        spare = roster.eventual
 
         @cache
         def fits(shape: Shape) -> bool:

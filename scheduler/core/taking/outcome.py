@@ -16,7 +16,7 @@ from scheduler.core.taking.split import Split
 from scheduler.core.taking.waiting import Waiting, with_more
 from scheduler.model.plan import MOVE, Decision, Loss, Taken, TierScore
 from scheduler.model.resources import Matrix, vector
-from scheduler.model.work import Gang, NodeCount, Place
+from scheduler.model.work import Gang, GangKey, NodeCount, Place
 from scheduler.solver.giving import Lane
 
 
@@ -43,10 +43,10 @@ def decisions(picture: Picture, waiting: Waiting, own: Places, gives: Giveaway, 
     return [Decision(waiting.gang.key, own, victims, moves(roster, gives.moved, gives.to), taken)]
 
 
-def one_each(before: Sequence[Decision], more: Sequence[Decision]) -> list[Decision]:
+def one_each(made: Sequence[Decision]) -> list[Decision]:
     """All decisions, with what a gang gets beyond its minima in the one that it got for those."""
-    found = {each.gang: each for each in before}
-    for each in more:
+    found: dict[GangKey, Decision] = {}
+    for each in made:
         first = found.get(each.gang)
         found[each.gang] = each if first is None else _joined(first, each)
     return list(found.values())

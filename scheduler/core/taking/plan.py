@@ -49,7 +49,7 @@ def giveaway(problem: TakingProblem, roster: Roster, places: Sequence[Places]) -
                 else:
                     gone.append(pod)
             spots = [(node, count) for node, count in room.items() if count > 0]
-            _share_out(roster, gone, member.name, spots, evicted, moved, to, single=seat.single)
+            _share_out(roster, gone, member.name, spots, evicted, moved, to)
     return Giveaway(evicted, moved, to)
 
 
@@ -61,8 +61,6 @@ def _share_out(
     evicted: Mask,
     moved: Mask,
     to: dict[int, Places],
-    *,
-    single: bool,
 ) -> None:
     """The pods that leave their node: the older ones move to the new spots, the others go."""
     left = list(gone)
@@ -73,7 +71,6 @@ def _share_out(
             gang = int(roster.gang[pod])
             to[gang] = with_one_more(to.get(gang, ()), member, node)
     evicted[left] = True
-    del single
 
 
 def with_one_more(places: Places, member: str, node: str) -> Places:

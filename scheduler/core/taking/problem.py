@@ -59,7 +59,7 @@ class TakingProblem:
 def in_play_of(roster: Roster, rights: Rights, may_move: Mask) -> tuple[Mask, Mask]:
     """([P] pods that may be asked to give way, [N] nodes that are not over-committed by others). Whoever stands on a
     node that is, is left alone: his room is not there to be had."""
-    free = roster.free + roster.room_on(roster.leaving)
+    free = roster.eventual
     sound: Mask = np.asarray((free >= 0).all(axis=1))
     gives = (rights.lane >= 0) | may_move
     in_play: Mask = np.asarray(gives[roster.gang] & ~roster.leaving) if len(roster) else roster.leaving.copy()
@@ -87,7 +87,7 @@ def taking_problem(
 
     ``may_move`` [G] are the running gangs that may be moved. ``charge_of`` is what one pod of the taker is charged.
     """
-    free = roster.free + roster.room_on(roster.leaving)
+    free = roster.eventual
     in_play, sound = in_play_of(roster, rights, may_move)
     seats = _seats(roster, in_play, weights, rights, may_move)
     asks = [_standing_gang(roster, seat, may_move, rights) for seat in seats]

@@ -94,6 +94,11 @@ class Roster:
         of it."""
         return self.free + self.covered
 
+    @property
+    def eventual(self) -> Matrix:
+        """[N x R] what is free once all who leave are gone, and all whom it is promised to are there."""
+        return self.free + self.room_on(self.leaving)
+
     def promise(self, need: Matrix) -> None:
         """Room taken [N x R] by a decision; what is not open is in the room of those whom it waits for."""
         self.covered += np.maximum(0, need - np.maximum(0, self.open))

@@ -91,7 +91,7 @@ def _spare_room(steps: Steps, picture: Picture) -> Matrix:
     takers = (branch.topology for step in steps.all for branch in step.waiting.gang.branches)
     if any(each.exclusive for each in snapshot.standing) or any(ask is not None and ask.exclusive for ask in takers):
         return np.zeros_like(roster.free)
-    spare = roster.free + roster.room_on(roster.leaving)
+    spare = roster.eventual
     for step in steps.all:
         if not is_plain(snapshot, step.waiting.gang):
             spare[[snapshot.nodes.rows[each.node] for place in step.places for each in place.nodes]] = 0
@@ -197,7 +197,7 @@ def _facts(picture: Picture, step: Step) -> Taken | None:
 
 
 def _costs(step: Step, gang: Indices) -> tuple[TierScore, ...]:
-    """What it costs as it is now; no more than it did."""
+    """What it costs as it is now."""
     known = {score.tier: score for score in step.taken.costs} if step.taken is not None else {}
     gone = np.bincount(gang[step.evicted], minlength=len(step.there))
     whole = step.evicted & (gone == step.there)[gang]

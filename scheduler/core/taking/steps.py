@@ -103,8 +103,7 @@ class Steps:
         self.all.append(step)
         for gang in np.unique(roster.gang[gives.evicted & roster.is_later]).tolist():
             own = np.flatnonzero(gives.evicted & (roster.gang == gang))
-            movers = {mover for pod in own.tolist() if (mover := self._owner.get(int(roster.real[pod]))) in behind}
-            for mover in movers - {None}:
+            for mover in behind & {self._owner.get(int(roster.real[pod]), -1) for pod in own.tolist()}:
                 self._leave_for_the_earlier(roster, own, step, mover)
         freely = roster.traits.freely[roster.gang]
         spots = spots_of(roster, np.flatnonzero(gives.moved & freely).tolist(), gives.to)
