@@ -112,6 +112,19 @@ def test_a_deleted_pod_uses_its_whole_grace(bed: Bed) -> None:
     assert 2.0 <= time.monotonic() - started <= 8.0
 
 
+def test_kwok_leaves_pods_alone_that_are_deleted_at_once(bed: Bed) -> None:
+    """It deletes by name, a second late: a pod that was created under the same name meanwhile would go too."""
+    names = [f"namesake-{number}" for number in range(60)]
+    bed.create([pod(name, grace_seconds=1) for name in names])
+    bed.kubectl("delete", "pods", "--grace-period=0", "--force", "--wait=false", *names)
+    bed.create([pod(name, grace_seconds=1) for name in names])
+    time.sleep(2.5)
+    assert bed.audit_log is not None
+    events = [json.loads(line) for line in bed.audit_log.read_text().splitlines()]
+    deletes = [event for event in events if event["verb"] == "delete" and event["user"]["username"] == "kwok"]
+    assert {event["objectRef"]["name"] for event in deletes}.isdisjoint(names)
+
+
 def test_a_node_fails_and_recovers_by_its_label(bed: Bed) -> None:
     def ready() -> str:
         conditions = get(bed, "node", NODE)["status"]["conditions"]
