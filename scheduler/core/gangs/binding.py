@@ -44,9 +44,15 @@ class GangBinding:
 
     def enough(self, key: GangKey, state: GangState, pods: dict[str, Pod]) -> bool:
         """Whether a gang may begin to be bound: with fewer pods than its minimum it would stand there in part."""
+        return not self.missing(key, state, pods)
+
+    def missing(self, key: GangKey, state: GangState, pods: dict[str, Pod]) -> int:
+        """How many pods of its minimum are not there, or gated, while none of it is bound."""
+        if self._places.taken(key):
+            return 0
         assert state.resolved is not None
         ready = sum(1 for uid in state.loose if not pods[uid].gated and uid in state.resolved.member_of)
-        return bool(self._places.taken(key)) or ready >= state.resolved.minimum
+        return max(0, state.resolved.minimum - ready)
 
     def phase(self, key: GangKey, state: GangState, pods: dict[str, Pod]) -> Phase:
         """The phase of a gang that nothing is left to prepare for."""

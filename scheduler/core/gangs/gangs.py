@@ -62,7 +62,7 @@ class Gangs:
         self._places = places = GangPlaces(store, admission, giving_way)
         binding = GangBinding(store, binder, admission, claims, places, patience)
         self._upkeep = GangUpkeep(store, places, binding, giving_way, patience)
-        self._words = GangWords(store, voice, patience)
+        self._words = GangWords(store, voice, binding, patience)
         self.harm = Harm(store, places, patience)
         self.running = RunningWork(store, giving_way, self._running)
         self._writes = writes = GangWrites(store, voice, giving_way, patience, states, self.touch)

@@ -11,6 +11,9 @@ from scheduler.model.work import Condition, PodGroup
 
 MESSAGE_CHARACTERS = 1000
 
+Holdup = tuple[str, str]
+"""What keeps a gang that has its places from its binds: (reason, message)."""
+
 PODS_LOST = "pods were lost; their places are kept for replacements"
 
 
@@ -21,16 +24,15 @@ def group_status(
     saying: Saying | None,
     store: Store,
     now_seconds: float,
-    leaving: int = 0,
+    holdup: Holdup | None = None,
 ) -> GroupStatus:
-    """The status as it should stand; conditions keep the moment of their last change. ``leaving`` pods have to go
-    before its places are free."""
+    """The status as it should stand; conditions keep the moment of their last change."""
     text = "" if saying is None else saying.text[:MESSAGE_CHARACTERS]
     cause = "" if saying is None else saying.verdict.cause.value
     invalid = saying is not None and saying.verdict.cause is Cause.INVALID
     wanted = [
         ("Accepted", "False" if invalid else "True", _code(saying) if invalid else "Valid", text if invalid else ""),
-        _scheduled(phase, cause, text, leaving),
+        _scheduled(phase, cause, text, holdup),
     ]
     if phase is Phase.DEGRADED:
         wanted.append(("Degraded", "True", "PodsLost", PODS_LOST))
@@ -56,7 +58,9 @@ def group_status(
     )
 
 
-def _scheduled(phase: Phase, cause: str, text: str, leaving: int) -> tuple[str, str, str, str]:
+def _scheduled(phase: Phase, cause: str, text: str, holdup: Holdup | None) -> tuple[str, str, str, str]:
+    if holdup is not None:
+        return ("Scheduled", "False", *holdup)
     match phase:
         case Phase.RUNNING:
             return ("Scheduled", "True", "Placed", "")
@@ -64,10 +68,6 @@ def _scheduled(phase: Phase, cause: str, text: str, leaving: int) -> tuple[str, 
             return ("Scheduled", "True", "Finished", "")
         case Phase.DEGRADED:
             return ("Scheduled", "False", "PodsLost", PODS_LOST)
-        case Phase.PREPARING:
-            who = "1 pod has" if leaving == 1 else f"{leaving} pods have"
-            waits = f"{who} to leave first" if leaving else "volume claims of its pods are not bound yet"
-            return ("Scheduled", "False", "Preparing", waits)
         case _:
             return ("Scheduled", "False", cause or "Binding", text)
 

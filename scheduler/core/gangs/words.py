@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from scheduler.core.facts.books import spots
 from scheduler.core.facts.store import Store
+from scheduler.core.gangs.binding import GangBinding
 from scheduler.core.gangs.lifecycle import Phase
 from scheduler.core.gangs.state import GangState
-from scheduler.core.gangs.status import as_written, group_status, says_the_same, warning_about
+from scheduler.core.gangs.status import Holdup, as_written, group_status, says_the_same, warning_about
 from scheduler.core.voice import Voice, pod_effects
 from scheduler.model.effects import Effect, GroupStatus, Tell
 from scheduler.model.plan import Cause
 from scheduler.model.policy import Patience
 from scheduler.model.work import Assignment, GangKey, PodGroup
 
-PREPARING_WORDS_SECONDS = 3.0
+HOLDUP_WORDS_SECONDS = 3.0
 
-PREPARING_AGAIN_SECONDS = 10.0
+HOLDUP_AGAIN_SECONDS = 10.0
 """A PodGroup whose record names thousands of victims is a large object to write."""
 
 
 class GangWords:
-    def __init__(self, store: Store, voice: Voice, patience: Patience) -> None:
+    def __init__(self, store: Store, voice: Voice, binding: GangBinding, patience: Patience) -> None:
         self._store = store
         self._voice = voice
+        self._binding = binding
         self._patience = patience
 
     def waiting(self, key: GangKey, state: GangState) -> list[Effect]:
@@ -57,15 +59,17 @@ class GangWords:
         """The status to be written; None while it says what stands there, or nothing worth a write."""
         if state.phase in (Phase.ASSIGNED, Phase.RELEASING):
             return None
-        if state.phase is Phase.PREPARING and not self._prepares_for_long(state, now_seconds):
+        holdup = self._holdup(group.key, state, now_seconds)
+        if state.phase is Phase.PREPARING and holdup is None:
             return None
         saying = self._voice.of(group.key)
-        if state.phase is Phase.BINDING and (state.written is None or state.written.phase != Phase.DEGRADED):
+        mends = state.written is not None and state.written.phase == Phase.DEGRADED
+        if state.phase is Phase.BINDING and holdup is None and not mends:
             return None
         waits = state.phase in (Phase.QUEUED, Phase.INCOMPLETE)
         if (saying is None and waits) or (saying is not None and not saying.said_cause):
             return None
-        status = group_status(group, state.phase, scheduled, saying, self._store, now_seconds, state.leaving)
+        status = group_status(group, state.phase, scheduled, saying, self._store, now_seconds, holdup)
         if state.written is None:
             state.written = as_written(group)
         return None if says_the_same(status, state.written) else status
@@ -73,16 +77,33 @@ class GangWords:
     def runs(self, group: PodGroup, scheduled: int, record: Assignment | None) -> Tell:
         """That all of it runs, said once."""
         nodes = 0 if record is None else len({node for _, node, _ in spots(record.places)})
-        pods, where = (
-            f"{number} {name}{'' if number == 1 else 's'}" for number, name in ((scheduled, "pod"), (nodes, "node"))
-        )
-        text = f"placed {pods} on {where}"
+        text = f"placed {_count(scheduled, 'pod', 'pods')} on {_count(nodes, 'node', 'nodes')}"
         return Tell("PodGroup", group.namespace, group.name, group.uid, "Scheduled", "Binding", text)
 
-    def _prepares_for_long(self, state: GangState, now_seconds: float) -> bool:
-        """Whether claims or leaving pods keep a gang waiting so long that its status says so; most are not as slow. How
-        many pods are left to leave changes all the time and is said anew after a while only."""
-        decided = 0.0 if state.record is None else state.record.decided_at_seconds
-        said = state.written is not None and state.written.phase == Phase.PREPARING
-        due_seconds = state.said_seconds + PREPARING_AGAIN_SECONDS if said else decided + PREPARING_WORDS_SECONDS
-        return (state.awaits_claims or state.leaving > 0) and now_seconds >= due_seconds
+    def _holdup(self, key: GangKey, state: GangState, now_seconds: float) -> Holdup | None:
+        """What keeps a gang that has its places from its binds for so long that its status says so; most are not as
+        slow. How many are left to leave changes all the time and is said anew after a while only."""
+        if state.record is None or state.phase not in (Phase.PREPARING, Phase.BINDING):
+            return None
+        prepares = state.phase is Phase.PREPARING
+        decided_seconds = state.record.decided_at_seconds
+        since_seconds = decided_seconds if prepares else max(decided_seconds, state.left_seconds)
+        said = state.written is not None and state.written.phase == state.phase
+        if now_seconds < (state.said_seconds + HOLDUP_AGAIN_SECONDS if said else since_seconds + HOLDUP_WORDS_SECONDS):
+            return None
+        if not prepares:
+            return self._pods_missing(key, state)
+        if state.leaving:
+            return "Preparing", f"{_count(state.leaving, 'pod has', 'pods have')} to leave first"
+        return ("Preparing", "volume claims of its pods are not bound yet") if state.awaits_claims else None
+
+    def _pods_missing(self, key: GangKey, state: GangState) -> Holdup | None:
+        missing = self._binding.missing(key, state, self._store.members_of.get(key, {}))
+        if not missing or state.resolved is None:
+            return None
+        who = f"{missing} of the {state.resolved.minimum} pods that it needs {'is' if missing == 1 else 'are'}"
+        return "PodsMissing", f"{who} not there, or gated; its places are kept"
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"

@@ -402,6 +402,28 @@ def test_how_many_are_left_to_leave_is_not_said_anew_with_each_that_does() -> No
     assert said() == ["2 pods have to leave first", "1 pod has to leave first"]
 
 
+def test_a_gang_with_places_says_that_a_pod_of_it_is_missing() -> None:
+    bench = full(minimum=2)
+    take(bench, {"n1": 2}, "low-2", "low-3")
+    bench.tick(4)
+    bench.tell(ev.PodGone("uid-high-1"))
+    bench.go("low-2", "low-3")
+
+    def said() -> list[tuple[str, str, str]]:
+        written = [each.status for each in bench.performed(ef.WriteStatus) if each.name == "high"]
+        return [(each.phase, each.conditions[1].reason, each.conditions[1].message) for each in written]
+
+    bench.tick()
+    assert said()[-1][0] == "Preparing", "it has not waited for long"
+    bench.tick(4)
+    message = "1 of the 2 pods that it needs is not there, or gated; its places are kept"
+    assert said()[-1] == ("Binding", "PodsMissing", message)
+    assert bench.nodes_of("high-0") == [""]
+    bench.see(pod("high-2", group="high"))
+    bench.tick()
+    assert said()[-1][:2] == ("Running", "Placed")
+
+
 def test_a_withdrawn_decision_leaves_its_victims_where_they_are() -> None:
     bench = full(minimum=2)
     bench.lose = [ef.MarkEvicted]
