@@ -96,7 +96,8 @@ class Entitlements:
         """Gangs with pods that leave."""
         if running is not self._running:
             self._running = running
-            self._leaving = tuple(gang for gang in running if any(pod.leaving for pod in gang.pods))
+            rows = dict.fromkeys(row for row, gang in enumerate(running) for pod in gang.pods if pod.leaving)
+            self._leaving = tuple(running[row] for row in rows)
         return self._leaving
 
     def _device_kinds(self, nodes: NodeTable) -> tuple[DeviceKind, ...]:

@@ -171,16 +171,14 @@ def _slack(roster: Roster, in_play: Mask, leaves: int) -> Indices:
 
 
 def _lines(roster: Roster, book: Ledger, by: int) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:
-    known: dict[int, tuple[tuple[int, ...], int]] = {-1: ((), 0)}
-    rows, branch = [], []
-    for queue in roster.queue.tolist():
-        if queue not in known:
-            line = tuple(book.line(queue))
-            top = None if queue == by or by < 0 else branches(book, by, queue)[1]
-            known[queue] = line, 0 if top is None else line.index(top) + 1
-        rows.append(known[queue][0])
-        branch.append(known[queue][1])
-    return tuple(rows), tuple(branch)
+    lines: dict[int, tuple[int, ...]] = {-1: ()}
+    branch = {-1: 0}
+    queues = roster.queue.tolist()
+    for queue in set(queues) - {-1}:
+        lines[queue] = line = tuple(book.line(queue))
+        top = None if queue == by or by < 0 else branches(book, by, queue)[1]
+        branch[queue] = 0 if top is None else line.index(top) + 1
+    return tuple([lines[queue] for queue in queues]), tuple([branch[queue] for queue in queues])
 
 
 def _groups(rights: Rights, roster: Roster) -> Indices:

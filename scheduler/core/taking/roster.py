@@ -182,8 +182,9 @@ def _parts(gangs: Sequence[Running]) -> tuple[Indices, Indices, list[tuple[Shape
     identity."""
     numbers: dict[tuple[int, tuple[DeviceUse, ...]], int] = {}
     takes: list[tuple[Shape, tuple[DeviceUse, ...]]] = []
-    known: dict[tuple[int, str, tuple[DeviceUse, ...]], tuple[int, int]] = {}
-    found: list[tuple[int, int]] = []
+    known: dict[tuple[int, str, tuple[DeviceUse, ...]], int] = {}
+    kinds: list[tuple[int, int]] = []
+    found: list[int] = []
     for running in gangs:
         own = id(running.members)
         for pod in running.pods:
@@ -194,9 +195,10 @@ def _parts(gangs: Sequence[Running]) -> tuple[Indices, Indices, list[tuple[Shape
                 number = numbers.setdefault((id(shape), pod.devices), len(numbers))
                 if number == len(takes):
                     takes.append((shape, pod.devices))
-                known[key] = number, at
+                known[key] = len(kinds)
+                kinds.append((number, at))
             found.append(known[key])
-    columns = np.array(found, dtype=np.int64).reshape(-1, 2)
+    columns = np.array(kinds, dtype=np.int64).reshape(-1, 2)[found]
     return columns[:, 0], columns[:, 1], takes
 
 

@@ -42,6 +42,8 @@ class Traits:
         first = np.unique(kind, return_index=True)[1].tolist()
         lone = _of_each([_is_lone(gangs[at]) for at in first])[kind]
         most = np.array([_minimum(gangs[at]) for at in first], dtype=np.int64)[kind]
+        guarded = np.zeros(len(gangs), dtype=np.bool_)
+        guarded[[row for row, each in enumerate(gangs) for pod in each.pods if pod.guards]] = True
         movable = np.array([each.preemptible and each.movable and not each.waits for each in gangs], dtype=np.bool_)
         return cls(
             priority=np.array([each.priority for each in gangs], dtype=np.int64),
@@ -53,7 +55,7 @@ class Traits:
             surplus=np.array([len(each.pods) for each in gangs], dtype=np.int64) > most,
             stays=~movable | _of_each([_has_volumes(gangs[at]) for at in first])[kind],
             freely=lone & _of_each([_freely(gangs[at]) for at in first])[kind],
-            guarded=np.array([any(pod.guards for pod in each.pods) for each in gangs], dtype=np.bool_),
+            guarded=guarded,
         )
 
 

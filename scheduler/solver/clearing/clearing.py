@@ -7,8 +7,9 @@ nothing cheaper exists is what `scheduler.solver.clearing.bounds` says; where it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -38,13 +39,17 @@ class Clearing:
         self._whole = ground.whole.copy()
         self._there = np.ones(len(ground.node), dtype=np.bool_)
         self._guards = list(ground.guards)
-        self._pods_of: dict[int, list[int]] = {}
-        for pod, gang in enumerate(ground.gang.tolist()):
-            self._pods_of.setdefault(gang, []).append(pod)
         self._evict = ground.lane >= 0
         self._chosen: dict[int, Right | None] = {}
         self._open: dict[int, int] = {}
         """How many pods of each want its minima still ask for."""
+
+    @cached_property
+    def _pods_of(self) -> Mapping[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        for pod, gang in enumerate(self._ground.gang.tolist()):
+            found.setdefault(gang, []).append(pod)
+        return found
 
     def serve(self, taker: Taker, allowed: Mask, *, evict: bool = True) -> Cleared | None:
         """Room for one more taker, by those who are ``allowed`` [P] to give it; without ``evict`` by moves alone. None

@@ -112,9 +112,10 @@ def classes_of(ground: Ground) -> list[Mask]:
     may_go = (ground.lane >= 0)[ground.gang]
     if not may_go.any():
         return []
-    keys = ground.weights[:, ranks]
-    _, code = np.unique(keys, axis=0, return_inverse=True) if ranks else (None, np.zeros(len(keys), dtype=np.int64))
-    code = code.reshape(-1)
+    code = np.zeros(len(may_go), dtype=np.int64)
+    for index in ranks:
+        _, step = np.unique(ground.weights[:, index], return_inverse=True)
+        _, code = np.unique(code * (int(step.max()) + 1) + step, return_inverse=True)
     return [np.asarray(~may_go | (code <= each)) for each in np.unique(code[may_go]).tolist()]
 
 
