@@ -108,3 +108,25 @@ def test_greedy_keeps_every_relation(kind: str, data: st.DataObject) -> None:
     problem = data.draw(problems(kind))
     puts = place(problem).puts
     assert broken(problem, puts) == ()
+
+
+def test_a_domain_in_which_nobody_began_after_all_takes_nobody_else() -> None:
+    """The first member might begin a zone by the second relation and has no place by the first one: the other member
+    has nothing to be near then."""
+    member = MemberAsk((1,), 1, 0, 0, EVERYWHERE)
+    near = Relation("pod-affinity", 0, carriers=((0, 0),), targets=((0, 0),), standing=(0, 0, 0), first=False)
+    problem = Problem(
+        resources=("cpu",),
+        class_nodes=np.full(CLASSES, 2, dtype=np.int32),
+        class_free=np.ones((CLASSES, 1), dtype=np.int64),
+        class_domain=np.array([[-1], [-1], [-1], [0]], dtype=np.int32),
+        level_names=("zone",),
+        domain_names=(("a", "b", "c"),),
+        gangs=(GangAsk(members=(member, member), branches=(BranchAsk(-1, 1, 0),), values=(1, 1)),),
+        queues=(),
+        goals=("served-value",),
+        rules=("capacity", "gang-minimum", "pod-affinity"),
+        node_score="pack",
+        relations=(near, msgspec.structs.replace(near, carriers=((0, 0), (0, 1)), first=True)),
+    )
+    assert place(problem).puts == ()

@@ -96,7 +96,8 @@ class Standing:
     def _most_together(self, *, matches: bool) -> Most:
         supported = self._support > 0
         if self._begun >= 0:
-            supported[self._begun] = True
+            # Whoever was to begin there may have found no place after all: then nobody else has anything to be near.
+            supported[self._begun] |= matches or self._targets[self._begun] > 0
         elif self.opens(asks=True, matches=matches):
             supported[:] = True
         return supported * np.int64(ENDLESS)
