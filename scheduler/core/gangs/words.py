@@ -99,8 +99,9 @@ class GangWords:
 
     def _pods_missing(self, key: GangKey, state: GangState) -> Holdup | None:
         missing = self._binding.missing(key, state, self._store.members_of.get(key, {}))
-        if not missing or state.resolved is None:
+        if not missing:
             return None
+        assert state.resolved is not None
         who = f"{missing} of the {state.resolved.minimum} pods that it needs {'is' if missing == 1 else 'are'}"
         return "PodsMissing", f"{who} not there, or gated; its places are kept"
 

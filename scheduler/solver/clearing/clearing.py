@@ -46,6 +46,7 @@ class Clearing:
 
     @cached_property
     def _pods_of(self) -> Mapping[int, list[int]]:
+        """The pods of each gang: asked for only once somebody is taken."""
         found: dict[int, list[int]] = {}
         for pod, gang in enumerate(self._ground.gang.tolist()):
             found.setdefault(gang, []).append(pod)
