@@ -550,7 +550,7 @@ class Engine:
             if pod is not None and isinstance(effect, ef.Evict):
                 self._gangs.went(pod)
         if isinstance(effect, ef.WriteQueueStatus | ef.ProtectQueue):
-            self._queue_words.done(effect, answer.version)
+            self._queue_words.done(effect, answer.version, self._now_seconds)
         if isinstance(effect, ef.WriteGroupingStatus):
             self._grouping_words.done(effect, answer.version)
         key = _group_of(effect)

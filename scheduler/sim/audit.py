@@ -9,8 +9,8 @@ from collections import Counter
 
 import msgspec
 
-from scheduler.sim.audit_evictions import EvictionAudit, named_by
-from scheduler.sim.ledger import Ledger, Spots, ended, member_of, minimum, over, spots
+from scheduler.sim.audit_evictions import EvictionAudit
+from scheduler.sim.ledger import Ledger, Spots, ended, member_of, minimum, over, pods_named, record_of, spots
 from scheduler.sim.objects import Change, Object
 from scheduler.sim.quotas import Quotas, is_firm
 from scheduler.sim.server import Answer, ApiServer
@@ -19,6 +19,9 @@ from scheduler.wire.requests import Request
 
 PARTLY_BOUND_SECONDS = 60.0
 """How long a gang may stand below its minimum with some of its pods bound."""
+
+UNTAKEN_SECONDS = 60.0
+"""How long places have to wait for pods before a gang that has its minimum may give them back."""
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -43,6 +46,7 @@ class Auditor:
         self._objects = server.objects
         self._clock = server.clock
         self._partly_since: dict[str, float] = {}
+        self._untaken_since: dict[str, float] = {}
         server.objects.listeners.append(self._hear)
         server.on_request.append(self._hear_request)
         server.on_request.append(self.eviction.hear_request)
@@ -54,6 +58,10 @@ class Auditor:
         """What only time makes wrong: to be called about once a virtual second."""
         for group in self._objects.all("podgroups"):
             key = _key(group)
+            if self.ledger.owed(group):
+                self._untaken_since.setdefault(key, self._clock.now_seconds)
+            else:
+                self._untaken_since.pop(key, None)
             bound = sum(self.ledger.taken(group).values())
             # A gang that has begun to end, or that its owner takes away, is not partly bound but partly gone.
             going = any(ended(pod) or _leaving(pod) for pod in self.ledger.pods_of(group)) or _leaving(group)
@@ -73,8 +81,10 @@ class Auditor:
             self.eviction.hear_pod(change)
         if kind == "pods" and change.type != "DELETED":
             self._hear_pod(change)
-        elif kind == "podgroups" and change.type != "DELETED":
-            self._hear_group(change, spent)
+        elif kind == "podgroups":
+            self.eviction.hear_group(change)
+            if change.type != "DELETED":
+                self._hear_group(change, spent)
 
     def _hear_request(self, user: str, request: Request, answer: Answer) -> None:
         """A scheduler may be too late (404, 409) or too early (429), but what it asks for must make sense."""
@@ -100,8 +110,7 @@ class Auditor:
             self._check_topology(group, name)
 
     def _hear_group(self, change: Change, spent: Spots) -> None:
-        before = None if change.before is None else (change.before.get("status") or {}).get("assignment")
-        record = (change.object.get("status") or {}).get("assignment")
+        before, record = record_of(change.before or {}), record_of(change.object)
         if record == before or not record:
             return
         self.records += 1
@@ -116,13 +125,22 @@ class Auditor:
 
     def _lost(self, change: Change, spent: Spots) -> bool:
         """Whether a record has fewer places than before, though not for pods of its own that leave, or that had
-        succeeded and are gone."""
+        succeeded and are gone, nor because nobody took them for long."""
         before: Object = change.before or {}
         lost = spots(before) - spots(change.object) - spent
+        if not lost or self._gives_back(change):
+            return False
         own = {pod["metadata"]["uid"] for pod in self.ledger.pods_of(change.object)}
         present = {pod["metadata"]["uid"] for pod in self._objects.all("pods")}
-        named = {uid for uid in named_by(change.object) if uid in own or uid not in present}
-        return lost.total() > len(named - set(named_by(before)))
+        leave = {uid for uid in pods_named(record_of(change.object)) if uid in own or uid not in present}
+        return lost.total() > len(leave - set(pods_named(record_of(before))))
+
+    def _gives_back(self, change: Change) -> bool:
+        """Whether all that a record loses are places that waited for pods for long, while enough others stand."""
+        taken = self.ledger.taken(change.object)
+        since = self._untaken_since.get(_key(change.object), float("inf"))
+        waited = self._clock.now_seconds - since > UNTAKEN_SECONDS - 1.0  # looked at once a second
+        return waited and taken.total() >= minimum(change.object) and not taken - spots(change.object)
 
     def _check_node(self, name: str, what: str) -> None:
         for node in self._objects.all("nodes"):
@@ -141,7 +159,7 @@ class Auditor:
     def _check_queue(self, owner: Object, what: str) -> None:
         """Every queue on the way up: its limit, and its guarantee for what is not preemptible. What stands there now
         keeps them; and so does what is left of it with all that is promised, once those who leave are gone."""
-        leaving = self.eviction.leaving()
+        leaving = self.eviction.leaving(moved=False)
         for queue in self.quotas.line(self.ledger.queue_of(owner)):
             for rule, bounds, firm in (
                 ("limit", self.quotas.limits(queue), False),

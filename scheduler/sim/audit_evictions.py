@@ -9,9 +9,18 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
-from scheduler.sim.ledger import Amounts, Ledger, ended, minimum, over
+from scheduler.sim.ledger import (
+    REACTION_SECONDS,
+    Amounts,
+    Ledger,
+    ended,
+    minimum,
+    over,
+    pods_named,
+    record_of,
+    victims_of,
+)
 from scheduler.sim.objects import Change, Object, Objects
 from scheduler.sim.quotas import Quotas, is_firm
 from scheduler.sim.server import Answer
@@ -21,10 +30,6 @@ from scheduler.wire.requests import Request
 Say = Callable[[str, str], None]
 
 _POD = re.compile(r"/api/v1/namespaces/([^/]+)/pods/([^/]+)(/eviction)?$")
-
-
-REACTION_SECONDS = 2.0
-"""Room that came free so lately may not be known yet to whoever writes a record."""
 
 
 class EvictionAudit:
@@ -40,6 +45,8 @@ class EvictionAudit:
         """Beneficiary (by UID) -> work that left for it -> the decision for which it did."""
         self._freed: list[tuple[float, str, Amounts, str]] = []
         """What came free, with the moment, the node and the queue, as far as it came lately."""
+        self._named_until: dict[str, float] = {}
+        """Pods (by UID) that a record named until a moment."""
 
     def hear_pod(self, change: Change) -> None:
         """Room came free, where a pod ended or went."""
@@ -50,6 +57,12 @@ class EvictionAudit:
         self._freed = [each for each in self._freed if now - each[0] <= REACTION_SECONDS]
         owner = self._ledger.queue_of(self._ledger.group_of(before) or before)
         self._freed.append((now, node, self._ledger.request(before), owner))
+
+    def hear_group(self, change: Change) -> None:
+        """A record that named pods is gone; who asks them to leave may not know yet."""
+        now = set() if change.type == "DELETED" else set(pods_named(record_of(change.object)))
+        for uid in set(pods_named(record_of(change.before or {}))) - now:
+            self._named_until[uid] = self._objects.clock.now_seconds
 
     def hear_request(self, user: str, request: Request, answer: Answer) -> None:
         found = _POD.fullmatch(request.path)
@@ -68,7 +81,7 @@ class EvictionAudit:
         """A record was written: nobody whom it names could have stayed."""
         group, record = change.object, change.object["status"]["assignment"]
         before = None if change.before is None else (change.before.get("status") or {}).get("assignment")
-        known = set() if not before else set(_named(before))
+        known = set() if not before else set(pods_named(before))
         new = [pod for pod in self.pods_of(record) if pod["metadata"]["uid"] not in known]
         for unit in self._units([pod for pod in new if not self._goes_anyway(pod, group)]):
             if self._could_stay(unit, group):
@@ -83,21 +96,23 @@ class EvictionAudit:
 
     def pods_of(self, record: Object) -> list[Object]:
         """The pods that a record names and that still take room."""
-        named = set(_named(record))
+        named = set(pods_named(record))
         return [pod for pod in self._objects.all("pods") if pod["metadata"]["uid"] in named and not ended(pod)]
 
     def leaving_on(self, node: str) -> Amounts:
         """What pods on a node take that are being deleted, or that a record names."""
-        named = {uid for group in self._objects.all("podgroups") for uid in _named(_record(group))}
+        named = {uid for group in self._objects.all("podgroups") for uid in pods_named(record_of(group))}
         total: Amounts = Amounts()
         for pod in self._ledger.pods_on(node):
             if "deletionTimestamp" in pod["metadata"] or pod["metadata"]["uid"] in named:
                 total.update(self._ledger.request(pod))
         return total
 
-    def leaving(self) -> frozenset[str]:
-        """The pods (by UID) that are being deleted, or that a record names."""
-        named = {uid for group in self._objects.all("podgroups") for uid in named_by(group)}
+    def leaving(self, *, moved: bool = True) -> frozenset[str]:
+        """The pods (by UID) that are being deleted, or that a record names. Those that are ``moved`` leave their nodes
+        and not their queues."""
+        records = [record_of(group) for group in self._objects.all("podgroups")]
+        named = {uid for each in records for uid in (pods_named(each) if moved else victims_of(each))}
         going = (pod["metadata"] for pod in self._objects.all("pods"))
         return frozenset(named | {meta["uid"] for meta in going if "deletionTimestamp" in meta})
 
@@ -111,12 +126,14 @@ class EvictionAudit:
         if firm and reason != "StaleGang":
             self._say("not-preemptible", f"pod {name} was evicted ({reason})")
         for beneficiary in self._objects.all("podgroups"):
-            record = _record(beneficiary)
-            if uid in _named(record) and beneficiary is not group:
+            record = record_of(beneficiary)
+            if uid in pods_named(record) and beneficiary is not group:
                 if any(victim["uid"] == uid for victim in record.get("victims") or ()):  # a move costs no turn
                     self._check_once(pod, beneficiary, record)
                 return
         if reason == "Drained" and self._drains(self._ledger.queue_of(group or pod)):
+            return
+        if self._objects.clock.now_seconds - self._named_until.get(uid, float("-inf")) <= REACTION_SECONDS:
             return
         if reason not in ("StaleGang", "OverLimit"):
             self._say("unnamed-eviction", f"pod {name} was evicted ({reason}), and no record in force names it")
@@ -143,9 +160,9 @@ class EvictionAudit:
         """By what right the pods go that a record newly names for good: in the own queue those of higher or equal
         priority stay, older ones where equals may be taken; elsewhere all but the last unit keep a queue above what it
         is guaranteed."""
-        moved = {pod["uid"] for move in _record(group).get("moves") or () for pod in move.get("pods") or ()}
+        moved = {pod["uid"] for move in record_of(group).get("moves") or () for pod in move.get("pods") or ()}
         units = list(self._units([pod for pod in taken if pod["metadata"]["uid"] not in moved]))
-        own, leaving = self._ledger.queue_of(group), self.leaving()
+        own, leaving = self._ledger.queue_of(group), self.leaving(moved=False)
         lost: dict[str, list[tuple[list[Object], Amounts]]] = {}
         for unit in units:
             queue = self._queue_of(unit[0])
@@ -207,7 +224,7 @@ class EvictionAudit:
     def _goes_anyway(self, pod: Object, group: Object) -> bool:
         uid = pod["metadata"]["uid"]
         others = (each for each in self._objects.all("podgroups") if each is not group)
-        return "deletionTimestamp" in pod["metadata"] or any(uid in _named(_record(each)) for each in others)
+        return "deletionTimestamp" in pod["metadata"] or any(uid in pods_named(record_of(each)) for each in others)
 
     def _units(self, pods: list[Object]) -> Iterator[list[Object]]:
         """Gangs of which nothing is to stay, and pods one by one."""
@@ -247,7 +264,7 @@ class EvictionAudit:
                     need.update(amounts)
             if over(need, self._ledger.capacity(node)):
                 return False
-        without = self.leaving() - kept
+        without = self.leaving(moved=False) - kept
         for queue in self._quotas.line(self._ledger.queue_of(group)):
             limits = self._quotas.limits(queue)
             if limits and over(
@@ -261,10 +278,10 @@ class EvictionAudit:
         some queue on the line would be above its guarantee."""
         queue = self._ledger.queue_of(group)
         if self._queue_of(unit[0]) != queue or all(
-            self._queue_of(pod) == queue for pod in self.pods_of(_record(group))
+            self._queue_of(pod) == queue for pod in self.pods_of(record_of(group))
         ):
             return False
-        without = self.leaving() - {pod["metadata"]["uid"] for pod in unit}
+        without = self.leaving(moved=False) - {pod["metadata"]["uid"] for pod in unit}
         for name in self._quotas.line(queue):
             use, guaranteed = self._quotas.use(name, without=without), self._quotas.guaranteed(name)
             if any(use[resource] > guaranteed[resource] for resource in guaranteed):
@@ -276,7 +293,7 @@ class EvictionAudit:
 
     def _moved_to(self, node: str, group: Object) -> Iterator[Object]:
         """Pods that the record of a gang moves to a node, which is promised there once their gangs' records say so."""
-        record = _record(group)
+        record = record_of(group)
         for move in record.get("moves") or ():
             named = {pod["uid"] for pod in move.get("pods") or ()}
             pods = [pod for pod in self.pods_of(record) if pod["metadata"]["uid"] in named]
@@ -290,20 +307,6 @@ class EvictionAudit:
                 return True
             queue = queues[queue].get("parent", "")
         return False
-
-
-def named_by(group: Object) -> list[str]:
-    """The pods (by UID) that a PodGroup's record names as leaving first."""
-    return _named(_record(group))
-
-
-def _record(group: Object) -> dict[str, Any]:
-    return (group.get("status") or {}).get("assignment") or {}
-
-
-def _named(record: dict[str, Any]) -> list[str]:
-    moved = (pod for move in record.get("moves", []) for pod in move.get("pods", []))
-    return [pod["uid"] for pod in (*record.get("victims", []), *moved)]
 
 
 def _reason(pod: Object) -> str:

@@ -6,6 +6,7 @@ It reads objects as JSON and shares no code with the engine, the solver or the d
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from scheduler.model.resources import amount
@@ -14,21 +15,27 @@ from scheduler.sim.pods import TERMINAL
 from scheduler.wire import names
 
 Amounts = Counter[str]
-Spots = Counter[tuple[str, str]]
-"""How many pods of a member on a node: (member, node)."""
+Spot = tuple[str, str]
+"""(member, node)."""
+Spots = Counter[Spot]
+"""How many pods of a member on a node."""
+
+REACTION_SECONDS = 2.0
+"""What happened so lately may not be known yet to whoever writes a record."""
 
 
 class Ledger:
     """Answers are computed from the objects as they are now. Kept are only what can not change (a pod's request), what
-    nobody could tell from the objects (places whose pods succeeded and are gone) and, for as long as nothing changes at
-    all, which pods belong to which group."""
+    nobody could tell from the objects (places whose pods succeeded and are gone, or left for somebody) and, for as long
+    as nothing changes at all, which pods belong to which group."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self._requests: dict[str, Amounts] = {}
         self._indexed_version = -1
         self._by_group: dict[tuple[str, str], list[Object]] = {}
-        self._spent: dict[tuple[str, str], Spots] = {}
+        self._spent: dict[tuple[str, str], list[tuple[float, Spot]]] = {}
+        self._given: dict[tuple[str, str], dict[str, Spot]] = {}
 
     def pods_on(self, node: str) -> list[Object]:
         """Pods that hold room on a node: bound there and not ended; deleted ones until they are gone."""
@@ -83,12 +90,10 @@ class Ledger:
         """Where the gang's pods stand; those that have succeeded keep their place in its record, and those that its
         own record names as leaving have none in it any more."""
         found: Spots = Counter()
-        record: dict[str, Any] = group.get("status", {}).get("assignment") or {}
-        leaving = {pod["uid"] for pod in record.get("victims") or ()}
+        victims = victims_of(record_of(group))
         for pod in self.pods_of(group):
             node = pod["spec"].get("nodeName")
-            given_up = pod["metadata"]["uid"] in leaving and not ended(pod)
-            if node and not given_up and pod["status"].get("phase") != "Failed":
+            if node and not _given_up(pod, victims) and pod["status"].get("phase") != "Failed":
                 found[(member_of(pod, group), node)] += 1
         return found
 
@@ -96,27 +101,52 @@ class Ledger:
         """Recorded places that no pod has taken yet. A deleted gang is owed nothing: none of its pods will come."""
         if "deletionTimestamp" in group["metadata"]:
             return Counter()
-        return spots(group) - self.taken(group) - self.spent(group)
+        return spots(group) - self.taken(group) - self.spent(group) - self._given_by(group)
 
     def spent(self, group: Object) -> Spots:
         """Recorded places whose pods succeeded and were deleted: until the record is written again without them."""
-        return self._spent.get(_key(group), Counter())
+        return Counter(spot for _, spot in self._spent.get(_key(group), ()))
+
+    def _given_by(self, group: Object) -> Spots:
+        """Recorded places whose pods left because another's record names them, which still stands: the room is that
+        one's, though the record of their own gang may say so only a moment later."""
+        given = self._given.get(_key(group), {})
+        if not given:
+            return Counter()
+        named = {uid for each in self._objects.all("podgroups") for uid in pods_named(record_of(each))}
+        return Counter(spot for uid, spot in given.items() if uid in named)
 
     def hear(self, change: Change) -> None:
         """What is to be remembered of a change; where nobody says, nothing is known to be spent."""
         body = change.object
         if change.kind.plural == "podgroups":
             before, now = spots(change.before or {}), spots(body)
-            if change.type == "DELETED" or _decision(change.before or {}) != _decision(body):
+            if change.type == "DELETED" or before != now:
+                self._given.pop(_key(body), None)
+            if change.type == "DELETED":
                 self._spent.pop(_key(body), None)
             elif _key(body) in self._spent:
-                self._spent[_key(body)] = self._spent[_key(body)] - (before - now)
-        elif change.kind.plural == "pods" and change.type == "DELETED" and body["status"].get("phase") == "Succeeded":
+                again = _decision(change.before or {}) == _decision(body)
+                self._spent[_key(body)] = list(self._not_told(_key(body), before - now, again))
+        elif change.kind.plural == "pods" and change.type == "DELETED" and body["spec"].get("nodeName"):
             name = _label(body, names.LABEL_POD_GROUP)
             for group in self._objects.all("podgroups", body["metadata"]["namespace"]):
-                if name and group["metadata"]["name"] == name and body["spec"].get("nodeName"):
-                    found = self._spent.setdefault(_key(group), Counter())
-                    found[(member_of(body, group), body["spec"]["nodeName"])] += 1
+                if name and group["metadata"]["name"] == name and not _given_up(body, victims_of(record_of(group))):
+                    spot = (member_of(body, group), body["spec"]["nodeName"])
+                    if body["status"].get("phase") == "Succeeded":
+                        spent = self._spent.setdefault(_key(group), [])
+                        spent.append((self._objects.clock.now_seconds, spot))
+                    else:
+                        self._given.setdefault(_key(group), {})[body["metadata"]["uid"]] = spot
+
+    def _not_told(self, key: tuple[str, str], lost: Spots, again: bool) -> Iterator[tuple[float, Spot]]:
+        """The spent places that a record still has: all that it did not lose where it is only written ``again``, of
+        another decision those of which it can not have known."""
+        for seconds, spot in self._spent[key]:
+            if lost[spot] > 0:
+                lost[spot] -= 1
+            elif again or self._objects.clock.now_seconds - seconds <= REACTION_SECONDS:
+                yield seconds, spot
 
     def member_request(self, group: Object, member: str) -> Amounts:
         """From the member's template, else from one of its pods."""
@@ -157,8 +187,30 @@ def _key(group: Object) -> tuple[str, str]:
 
 def _decision(group: Object) -> tuple[Any, ...]:
     """What tells the decisions about a gang apart; a record that is only written again has the same."""
-    record: dict[str, Any] = group.get("status", {}).get("assignment") or {}
+    record = record_of(group)
     return record.get("epoch"), record.get("madeFrom"), record.get("decidedAt")
+
+
+def record_of(group: Object) -> dict[str, Any]:
+    """The decision that is written in a PodGroup; empty without one."""
+    return (group.get("status") or {}).get("assignment") or {}
+
+
+def pods_named(record: dict[str, Any]) -> list[str]:
+    """The pods (by UID) that a record names as leaving first."""
+    moved = (pod for move in record.get("moves", []) for pod in move.get("pods", []))
+    return [pod["uid"] for pod in (*record.get("victims", []), *moved)]
+
+
+def victims_of(record: dict[str, Any]) -> set[str]:
+    """The pods (by UID) that leave for good, or that the gang whose record it is goes on without."""
+    return {pod["uid"] for pod in record.get("victims") or ()}
+
+
+def _given_up(pod: Object, victims: set[str]) -> bool:
+    """Whether a pod's gang goes on without it, by the victims of its own record. One that ended before it was asked to
+    leave had been of use; one that was asked says in its last moments what it likes."""
+    return pod["metadata"]["uid"] in victims and (not ended(pod) or "deletionTimestamp" in pod["metadata"])
 
 
 def ended(pod: Object) -> bool:
@@ -167,9 +219,8 @@ def ended(pod: Object) -> bool:
 
 def spots(group: Object) -> Spots:
     """What the record of a PodGroup promises."""
-    record: dict[str, Any] = group.get("status", {}).get("assignment") or {}
     found: Spots = Counter()
-    for place in record.get("places", []):
+    for place in record_of(group).get("places", []):
         for each in place["nodes"]:
             found[(place["member"], each["name"])] += each["count"]
     return found

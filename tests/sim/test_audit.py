@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from scheduler.sim import manifests
-from scheduler.sim.audit import PARTLY_BOUND_SECONDS
-from scheduler.sim.audit_evictions import REACTION_SECONDS
+from scheduler.sim.audit import PARTLY_BOUND_SECONDS, UNTAKEN_SECONDS
+
+from scheduler.sim.ledger import REACTION_SECONDS
 from scheduler.sim.liveness import complaints
 from scheduler.sim.run import Simulation
 from scheduler.wire import names
@@ -22,17 +23,25 @@ def bind(world: Simulation, pod: str, node: str) -> None:
     world.ask("POST", f"/api/v1/namespaces/team/pods/{pod}/binding", body)
 
 
-def record(world: Simulation, gang: str, *victims: str, made_from: str = "1", **places: int) -> None:
-    """Write a record of ``worker`` pods by node name, which makes ``victims`` leave."""
+def record(
+    world: Simulation, gang: str, *victims: str, made_from: str = "1", moves: tuple[str, ...] = (), **places: int
+) -> None:
+    """Write a record of ``worker`` pods by node name, which makes ``victims`` leave, and moves others to ``r0n1``."""
     nodes = [{"name": name, "count": count} for name, count in places.items()]
-    made = {"epoch": 1, "madeFrom": made_from, "decidedAt": "2027-01-15T08:00:00Z"}
+    made: dict[str, Any] = {"epoch": 1, "madeFrom": made_from, "decidedAt": "2027-01-15T08:00:00Z"}
     pods = {each["metadata"]["name"]: each["metadata"]["uid"] for each in world.server.objects.all("pods")}
-    named = [{"uid": pods[name], "namespace": "team", "name": name} for name in victims]
-    status: dict[str, Any] = {
-        "assignment": {**made, "places": [{"member": "worker", "nodes": nodes}], "victims": named}
-    }
+    named = {name: {"uid": pods[name], "namespace": "team", "name": name} for name in (*victims, *moves)}
+    there = [{"member": "worker", "nodes": [{"name": "r0n1", "count": len(moves)}]}]
+    moved = [{"gang": "team/moved", "places": there, "pods": [named[name] for name in moves]}] if moves else []
+    made |= {"places": [{"member": "worker", "nodes": nodes}], "victims": [named[name] for name in victims]}
+    status: dict[str, Any] = {"assignment": {**made, "moves": moved}}
     path = f"/apis/muster.dev/v1alpha1/namespaces/team/podgroups/{gang}/status"
     world.ask("PATCH", path, {"status": status}, "application/merge-patch+json")
+
+
+def release(world: Simulation, gang: str) -> None:
+    path = f"/apis/muster.dev/v1alpha1/namespaces/team/podgroups/{gang}/status"
+    world.ask("PATCH", path, {"status": {"assignment": None}}, "application/merge-patch+json")
 
 
 def evict(world: Simulation, pod: str) -> None:
@@ -117,6 +126,27 @@ def test_a_record_that_changes_without_a_release() -> None:
     assert rules(world) == [], "it may grow"
     record(world, "g", r0n1=2)
     assert rules(world) == ["record-changed"]
+
+
+@pytest.mark.parametrize(
+    ("waited_seconds", "left", "expected"),
+    [
+        (UNTAKEN_SECONDS + 1, {"r0n0": 1}, []),
+        (UNTAKEN_SECONDS - 10, {"r0n0": 1}, ["record-changed"]),
+        (UNTAKEN_SECONDS + 1, {"r0n1": 1}, ["record-changed"]),
+    ],
+)
+def test_places_that_nobody_takes_for_long_are_given_back(
+    waited_seconds: float, left: dict[str, int], expected: list[str]
+) -> None:
+    """Those of others than stand, and no sooner."""
+    world = racks()
+    world.gang("g", 2, minimum=1)
+    record(world, "g", r0n0=1, r0n1=1)
+    bind(world, "g-0", "r0n0")
+    world.run(waited_seconds)
+    record(world, "g", **left)
+    assert rules(world) == expected
 
 
 def test_a_required_rack() -> None:
@@ -205,6 +235,51 @@ def test_what_the_same_plan_gives_to_a_queue_may_be_written_a_moment_later() -> 
     assert rules(world) == []
 
 
+def test_work_that_is_moved_stays_in_its_queue() -> None:
+    """It uses what it did, so that another queue may take beside it."""
+    world = full_node()
+    world.change("queues", "a", {"spec": {"resources": [{"name": manifests.GPU, "guaranteed": "4"}]}})
+    world.gang("new", 1, gpus=4, queue="b")
+    world.gang("next", 1, gpus=4, queue="b")
+    record(world, "new", moves=("old-0", "old-1"), r0n0=1)
+    record(world, "next", "other-0", r0n0=1)
+    world.run(REACTION_SECONDS)
+    assert rules(world) == []
+
+
+def test_who_is_asked_to_leave_for_a_record_that_is_gone_since_a_moment() -> None:
+    """The request was on its way. Later there is no excuse."""
+    world = full_node()
+    world.gang("new", 1, gpus=4, queue="b")
+    record(world, "new", "old-0", "old-1", r0n0=1)
+    release(world, "new")
+    world.run(REACTION_SECONDS / 2)
+    evict(world, "old-0")
+    assert rules(world) == []
+    world.run(REACTION_SECONDS)
+    evict(world, "old-1")
+    assert rules(world) == ["unnamed-eviction"]
+
+
+def test_the_place_of_one_who_left_for_another_is_that_one_s() -> None:
+    """Also before the record of his own gang says so; once the other lets it be, it is his gang's again."""
+    world = full_node()
+    world.gang("new", 1, gpus=4, queue="b")
+    record(world, "new", "other-0", r0n0=1)
+    evict(world, "other-0")
+    world.run(10)
+    bind(world, "new-0", "r0n0")
+    assert rules(world) == []
+    world = full_node()
+    world.gang("new", 1, gpus=4, queue="b")
+    record(world, "new", "other-0", r0n0=1)
+    evict(world, "other-0")
+    world.run(10)
+    release(world, "new")
+    bind(world, "new-0", "r0n0")
+    assert "over-promise" in rules(world)
+
+
 def test_a_victim_of_higher_priority_in_the_own_queue() -> None:
     world = full_node("high")
     world.gang("new", 1, gpus=4, queue="a", priority="low")
@@ -257,6 +332,23 @@ def test_a_place_whose_pod_succeeded_and_is_gone_is_nobodys() -> None:
     bind(world, "a", "r0n0")
     record(world, "g", r0n0=1)
     assert rules(world) == []
+
+
+@pytest.mark.parametrize(("later_seconds", "expected"), [(0.5, []), (REACTION_SECONDS + 1, ["record-changed"])])
+def test_a_place_may_be_spent_while_a_record_that_keeps_it_is_on_its_way(
+    later_seconds: float, expected: list[str]
+) -> None:
+    world = racks(gpus=8)
+    world.gang("g", 2, minimum=1, gpus=4, run_seconds=2.0)
+    record(world, "g", r0n0=1)
+    bind(world, "g-0", "r0n0")
+    world.run(10)
+    world.remove("pods", "g-0")
+    world.run(later_seconds)
+    record(world, "g", made_from="2", r0n0=1, r0n1=1)
+    bind(world, "g-1", "r0n1")
+    record(world, "g", made_from="2", r0n1=1)
+    assert rules(world) == expected
 
 
 @pytest.mark.parametrize(("minimum", "expected"), [(2, ["gang-partly-bound"]), (1, [])])

@@ -74,8 +74,9 @@ class QueueWords:
         self._on_its_way.clear()
         self._next_at_seconds, self._seen_version = now_seconds + PAUSE_SECONDS, -1
 
-    def done(self, effect: WriteQueueStatus | ProtectQueue, version: str) -> None:
-        """A write was made."""
+    def done(self, effect: WriteQueueStatus | ProtectQueue, version: str, now_seconds: float) -> None:
+        """A write was made. Nobody knows how long it was on its way: the pause begins when its answer is here."""
+        self._next_at_seconds = max(self._next_at_seconds, now_seconds + PAUSE_SECONDS)
         self._on_its_way.discard(effect.name)
         self._written[effect.name] = version
         queue = self._store.queues.get(effect.name)

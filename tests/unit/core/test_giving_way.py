@@ -589,6 +589,27 @@ def test_pods_that_end_before_they_are_let_go_keep_the_record_of_their_gang() ->
     assert (bench.phase("low"), bench.groups["low"].assignment) == ("Done", None)
 
 
+def test_who_succeeds_in_his_last_moments_is_no_part_of_the_next_start() -> None:
+    """A container that ends well when it is told to: its pod is evicted, and says that it succeeded."""
+    bench = full()
+    take(bench, {"n1": 2}, "low-0", "low-1", "low-2", "low-3")
+    said = [
+        msgspec.structs.replace(bench.pods[f"uid-low-{number}"], finished=True, succeeded=True) for number in (0, 1)
+    ]
+    bench.see(msgspec.structs.replace(said[0], version="90001"))
+    bench.tell(ev.NodeSeen(node("n2", 4)))
+    bench.see(*(pod(f"again-{number}", group="low", version="9") for number in range(3)))
+    assert bench.nodes_of("again-0") == [""], "three and one that is done with are not four"
+    bench.see(pod("again-3", group="low", version="9"))
+    bench.see(msgspec.structs.replace(said[1], version="90002"))
+    bench.tick()
+    record = bench.groups["low"].assignment
+    assert record is not None
+    assert [(each.node, each.count) for place in record.places for each in place.nodes] == [("n2", 4)]
+    bench.go("low-0", "low-1", "low-2", "low-3")
+    assert set(bench.nodes_of("again-0", "again-1", "again-2", "again-3")) == {"n2"}
+
+
 def test_pods_that_go_by_themselves_before_they_are_let_go_give_their_places_up() -> None:
     bench = full(minimum=2)
     committing(bench, lambda: bench.go("low-2", "low-3"))

@@ -49,6 +49,23 @@ def test_use_shares_and_counts_go_up_the_tree() -> None:
     assert (line(bench, "a").borrowed, line(bench, "b").lent) == (2000, 2000)
 
 
+def test_the_next_write_comes_a_second_after_the_answer_to_a_slow_one() -> None:
+    bench = tree()
+    bench.tick()
+    bench.lose = [ef.WriteQueueStatus]
+    bench.see(pod("first", queue="a"))
+    bench.tick()
+    assert bench.held, "they are on their way for long"
+    bench.lose = []
+    bench.see(pod("second", queue="a"))
+    bench.tick(0.9)
+    bench.tell(*(ev.Done(each, "9000") for each in bench.held))
+    bench.tick(0.9)
+    assert written(bench)["a"].running_pods == 0, "not a second has gone by since the answer"
+    bench.tick(0.2)
+    assert written(bench)["a"].running_pods == 2
+
+
 def test_a_guarantee_that_is_not_stated_is_the_sum_of_the_childrens_and_a_limit_is_the_own_one() -> None:
     quotas = (Quota(GPU, guaranteed=3000, limit=6000),)
     bench = Bench(
@@ -166,7 +183,7 @@ def test_a_write_that_failed_is_tried_again(status: int, pause_seconds: float) -
     bench.tick()
     lost = bench.held[0]
     assert isinstance(lost, ef.WriteQueueStatus)
-    bench.lose.clear()
+    bench.lose = []
     bench.tell(ev.Failed(lost, status, "changed"))
     bench.tick(pause_seconds / 2)
     assert lost.name not in written(bench)
