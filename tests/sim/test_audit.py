@@ -9,7 +9,6 @@ import pytest
 
 from scheduler.sim import manifests
 from scheduler.sim.audit import PARTLY_BOUND_SECONDS, UNTAKEN_SECONDS
-
 from scheduler.sim.ledger import REACTION_SECONDS
 from scheduler.sim.liveness import complaints
 from scheduler.sim.run import Simulation
