@@ -10,7 +10,19 @@ from collections import Counter
 import msgspec
 
 from scheduler.sim.audit_evictions import EvictionAudit
-from scheduler.sim.ledger import Ledger, Spots, ended, member_of, minimum, over, pods_named, record_of, spots
+from scheduler.sim.ledger import (
+    REACTION_SECONDS,
+    Ledger,
+    Spots,
+    ended,
+    member_of,
+    minimum,
+    over,
+    pods_named,
+    record_of,
+    spots,
+    takes_pods,
+)
 from scheduler.sim.objects import Change, Object
 from scheduler.sim.quotas import Quotas, is_firm
 from scheduler.sim.server import Answer, ApiServer
@@ -47,6 +59,7 @@ class Auditor:
         self._clock = server.clock
         self._partly_since: dict[str, float] = {}
         self._untaken_since: dict[str, float] = {}
+        self._unfit_until: dict[str, float] = {}
         server.objects.listeners.append(self._hear)
         server.on_request.append(self._hear_request)
         server.on_request.append(self.eviction.hear_request)
@@ -77,6 +90,8 @@ class Auditor:
         kind = change.kind.plural
         spent = self.ledger.spent(change.object) if kind == "podgroups" else Counter()
         self.ledger.hear(change)
+        if kind == "nodes":
+            self._hear_node(change)
         if kind == "pods":
             self.eviction.hear_pod(change)
         if kind == "pods" and change.type != "DELETED":
@@ -92,6 +107,13 @@ class Auditor:
             return
         if b"metadata.uid" not in answer.body:  # a pod of that name, but not the one that was meant
             self._say("malformed-request", f"{user} {request.method} {request.path}: {answer.body.decode()}")
+
+    def _hear_node(self, change: Change) -> None:
+        name = change.object["metadata"]["name"]
+        if change.type == "DELETED" or not takes_pods(change.object):
+            self._unfit_until[name] = float("inf")
+        elif self._unfit_until.get(name) == float("inf"):
+            self._unfit_until[name] = self._clock.now_seconds
 
     def _hear_pod(self, change: Change) -> None:
         before = "" if change.before is None else change.before["spec"].get("nodeName", "")
@@ -125,22 +147,31 @@ class Auditor:
 
     def _lost(self, change: Change, spent: Spots) -> bool:
         """Whether a record has fewer places than before, though not for pods of its own that leave, or that had
-        succeeded and are gone, nor because nobody took them for long."""
+        succeeded and are gone, nor of those that nobody has taken where it may give such back."""
         before: Object = change.before or {}
-        lost = spots(before) - spots(change.object) - spent
-        if not lost or self._gives_back(change):
-            return False
+        untaken = spots(before) - self.ledger.taken(change.object)
+        may_give_back = self._gives_up(change) or self._has_waited(change)
+        given_back = Counter({spot: n for spot, n in untaken.items() if may_give_back or self._is_unfit(spot[1])})
+        lost = spots(before) - spots(change.object) - spent - given_back
         own = {pod["metadata"]["uid"] for pod in self.ledger.pods_of(change.object)}
         present = {pod["metadata"]["uid"] for pod in self._objects.all("pods")}
         leave = {uid for uid in pods_named(record_of(change.object)) if uid in own or uid not in present}
         return lost.total() > len(leave - set(pods_named(record_of(before))))
 
-    def _gives_back(self, change: Change) -> bool:
-        """Whether all that a record loses are places that waited for pods for long, while enough others stand."""
-        taken = self.ledger.taken(change.object)
+    def _gives_up(self, change: Change) -> bool:
+        """Whether pods that were to leave for a record may stay after all."""
+        stay = set(pods_named(record_of(change.before or {}))) - set(pods_named(record_of(change.object)))
+        return any(pod["metadata"]["uid"] in stay and not _leaving(pod) for pod in self._objects.all("pods"))
+
+    def _has_waited(self, change: Change) -> bool:
+        """Whether places have waited for pods for long, while enough others stand."""
         since = self._untaken_since.get(_key(change.object), float("inf"))
         waited = self._clock.now_seconds - since > UNTAKEN_SECONDS - 1.0  # looked at once a second
-        return waited and taken.total() >= minimum(change.object) and not taken - spots(change.object)
+        return waited and self.ledger.taken(change.object).total() >= minimum(change.object)
+
+    def _is_unfit(self, node: str) -> bool:
+        """Whether a node takes no pods, or did not a moment ago."""
+        return self._clock.now_seconds - self._unfit_until.get(node, float("-inf")) <= REACTION_SECONDS
 
     def _check_node(self, name: str, what: str) -> None:
         for node in self._objects.all("nodes"):

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import NamedTuple
 
 from scheduler.sim.ledger import (
     REACTION_SECONDS,
@@ -29,7 +30,20 @@ from scheduler.wire.requests import Request
 
 Say = Callable[[str, str], None]
 
+REPEAT_SECONDS = 8.0
+"""A write that was lost has been made again after so long."""
+
 _POD = re.compile(r"/api/v1/namespaces/([^/]+)/pods/([^/]+)(/eviction)?$")
+
+
+class _Freed(NamedTuple):
+    """What a pod took of its node and its queue until a moment."""
+
+    seconds: float
+    uid: str
+    node: str
+    queue: str
+    amounts: Amounts
 
 
 class EvictionAudit:
@@ -43,8 +57,8 @@ class EvictionAudit:
         self._say = say
         self._asked: dict[str, dict[str, str]] = {}
         """Beneficiary (by UID) -> work that left for it -> the decision for which it did."""
-        self._freed: list[tuple[float, str, Amounts, str]] = []
-        """What came free, with the moment, the node and the queue, as far as it came lately."""
+        self._freed: list[_Freed] = []
+        """What came free lately."""
         self._named_until: dict[str, float] = {}
         """Pods (by UID) that a record named until a moment."""
 
@@ -54,9 +68,9 @@ class EvictionAudit:
         if before is None or not node or ended(before) or not (change.type == "DELETED" or ended(change.object)):
             return
         now = self._objects.clock.now_seconds
-        self._freed = [each for each in self._freed if now - each[0] <= REACTION_SECONDS]
+        self._freed = [each for each in self._freed if now - each.seconds <= REPEAT_SECONDS + REACTION_SECONDS]
         owner = self._ledger.queue_of(self._ledger.group_of(before) or before)
-        self._freed.append((now, node, self._ledger.request(before), owner))
+        self._freed.append(_Freed(now, before["metadata"]["uid"], node, owner, self._ledger.request(before)))
 
     def hear_group(self, change: Change) -> None:
         """A record that named pods is gone; who asks them to leave may not know yet."""
@@ -85,12 +99,18 @@ class EvictionAudit:
         new = [pod for pod in self.pods_of(record) if pod["metadata"]["uid"] not in known]
         for unit in self._units([pod for pod in new if not self._goes_anyway(pod, group)]):
             if self._could_stay(unit, group):
-                self._objects.clock.after(REACTION_SECONDS, partial(self._look_again, unit, group))
+                self._objects.clock.after(REACTION_SECONDS, partial(self._look_again, unit, group, self.leaving()))
         self._check_right([pod for pod in new if not self._goes_anyway(pod, group)], group)
 
-    def _look_again(self, unit: list[Object], group: Object) -> None:
-        """What is left of the room may be another's of the same plan, whose record was written a moment later."""
-        if self._could_stay(unit, group):
+    def _look_again(self, unit: list[Object], group: Object, known: frozenset[str]) -> None:
+        """What is left of the room may be another's of the same plan, whose record is written a moment later."""
+        if self._could_stay(unit, group, known=known):
+            last = partial(self._look_last, unit, group, known)
+            self._objects.clock.after(REPEAT_SECONDS - REACTION_SECONDS, last)
+
+    def _look_last(self, unit: list[Object], group: Object, known: frozenset[str]) -> None:
+        """Or it was another's already, whose record was lost on its way. What came free meanwhile was not there."""
+        if self._could_stay(unit, group, REPEAT_SECONDS + REACTION_SECONDS, known):
             shown = ", ".join(_key(pod) for pod in unit)
             self._say("needless-victim", f"the record of {_key(group)} has room for its places beside {shown}")
 
@@ -100,21 +120,22 @@ class EvictionAudit:
         return [pod for pod in self._objects.all("pods") if pod["metadata"]["uid"] in named and not ended(pod)]
 
     def leaving_on(self, node: str) -> Amounts:
-        """What pods on a node take that are being deleted, or that a record names."""
-        named = {uid for group in self._objects.all("podgroups") for uid in pods_named(record_of(group))}
+        """What pods on a node take that leave it."""
+        leaving = self.leaving()
         total: Amounts = Amounts()
         for pod in self._ledger.pods_on(node):
-            if "deletionTimestamp" in pod["metadata"] or pod["metadata"]["uid"] in named:
+            if pod["metadata"]["uid"] in leaving:
                 total.update(self._ledger.request(pod))
         return total
 
     def leaving(self, *, moved: bool = True) -> frozenset[str]:
-        """The pods (by UID) that are being deleted, or that a record names. Those that are ``moved`` leave their nodes
-        and not their queues."""
+        """The pods (by UID) that a record names, or that are being deleted and leave no place behind: that of a gang's
+        pod which nobody made leave is its successor's. Those that are ``moved`` leave their nodes and not their
+        queues."""
         records = [record_of(group) for group in self._objects.all("podgroups")]
         named = {uid for each in records for uid in (pods_named(each) if moved else victims_of(each))}
-        going = (pod["metadata"] for pod in self._objects.all("pods"))
-        return frozenset(named | {meta["uid"] for meta in going if "deletionTimestamp" in meta})
+        going = (pod for pod in self._objects.all("pods") if "deletionTimestamp" in pod["metadata"])
+        return frozenset(named | {pod["metadata"]["uid"] for pod in going if not self._ledger.keeps_place(pod)})
 
     def _check(self, pod: Object) -> None:
         uid, name, reason = pod["metadata"]["uid"], _key(pod), _reason(pod)
@@ -203,9 +224,10 @@ class EvictionAudit:
     def _lately(self, queue: str) -> Amounts:
         """What a queue used until a moment ago, which may not be known yet."""
         total: Amounts = Counter()
-        for seconds, _, amounts, owner in self._freed:
-            if self._objects.clock.now_seconds - seconds <= REACTION_SECONDS and queue in self._quotas.line(owner):
-                total.update(amounts)
+        for each in self._freed:
+            lately = self._objects.clock.now_seconds - each.seconds <= REACTION_SECONDS
+            if lately and queue in self._quotas.line(each.queue):
+                total.update(each.amounts)
         return total
 
     def _asks(self, group: Object, resource: str) -> bool:
@@ -245,8 +267,15 @@ class EvictionAudit:
                 done.add(_key(group))
                 yield [each for each in standing if each["metadata"]["uid"] in named]
 
-    def _could_stay(self, unit: list[Object], group: Object) -> bool:
-        """Whether there would be room and quota beside a unit, with all others gone that leave."""
+    def _could_stay(
+        self,
+        unit: list[Object],
+        group: Object,
+        lately_seconds: float = REACTION_SECONDS,
+        known: frozenset[str] = frozenset(),
+    ) -> bool:
+        """Whether there would be room and quota beside a unit, with all others gone that leave, though not in what came
+        free lately, but for the pods (by UID) that were ``known`` to leave."""
         if self._entitles(unit, group):
             return False
         kept = {pod["metadata"]["uid"] for pod in unit}
@@ -259,9 +288,10 @@ class EvictionAudit:
             need.subtract(self.leaving_on(name))
             for pod in (*here, *self._moved_to(name, group)):
                 need.update(self._ledger.request(pod))
-            for seconds, where, amounts, _ in self._freed:
-                if where == name and self._objects.clock.now_seconds - seconds <= REACTION_SECONDS:
-                    need.update(amounts)
+            for each in self._freed:
+                lately = self._objects.clock.now_seconds - each.seconds <= lately_seconds
+                if each.node == name and lately and each.uid not in known:
+                    need.update(each.amounts)
             if over(need, self._ledger.capacity(node)):
                 return False
         without = self.leaving(moved=False) - kept

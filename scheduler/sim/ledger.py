@@ -97,6 +97,13 @@ class Ledger:
                 found[(member_of(pod, group), node)] += 1
         return found
 
+    def keeps_place(self, pod: Object) -> bool:
+        """Whether the record of a pod's gang has its place."""
+        group = self.group_of(pod)
+        if group is None or "deletionTimestamp" in group["metadata"]:
+            return False
+        return spots(group)[(member_of(pod, group), pod["spec"].get("nodeName", ""))] > 0
+
     def owed(self, group: Object) -> Spots:
         """Recorded places that no pod has taken yet. A deleted gang is owed nothing: none of its pods will come."""
         if "deletionTimestamp" in group["metadata"]:
@@ -189,6 +196,14 @@ def _decision(group: Object) -> tuple[Any, ...]:
     """What tells the decisions about a gang apart; a record that is only written again has the same."""
     record = record_of(group)
     return record.get("epoch"), record.get("madeFrom"), record.get("decidedAt")
+
+
+def takes_pods(node: Object) -> bool:
+    """Whether a node is ready, and nobody keeps pods off it."""
+    ready = any(
+        each["type"] == "Ready" and each["status"] == "True" for each in node.get("status", {}).get("conditions", [])
+    )
+    return ready and not node.get("spec", {}).get("unschedulable") and not node.get("spec", {}).get("taints")
 
 
 def record_of(group: Object) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from scheduler.sim.ledger import Amounts, Ledger, ended, minimum, over
+from scheduler.sim.ledger import Amounts, Ledger, ended, minimum, over, takes_pods
 from scheduler.sim.objects import Object, Objects
 from scheduler.sim.quotas import Quotas, is_firm
 from scheduler.wire import names
@@ -77,7 +77,7 @@ def _fits(owner: Object, request: Amounts, count: int, objects: Objects, ledger:
     room: dict[str | None, int] = {}
     for node in objects.all("nodes"):
         name = node["metadata"]["name"]
-        if not _usable(node) or (level and ledger.domain(name, level) is None):
+        if not takes_pods(node) or (level and ledger.domain(name, level) is None):
             continue
         domain = ledger.domain(name, level) if level else ""
         free = ledger.capacity(node) - ledger.used(name) - ledger.promised(name)
@@ -92,13 +92,6 @@ def _copies(request: Amounts, free: Amounts) -> int:
         copies += 1
         total = total + request
     return copies
-
-
-def _usable(node: Object) -> bool:
-    ready = any(
-        each["type"] == "Ready" and each["status"] == "True" for each in node.get("status", {}).get("conditions", [])
-    )
-    return ready and not node.get("spec", {}).get("unschedulable") and not node.get("spec", {}).get("taints")
 
 
 def _grouped(pod: Object) -> bool:

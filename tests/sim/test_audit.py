@@ -9,6 +9,7 @@ import pytest
 
 from scheduler.sim import manifests
 from scheduler.sim.audit import PARTLY_BOUND_SECONDS, UNTAKEN_SECONDS
+from scheduler.sim.audit_evictions import REPEAT_SECONDS
 from scheduler.sim.ledger import REACTION_SECONDS
 from scheduler.sim.liveness import complaints
 from scheduler.sim.run import Simulation
@@ -130,13 +131,13 @@ def test_a_record_that_changes_without_a_release() -> None:
 @pytest.mark.parametrize(
     ("waited_seconds", "left", "expected"),
     [
-        (UNTAKEN_SECONDS + 1, {"r0n0": 1}, []),
-        (UNTAKEN_SECONDS - 10, {"r0n0": 1}, ["record-changed"]),
-        (UNTAKEN_SECONDS + 1, {"r0n1": 1}, ["record-changed"]),
+        (UNTAKEN_SECONDS + 1, "r0n0", []),
+        (UNTAKEN_SECONDS - 10, "r0n0", ["record-changed"]),
+        (UNTAKEN_SECONDS + 1, "r0n1", ["record-changed"]),
     ],
 )
 def test_places_that_nobody_takes_for_long_are_given_back(
-    waited_seconds: float, left: dict[str, int], expected: list[str]
+    waited_seconds: float, left: str, expected: list[str]
 ) -> None:
     """Those of others than stand, and no sooner."""
     world = racks()
@@ -144,8 +145,44 @@ def test_places_that_nobody_takes_for_long_are_given_back(
     record(world, "g", r0n0=1, r0n1=1)
     bind(world, "g-0", "r0n0")
     world.run(waited_seconds)
-    record(world, "g", **left)
+    record(world, "g", **{left: 1})  # type: ignore[arg-type]
     assert rules(world) == expected
+
+
+def test_places_on_a_node_that_takes_no_pods_are_given_back_by_those_who_have_not_taken_them() -> None:
+    world = racks()
+    world.gang("g", 2, minimum=1)
+    record(world, "g", r0n0=1, r0n1=1)
+    bind(world, "g-0", "r0n0")
+    for name in ("r0n0", "r0n1"):
+        world.change("nodes", name, {"spec": {"unschedulable": True}})
+    record(world, "g", r0n0=1, r1n0=1)
+    assert rules(world) == []
+    record(world, "g", r1n0=2)
+    assert rules(world) == ["record-changed"]
+
+
+def test_a_decision_whose_victims_stay_is_taken_back() -> None:
+    world = full_node()
+    world.gang("new", 2, minimum=1, gpus=4, queue="b")
+    record(world, "new", r0n1=1)
+    record(world, "new", "other-0", r0n0=1, r0n1=1)
+    record(world, "new", r0n1=1)
+    assert rules(world) == []
+
+
+def test_a_place_that_a_deleted_pod_leaves_to_its_gang_is_nobody_s_to_count_on() -> None:
+    """Unless its gang goes too: then whoever makes others leave for that room does so in vain."""
+    for leaves, expected in ((False, []), (True, ["needless-victim"])):
+        world = full_node()
+        world.change("queues", "a", {"spec": {"resources": [{"name": manifests.GPU, "guaranteed": "2"}]}})
+        world.gang("new", 1, gpus=2, queue="b")
+        world.remove("pods", "other-0")
+        if leaves:
+            world.remove("podgroups", "other")
+        record(world, "new", "old-0", r0n0=1)
+        world.run(REPEAT_SECONDS)
+        assert rules(world) == expected
 
 
 def test_a_required_rack() -> None:
@@ -201,15 +238,25 @@ def test_a_victim_beside_which_there_is_room() -> None:
     world = full_node()
     world.gang("new", 1, gpus=2, queue="b")
     record(world, "new", "other-0", "old-0", r0n0=1)
-    world.run(REACTION_SECONDS)
+    evict(world, "other-0")
+    evict(world, "old-0")
+    world.run(REPEAT_SECONDS)
     assert rules(world) == ["needless-victim", "needless-victim"], "either of them would do"
     world = full_node()
     world.gang("new", 1, gpus=2, queue="b")
     world.gang("more", 1, gpus=4, queue="b")
     record(world, "new", "other-0", "old-0", r0n0=1)
     record(world, "more", r0n0=1)
-    world.run(REACTION_SECONDS)
+    world.run(REPEAT_SECONDS)
     assert rules(world) == [], "the rest is another's of the same plan"
+    world = full_node()
+    world.gang("new", 1, gpus=2, queue="b")
+    world.gang("before", 1, gpus=4, queue="b")
+    record(world, "new", "other-0", "old-0", r0n0=1)
+    world.run(REPEAT_SECONDS - 1)
+    record(world, "before", r0n0=1)
+    world.run(1)
+    assert rules(world) == [], "the rest was another's whose record was lost on its way"
 
 
 @pytest.mark.parametrize(("guaranteed", "expected"), [(3, []), (4, ["below-guarantee"])])

@@ -198,7 +198,8 @@ class Gangs:
             return
         queue = self.states.queue_of(key)
         own = {uid: pod for uid, pod in pods.items() if uid in state.resolved.member_of}
-        if state.record is not None:  # the place of a pod that nobody made leave is kept for the one that replaces it
+        # The place of a pod that nobody made leave is kept for the one that replaces it, where one may come.
+        if state.record is not None and not group.leaving:
             own = {uid: pod for uid, pod in own.items() if not pod.leaving or self._store.notices.given(uid)}
         alone = [pod for uid, pod in pods.items() if uid in state.departing]
         settled = state.phase in (Phase.RUNNING, Phase.DEGRADED) and not any(map(self._binder.in_flight, own))
@@ -319,7 +320,7 @@ class Gangs:
         queue = self.states.queue_of(key)
         self._store.reserve(
             key,
-            self._upkeep.standing(key, state, pods),
+            self._upkeep.standing(key, state, group, pods),
             queue,
             state.resolved.shapes,
             state.resolved.labels,

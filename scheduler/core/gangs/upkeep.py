@@ -29,8 +29,9 @@ class GangUpkeep:
         self._giving_way = giving_way
         self._patience = patience
 
-    def standing(self, key: GangKey, state: GangState, pods: dict[str, Pod]) -> Assignment | None:
-        """The record that reserves room: what stands or is being written, less what others' records make it give up."""
+    def standing(self, key: GangKey, state: GangState, group: PodGroup, pods: dict[str, Pod]) -> Assignment | None:
+        """The record that reserves room: what stands or is being written, less what others' records make it give up.
+        For a gang that is being deleted only where its pods stand: no others come."""
         record = state.record
         if state.committing is not None or record is None:
             state.giving = None
@@ -46,7 +47,9 @@ class GangUpkeep:
         gives = still | self._giving_way.noticed(key, record, pods)
         if not gives:
             state.giving = None
-            return record
+            if not group.leaving:
+                return record
+            return msgspec.structs.replace(record, places=places_of(spots(record.places) & self._places.taken(key)))
         if state.giving is None or state.giving.gives != gives:
             assert state.resolved is not None
             rest = self._giving_way.rest(key, record, gives, self._places.taken(key), state.resolved.minimum)

@@ -540,6 +540,42 @@ def test_room_that_is_short_because_others_still_leave_takes_nobodys_place() -> 
     assert [(each.node, each.count) for place in after.places for each in place.nodes] == [("n2", 3)]
 
 
+def deleted(bench: Bench, name: str, *pods: str, group_too: bool) -> None:
+    """As by their owner; the pods take their time."""
+    for each in pods:
+        found = bench.pods[f"uid-{each}"]
+        bench.see(msgspec.structs.replace(found, leaving=True, leaves_seconds=bench.now + 30, version="90001"))
+    if group_too:
+        bench.see(msgspec.structs.replace(bench.groups[name], leaving=True, version="90002"))
+
+
+def test_the_room_of_a_gang_that_is_being_deleted_is_awaited() -> None:
+    """Its pods have no successors, so nobody else needs to leave; a gang that stays gets its pods anew."""
+    for group_too, evicted in ((True, set()), (False, {"low-0", "low-1"})):
+        bench = Bench(node("n1", 2))
+        bench.see(*gang("low", 2, priority=1))
+        bench.tell(ev.NodeSeen(node("n2", 2)))
+        bench.see(*gang("old", 2, priority=9))
+        assert bench.nodes_of("low-0", "old-0") == ["n1", "n2"]
+        deleted(bench, "old", "old-0", "old-1", group_too=group_too)
+        bench.see(*gang("high", 2, priority=9))
+        bench.tick()
+        assert set(bench.evicted()) == evicted
+        if group_too:
+            bench.go("old-0", "old-1")
+            assert bench.nodes_of("high-0", "high-1") == ["n2", "n2"]
+
+
+def test_places_that_a_gang_has_not_taken_are_free_once_it_is_being_deleted() -> None:
+    bench = Bench(node("n1", 4))
+    promised, first, second = gang("old", 2, minimum=1)
+    assert isinstance(promised, PodGroup)
+    bench.see(msgspec.structs.replace(promised, members=(MemberSpec("worker", 4, shape=shape(1)),)), first, second)
+    assert (bench.nodes_of("old-0", "old-1"), free_gpus(bench)) == (["n1", "n1"], 0)
+    deleted(bench, "old", "old-0", "old-1", group_too=True)
+    assert free_gpus(bench) == 2
+
+
 def test_who_gives_way_takes_from_nobody_until_its_own_pods_have_left() -> None:
     """At one moment deciding again changes nothing, though `middle` may take from `low` later."""
     bench = Bench(node("n1", 2))
