@@ -307,20 +307,22 @@ def test_who_is_asked_to_leave_for_a_record_that_is_gone_since_a_moment() -> Non
     assert rules(world) == ["unnamed-eviction"]
 
 
+def after_a_victim() -> Simulation:
+    """`other` has left for `new`, which is not bound yet."""
+    world = full_node()
+    world.gang("new", 1, gpus=4, queue="b")
+    record(world, "new", "other-0", r0n0=1)
+    evict(world, "other-0")
+    world.run(10)
+    return world
+
+
 def test_the_place_of_one_who_left_for_another_is_that_one_s() -> None:
     """Also before the record of his own gang says so; once the other lets it be, it is his gang's again."""
-    world = full_node()
-    world.gang("new", 1, gpus=4, queue="b")
-    record(world, "new", "other-0", r0n0=1)
-    evict(world, "other-0")
-    world.run(10)
+    world = after_a_victim()
     bind(world, "new-0", "r0n0")
     assert rules(world) == []
-    world = full_node()
-    world.gang("new", 1, gpus=4, queue="b")
-    record(world, "new", "other-0", r0n0=1)
-    evict(world, "other-0")
-    world.run(10)
+    world = after_a_victim()
     release(world, "new")
     bind(world, "new-0", "r0n0")
     assert "over-promise" in rules(world)
@@ -349,11 +351,7 @@ def test_work_that_leaves_twice_for_one_beneficiary() -> None:
 
 
 def test_a_beneficiary_that_left_itself_takes_for_another_start() -> None:
-    world = full_node()
-    world.gang("new", 1, gpus=4, queue="b")
-    record(world, "new", "other-0", r0n0=1)
-    evict(world, "other-0")
-    world.run(10)
+    world = after_a_victim()
     bind(world, "new-0", "r0n0")
     world.gang("third", 1, gpus=4, queue="a")
     record(world, "third", "new-0", r0n0=1)
