@@ -69,7 +69,7 @@ def test_gangs_with_claims_live_through_the_same(seed: int) -> None:
     assert any(each["spec"].get("volumeName") for each in world.server.objects.all("persistentvolumeclaims"))
 
 
-@pytest.mark.parametrize("seed", SEEDS[::2])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_queues_that_take_from_one_another_live_through_the_same(seed: int) -> None:
     """Guarantees, priorities, budgets and graces: somebody always has to leave."""
     size = Size(guarantees=True, budgets=0.3, grace_seconds=(1, 30))
