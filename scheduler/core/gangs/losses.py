@@ -43,16 +43,21 @@ class GangLosses:
     def give_way(self, key: GangKey, state: GangState, group: PodGroup, queue: str) -> list[Effect]:
         """Write what others' records leave to this gang, while its leaving pods are still there to be counted by."""
         assert state.giving is not None
-        if not self._giving_way.may_go(state.giving.gives, key):
+        assert state.record is not None
+        assert state.resolved is not None
+        rest, gives = state.giving.rest, self._giving_way.ready_to_go(state.giving.gives, key)
+        if not gives:
             return []
-        rest, gives = state.giving.rest, tuple(state.giving.gives)
+        if len(gives) < len(state.giving.gives):
+            taken = self._places.taken(key)
+            rest = self._giving_way.rest(key, state.record, gives, taken, state.resolved.minimum)
         if rest is not None:
             effects = self._records.commit(key, state, group, rest, queue)
         else:
             # A successor is to see that the rest of a stale gang has to go.
             after = Phase.DEGRADED if state.stale else Phase.QUEUED
             effects = self._records.release(key, state, group, after, evicted=True)
-        return effects + (self._tell_loss(group, queue, gives) if state.flight is not None else [])
+        return effects + (self._tell_loss(group, queue, tuple(gives)) if state.flight is not None else [])
 
     def fall_back(
         self, key: GangKey, state: GangState, group: PodGroup, queue: str, overtaken: Counter[Spot]

@@ -9,7 +9,8 @@ places were theirs. Only then are they evicted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from itertools import chain
 
 import msgspec
 
@@ -132,11 +133,12 @@ class GivingWay:
                     found[uid] = charge.spot
         return found
 
-    def may_go(self, uids: Iterable[str], key: GangKey) -> bool:
-        """Whether a beneficiary of these pods is past its guarded victims, so that they are let go; or has all of
-        its room, since they went by themselves."""
-        beneficiaries = dict.fromkeys(by for uid in uids for by in self._store.notices.by(uid, besides=key))
-        return any(by in self._cleared or self._has_room(by) for by in beneficiaries)
+    def ready_to_go(self, gives: Wanted, key: GangKey) -> Wanted:
+        """Those of these pods of which a beneficiary is past its guarded victims, so that they are let go; or has all
+        of its room, since they went by themselves. Its record is written: those named by one that is not may stay."""
+        beneficiaries = {uid: self._store.notices.by(uid, besides=key) for uid in gives}
+        past = {by for by in set(chain(*beneficiaries.values())) if by in self._cleared or self._has_room(by)}
+        return {uid: spot for uid, spot in gives.items() if not past.isdisjoint(beneficiaries[uid])}
 
     def _has_room(self, key: GangKey) -> bool:
         group, book = self._store.groups.get(key), self._store.books.get(key)

@@ -675,6 +675,28 @@ def test_nobody_gives_places_up_before_the_record_that_takes_them_is_written() -
     assert [each.name for each in bench.performed(ef.Commit)][-2:] == ["high", "low"]
 
 
+def test_of_two_records_only_the_written_one_makes_pods_leave() -> None:
+    bench = Bench(node("n1", 4))
+    bench.see(*gang("low", 4, minimum=1))
+    bench.see(*gang("high", 1))
+    bench.lose = [ef.Commit]
+    take(bench, {"n1": 1}, "low-0")
+    (lost,) = bench.held
+    bench.lose = []
+    key = group_key("team", "next")
+    (place,) = bench.chosen[HIGH].places
+    bench.chosen[key] = Decision(key, (Place(place.member, (NodeCount("n1", 1),)),), victims("low-1"))
+    bench.see(*gang("next", 1))
+    bench.tick()
+    assert bench.evicted() == ["low-1"]
+    record = bench.groups["low"].assignment
+    assert record is not None
+    assert [each.name for each in record.victims] == ["low-1"]
+    bench.tell(*bench._perform(lost))
+    bench.tick()
+    assert bench.evicted() == ["low-1", "low-0"]
+
+
 def test_work_that_has_just_begun_is_looked_at_for_those_who_wait() -> None:
     bench = Bench(node("n1", 4), policy=msgspec.structs.replace(TALKATIVE, taking=Taking(moves=False)))
     bench.tell(ev.PriorityClassSeen("urgent", 100))
