@@ -134,7 +134,7 @@ class EvictionAudit:
         queues."""
         records = [record_of(group) for group in self._objects.all("podgroups")]
         named = {uid for each in records for uid in (pods_named(each) if moved else victims_of(each))}
-        going = (pod for pod in self._objects.all("pods") if "deletionTimestamp" in pod["metadata"])
+        going = filter(_goes, self._objects.all("pods"))
         return frozenset(named | {pod["metadata"]["uid"] for pod in going if not self._ledger.keeps_place(pod)})
 
     def _check(self, pod: Object) -> None:
@@ -165,7 +165,7 @@ class EvictionAudit:
         stay = [
             pod
             for pod in self._ledger.pods_of(group)
-            if pod["spec"].get("nodeName") and pod["metadata"]["uid"] not in leaving
+            if pod["spec"].get("nodeName") and not _goes(pod) and pod["metadata"]["uid"] not in leaving
         ]
         return len(stay) < minimum(group)
 
@@ -246,7 +246,7 @@ class EvictionAudit:
     def _goes_anyway(self, pod: Object, group: Object) -> bool:
         uid = pod["metadata"]["uid"]
         others = (each for each in self._objects.all("podgroups") if each is not group)
-        return "deletionTimestamp" in pod["metadata"] or any(uid in pods_named(record_of(each)) for each in others)
+        return _goes(pod) or any(uid in pods_named(record_of(each)) for each in others)
 
     def _units(self, pods: list[Object]) -> Iterator[list[Object]]:
         """Gangs of which nothing is to stay, and pods one by one."""
@@ -259,7 +259,9 @@ class EvictionAudit:
                 yield [pod]
                 continue
             standing = [
-                each for each in self._ledger.pods_of(group) if each["spec"].get("nodeName") and not ended(each)
+                each
+                for each in self._ledger.pods_of(group)
+                if each["spec"].get("nodeName") and not ended(each) and not _goes(each)
             ]
             if any(each["metadata"]["uid"] not in leaving for each in standing):
                 yield [pod]
@@ -342,6 +344,10 @@ class EvictionAudit:
 def _reason(pod: Object) -> str:
     said = (each for each in pod["status"].get("conditions", []) if each["type"] == names.CONDITION_EVICTED)
     return next((str(each.get("reason", "")) for each in said), "without a condition")
+
+
+def _goes(pod: Object) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
 
 
 def _key(body: Object) -> str:
