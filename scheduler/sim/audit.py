@@ -9,10 +9,11 @@ from collections import Counter
 
 import msgspec
 
-from scheduler.sim.audit_evictions import EvictionAudit
+from scheduler.sim.audit_evictions import REPEAT_SECONDS, EvictionAudit
 from scheduler.sim.ledger import (
     REACTION_SECONDS,
     Ledger,
+    Spot,
     Spots,
     ended,
     member_of,
@@ -46,19 +47,21 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 class Auditor:
-    """Listens to a server. ``violations`` grows; ``raise_if_any`` says what it holds."""
+    """Listens to a server. ``violations`` grows; ``raise_if_any`` says what it holds. Where the network ``loses``
+    requests, a plan may be written in parts for longer."""
 
-    def __init__(self, server: ApiServer) -> None:
+    def __init__(self, server: ApiServer, *, loses: bool = False) -> None:
         self.violations: list[Violation] = []
         self.binds = 0
         self.records = 0
         self.ledger = Ledger(server.objects)
         self.quotas = Quotas(server.objects, self.ledger)
-        self.eviction = EvictionAudit(server.objects, self.ledger, self.quotas, self._say)
+        settled_seconds = REPEAT_SECONDS if loses else REACTION_SECONDS
+        self.eviction = EvictionAudit(server.objects, self.ledger, self.quotas, self._say, settled_seconds)
         self._objects = server.objects
         self._clock = server.clock
         self._partly_since: dict[str, float] = {}
-        self._untaken_since: dict[str, float] = {}
+        self._untaken_since: dict[str, dict[Spot, float]] = {}
         self._unfit_until: dict[str, float] = {}
         server.objects.listeners.append(self._hear)
         server.on_request.append(self._hear_request)
@@ -71,10 +74,8 @@ class Auditor:
         """What only time makes wrong: to be called about once a virtual second."""
         for group in self._objects.all("podgroups"):
             key = _key(group)
-            if self.ledger.owed(group):
-                self._untaken_since.setdefault(key, self._clock.now_seconds)
-            else:
-                self._untaken_since.pop(key, None)
+            before, now_seconds = self._untaken_since.get(key, {}), self._clock.now_seconds
+            self._untaken_since[key] = {spot: before.get(spot, now_seconds) for spot in self.ledger.owed(group)}
             bound = sum(self.ledger.taken(group).values())
             # A gang that has begun to end, or that its owner takes away, is not partly bound but partly gone.
             going = any(ended(pod) or _leaving(pod) for pod in self.ledger.pods_of(group)) or _leaving(group)
@@ -150,24 +151,25 @@ class Auditor:
         succeeded and are gone, nor of those that nobody has taken where it may give such back."""
         before: Object = change.before or {}
         untaken = spots(before) - self.ledger.taken(change.object)
-        may_give_back = self._gives_up(change) or self._has_waited(change)
-        given_back = Counter({spot: n for spot, n in untaken.items() if may_give_back or self._is_unfit(spot[1])})
+        given_back = Counter({spot: count for spot, count in untaken.items() if self._may_give_back(change, spot)})
         lost = spots(before) - spots(change.object) - spent - given_back
         own = {pod["metadata"]["uid"] for pod in self.ledger.pods_of(change.object)}
         present = {pod["metadata"]["uid"] for pod in self._objects.all("pods")}
         leave = {uid for uid in pods_named(record_of(change.object)) if uid in own or uid not in present}
         return lost.total() > len(leave - set(pods_named(record_of(before))))
 
-    def _gives_up(self, change: Change) -> bool:
-        """Whether pods that were to leave for a record may stay after all."""
-        stay = set(pods_named(record_of(change.before or {}))) - set(pods_named(record_of(change.object)))
-        return any(pod["metadata"]["uid"] in stay and not _leaving(pod) for pod in self._objects.all("pods"))
-
-    def _has_waited(self, change: Change) -> bool:
-        """Whether places have waited for pods for long, while enough others stand."""
-        since = self._untaken_since.get(_key(change.object), float("inf"))
-        waited = self._clock.now_seconds - since > UNTAKEN_SECONDS - 1.0  # looked at once a second
-        return waited and self.ledger.taken(change.object).total() >= minimum(change.object)
+    def _may_give_back(self, change: Change, spot: Spot) -> bool:
+        """Whether a record may lose a place that nobody has taken: it is beyond reach, it has waited for long while
+        enough others stand, or pods that were to leave for the record stay after all and it keeps no open place."""
+        group, taken = change.object, self.ledger.taken(change.object)
+        waited_seconds = self._clock.now_seconds - self._untaken_since.get(_key(group), {}).get(spot, float("inf"))
+        if self._is_unfit(spot[1]):
+            return True
+        if waited_seconds > UNTAKEN_SECONDS - 1.0 and taken.total() >= minimum(group):  # looked at once a second
+            return True
+        spared = set(pods_named(record_of(change.before or {}))) - set(pods_named(record_of(group)))
+        stay = any(pod["metadata"]["uid"] in spared and not _leaving(pod) for pod in self._objects.all("pods"))
+        return stay and not spots(group) - taken
 
     def _is_unfit(self, node: str) -> bool:
         """Whether a node takes no pods, or did not a moment ago."""

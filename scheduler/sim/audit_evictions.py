@@ -31,7 +31,7 @@ from scheduler.wire.requests import Request
 Say = Callable[[str, str], None]
 
 REPEAT_SECONDS = 8.0
-"""A write that was lost has been made again after so long."""
+"""Where writes are lost, one has been made again after so long."""
 
 _POD = re.compile(r"/api/v1/namespaces/([^/]+)/pods/([^/]+)(/eviction)?$")
 
@@ -47,9 +47,13 @@ class _Freed(NamedTuple):
 
 
 class EvictionAudit:
-    """``say`` is told (rule, text) of every violation. ``evictions`` counts those that were accepted."""
+    """``say`` is told (rule, text) of every violation. ``evictions`` counts those that were accepted. All records of a
+    plan are written ``settled_seconds`` after the first of them."""
 
-    def __init__(self, objects: Objects, ledger: Ledger, quotas: Quotas, say: Say) -> None:
+    def __init__(
+        self, objects: Objects, ledger: Ledger, quotas: Quotas, say: Say, settled_seconds: float = REACTION_SECONDS
+    ) -> None:
+        self._settled_seconds = settled_seconds
         self.evictions = 0
         self._objects = objects
         self._ledger = ledger
@@ -68,7 +72,7 @@ class EvictionAudit:
         if before is None or not node or ended(before) or not (change.type == "DELETED" or ended(change.object)):
             return
         now = self._objects.clock.now_seconds
-        self._freed = [each for each in self._freed if now - each.seconds <= REPEAT_SECONDS + REACTION_SECONDS]
+        self._freed = [each for each in self._freed if now - each.seconds <= self._settled_seconds + REACTION_SECONDS]
         owner = self._ledger.queue_of(self._ledger.group_of(before) or before)
         self._freed.append(_Freed(now, before["metadata"]["uid"], node, owner, self._ledger.request(before)))
 
@@ -99,18 +103,13 @@ class EvictionAudit:
         new = [pod for pod in self.pods_of(record) if pod["metadata"]["uid"] not in known]
         for unit in self._units([pod for pod in new if not self._goes_anyway(pod, group)]):
             if self._could_stay(unit, group):
-                self._objects.clock.after(REACTION_SECONDS, partial(self._look_again, unit, group, self.leaving()))
+                self._objects.clock.after(self._settled_seconds, partial(self._look_again, unit, group, self.leaving()))
         self._check_right([pod for pod in new if not self._goes_anyway(pod, group)], group)
 
     def _look_again(self, unit: list[Object], group: Object, known: frozenset[str]) -> None:
-        """What is left of the room may be another's of the same plan, whose record is written a moment later."""
-        if self._could_stay(unit, group, known=known):
-            last = partial(self._look_last, unit, group, known)
-            self._objects.clock.after(REPEAT_SECONDS - REACTION_SECONDS, last)
-
-    def _look_last(self, unit: list[Object], group: Object, known: frozenset[str]) -> None:
-        """Or it was another's already, whose record was lost on its way. What came free meanwhile was not there."""
-        if self._could_stay(unit, group, REPEAT_SECONDS + REACTION_SECONDS, known):
+        """What is left of the room may be another's, of the same plan or of one before, whose record is written later.
+        What came free meanwhile was not there."""
+        if self._could_stay(unit, group, self._settled_seconds + REACTION_SECONDS, known):
             shown = ", ".join(_key(pod) for pod in unit)
             self._say("needless-victim", f"the record of {_key(group)} has room for its places beside {shown}")
 
@@ -244,8 +243,9 @@ class EvictionAudit:
         return int(found[0]) if found else max((pod["spec"].get("priority", 0) for pod in pods), default=0)
 
     def _goes_anyway(self, pod: Object, group: Object) -> bool:
+        """Whether somebody else makes a pod leave: not one that is being deleted itself, and needs no room."""
         uid = pod["metadata"]["uid"]
-        others = (each for each in self._objects.all("podgroups") if each is not group)
+        others = (each for each in self._objects.all("podgroups") if each is not group and not _goes(each))
         return _goes(pod) or any(uid in pods_named(record_of(each)) for each in others)
 
     def _units(self, pods: list[Object]) -> Iterator[list[Object]]:
@@ -346,8 +346,8 @@ def _reason(pod: Object) -> str:
     return next((str(each.get("reason", "")) for each in said), "without a condition")
 
 
-def _goes(pod: Object) -> bool:
-    return "deletionTimestamp" in pod["metadata"]
+def _goes(body: Object) -> bool:
+    return "deletionTimestamp" in body["metadata"]
 
 
 def _key(body: Object) -> str:

@@ -20,6 +20,9 @@ Spot = tuple[str, str]
 Spots = Counter[Spot]
 """How many pods of a member on a node."""
 
+GIVEN_SECONDS = 60.0
+"""A gang has so long to write that it goes on without pods that left for others: budgets may make it wait."""
+
 REACTION_SECONDS = 2.0
 """What happened so lately may not be known yet to whoever writes a record."""
 
@@ -35,7 +38,7 @@ class Ledger:
         self._indexed_version = -1
         self._by_group: dict[tuple[str, str], list[Object]] = {}
         self._spent: dict[tuple[str, str], list[tuple[float, Spot]]] = {}
-        self._given: dict[tuple[str, str], dict[str, Spot]] = {}
+        self._given: dict[tuple[str, str], dict[str, tuple[float, Spot]]] = {}
 
     def pods_on(self, node: str) -> list[Object]:
         """Pods that hold room on a node: bound there and not ended; deleted ones until they are gone."""
@@ -116,8 +119,9 @@ class Ledger:
 
     def _given_by(self, group: Object) -> Spots:
         """Recorded places whose pods left because another's record names them, which still stands: the room is that
-        one's, though the record of their own gang may say so only a moment later."""
-        given = self._given.get(_key(group), {})
+        one's, though the record of their own gang may say so only a while later."""
+        since_seconds = self._objects.clock.now_seconds - GIVEN_SECONDS
+        given = {uid: spot for uid, (at, spot) in self._given.get(_key(group), {}).items() if at > since_seconds}
         if not given:
             return Counter()
         named = {uid for each in self._objects.all("podgroups") for uid in pods_named(record_of(each))}
@@ -144,7 +148,8 @@ class Ledger:
                         spent = self._spent.setdefault(_key(group), [])
                         spent.append((self._objects.clock.now_seconds, spot))
                     else:
-                        self._given.setdefault(_key(group), {})[body["metadata"]["uid"]] = spot
+                        now_seconds = self._objects.clock.now_seconds
+                        self._given.setdefault(_key(group), {})[body["metadata"]["uid"]] = (now_seconds, spot)
 
     def _not_told(self, key: tuple[str, str], lost: Spots, again: bool) -> Iterator[tuple[float, Spot]]:
         """The spent places that a record still has: all that it did not lose where it is only written ``again``, of

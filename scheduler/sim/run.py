@@ -53,7 +53,7 @@ class Simulation:
         self.server = ApiServer(self.clock, schemas)
         self.policy = policy or Policy()
         self.namespace = namespace
-        self.auditor = Auditor(self.server)
+        self.auditor = Auditor(self.server, loses=self.chance.odds.lost_request > 0)
         self.kubelets = Kubelets(self.server, self.chance)
         self.volumes = VolumeController(self.server, self.chance)
         self.replacements = Replacements(self.server, self.chance)

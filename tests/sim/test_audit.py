@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from scheduler.sim import manifests
-from scheduler.sim.audit import PARTLY_BOUND_SECONDS, UNTAKEN_SECONDS
+from scheduler.sim.audit import PARTLY_BOUND_SECONDS, UNTAKEN_SECONDS, Auditor
 from scheduler.sim.audit_evictions import REPEAT_SECONDS
-from scheduler.sim.ledger import REACTION_SECONDS
+from scheduler.sim.ledger import GIVEN_SECONDS, REACTION_SECONDS
 from scheduler.sim.liveness import complaints
 from scheduler.sim.run import Simulation
 from scheduler.wire import names
@@ -166,9 +166,36 @@ def test_a_decision_whose_victims_stay_is_taken_back() -> None:
     world = full_node()
     world.gang("new", 2, minimum=1, gpus=4, queue="b")
     record(world, "new", r0n1=1)
+    bind(world, "new-0", "r0n1")
     record(world, "new", "other-0", r0n0=1, r0n1=1)
     record(world, "new", r0n1=1)
     assert rules(world) == []
+
+
+def test_a_decision_that_spares_a_victim_keeps_no_place_of_those_it_gives_up() -> None:
+    world = full_node()
+    world.gang("new", 2, minimum=1, gpus=4, queue="b")
+    record(world, "new", "other-0", r0n0=1, r0n1=1)
+    record(world, "new", r0n0=1)
+    assert rules(world) == ["record-changed", "over-promise"]
+
+
+def test_the_place_of_one_who_left_for_another_is_his_gang_s_where_that_does_not_give_it_up() -> None:
+    world = after_a_victim()
+    world.run(GIVEN_SECONDS)
+    bind(world, "new-0", "r0n0")
+    assert rules(world) == ["over-promise"]
+
+
+def test_a_place_that_was_added_a_moment_ago_has_not_waited() -> None:
+    world = racks()
+    world.gang("g", 3, minimum=1)
+    record(world, "g", r0n0=1, r0n1=1)
+    bind(world, "g-0", "r0n0")
+    world.run(UNTAKEN_SECONDS + 1)
+    record(world, "g", r0n0=1, r0n1=1, r1n0=1)
+    record(world, "g", r0n0=1, r0n1=1)
+    assert rules(world) == ["record-changed"]
 
 
 def test_a_place_that_a_deleted_pod_leaves_to_its_gang_is_nobody_s_to_count_on() -> None:
@@ -181,7 +208,7 @@ def test_a_place_that_a_deleted_pod_leaves_to_its_gang_is_nobody_s_to_count_on()
         if leaves:
             world.remove("podgroups", "other")
         record(world, "new", "old-0", r0n0=1)
-        world.run(REPEAT_SECONDS)
+        world.run(REACTION_SECONDS)
         assert rules(world) == expected
 
 
@@ -240,23 +267,27 @@ def test_a_victim_beside_which_there_is_room() -> None:
     record(world, "new", "other-0", "old-0", r0n0=1)
     evict(world, "other-0")
     evict(world, "old-0")
-    world.run(REPEAT_SECONDS)
+    world.run(REACTION_SECONDS)
     assert rules(world) == ["needless-victim", "needless-victim"], "either of them would do"
     world = full_node()
     world.gang("new", 1, gpus=2, queue="b")
     world.gang("more", 1, gpus=4, queue="b")
     record(world, "new", "other-0", "old-0", r0n0=1)
     record(world, "more", r0n0=1)
-    world.run(REPEAT_SECONDS)
+    world.run(REACTION_SECONDS)
     assert rules(world) == [], "the rest is another's of the same plan"
+
+
+def test_a_record_that_was_lost_on_its_way_had_its_room_before() -> None:
     world = full_node()
+    world.auditor = Auditor(world.server, loses=True)
     world.gang("new", 1, gpus=2, queue="b")
     world.gang("before", 1, gpus=4, queue="b")
     record(world, "new", "other-0", "old-0", r0n0=1)
     world.run(REPEAT_SECONDS - 1)
     record(world, "before", r0n0=1)
     world.run(1)
-    assert rules(world) == [], "the rest was another's whose record was lost on its way"
+    assert rules(world) == []
 
 
 @pytest.mark.parametrize(("guaranteed", "expected"), [(3, []), (4, ["below-guarantee"])])

@@ -320,7 +320,7 @@ class Gangs:
         queue = self.states.queue_of(key)
         self._store.reserve(
             key,
-            self._upkeep.standing(key, state, group, pods),
+            self._upkeep.standing(key, state, pods),
             queue,
             state.resolved.shapes,
             state.resolved.labels,

@@ -56,8 +56,10 @@ class GangLosses:
         else:
             # A successor is to see that the rest of a stale gang has to go.
             after = Phase.DEGRADED if state.stale else Phase.QUEUED
-            effects = self._records.release(key, state, group, after, evicted=True)
-        return effects + (self._tell_loss(group, queue, tuple(gives)) if state.flight is not None else [])
+            effects = self._records.release(key, state, group, after, evicted=not group.leaving)
+        if state.flight is None or group.leaving:  # what is being deleted goes for its owner's sake
+            return effects
+        return effects + self._tell_loss(group, queue, tuple(gives))
 
     def fall_back(
         self, key: GangKey, state: GangState, group: PodGroup, queue: str, overtaken: Counter[Spot]

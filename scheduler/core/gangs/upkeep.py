@@ -29,9 +29,8 @@ class GangUpkeep:
         self._giving_way = giving_way
         self._patience = patience
 
-    def standing(self, key: GangKey, state: GangState, group: PodGroup, pods: dict[str, Pod]) -> Assignment | None:
-        """The record that reserves room: what stands or is being written, less what others' records make it give up.
-        For a gang that is being deleted only where its pods stand: no others come."""
+    def standing(self, key: GangKey, state: GangState, pods: dict[str, Pod]) -> Assignment | None:
+        """The record that reserves room: what stands or is being written, less what others' records make it give up."""
         record = state.record
         if state.committing is not None or record is None:
             state.giving = None
@@ -47,9 +46,7 @@ class GangUpkeep:
         gives = still | self._giving_way.noticed(key, record, pods)
         if not gives:
             state.giving = None
-            if not group.leaving:
-                return record
-            return msgspec.structs.replace(record, places=places_of(spots(record.places) & self._places.taken(key)))
+            return record
         if state.giving is None or state.giving.gives != gives:
             assert state.resolved is not None
             rest = self._giving_way.rest(key, record, gives, self._places.taken(key), state.resolved.minimum)
@@ -59,7 +56,7 @@ class GangUpkeep:
     def losing(self, key: GangKey, state: GangState, group: PodGroup, now_seconds: float) -> Phase | None:
         """The phase to go to when the record no longer stands for anything; None while it does."""
         assert state.record is not None
-        pods = self._store.members_of.get(key, {})
+        pods = {uid: pod for uid, pod in self._store.members_of.get(key, {}).items() if uid not in state.departing}
         live = [pod for pod in pods.values() if not pod.finished]
         book = self._store.book(key)
         bound = +book.taken

@@ -213,9 +213,10 @@ class GivingWay:
 
     def departing(self, key: GangKey, record: Assignment | None, pods: Mapping[str, Pod]) -> set[str]:
         """The pods that are no part of their gang any more: it has given them up, or has given up all its places. It
-        goes on without them, also where what was asked to leave says in its last moments that it succeeded."""
+        goes on without them, also where one that was asked to leave says in its last moments that it succeeded."""
         notices = self._store.notices
-        standing = {uid: pod for uid, pod in pods.items() if pod.node and (pod.leaving or not pod.finished)}
+        asked = {uid for uid, pod in pods.items() if pod.leaving and pod.marked_evicted}
+        standing = {uid: pod for uid, pod in pods.items() if pod.node and (uid in asked or not pod.finished)}
         if record is None:
             return {uid for uid, pod in standing.items() if pod.leaving or notices.by(uid, besides=key)}
         own = {victim.uid for victim in record.victims} & standing.keys()

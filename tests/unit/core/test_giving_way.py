@@ -562,18 +562,10 @@ def test_the_room_of_a_gang_that_is_being_deleted_is_awaited() -> None:
         bench.tick()
         assert set(bench.evicted()) == evicted
         if group_too:
+            told = [each.name for each in bench.performed(ef.Tell) if each.action == "Evicting"]
+            assert (bench.groups["old"].evictions, told) == (0, []), "it goes for its owner's sake"
             bench.go("old-0", "old-1")
             assert bench.nodes_of("high-0", "high-1") == ["n2", "n2"]
-
-
-def test_places_that_a_gang_has_not_taken_are_free_once_it_is_being_deleted() -> None:
-    bench = Bench(node("n1", 4))
-    promised, first, second = gang("old", 2, minimum=1)
-    assert isinstance(promised, PodGroup)
-    bench.see(msgspec.structs.replace(promised, members=(MemberSpec("worker", 4, shape=shape(1)),)), first, second)
-    assert (bench.nodes_of("old-0", "old-1"), free_gpus(bench)) == (["n1", "n1"], 0)
-    deleted(bench, "old", "old-0", "old-1", group_too=True)
-    assert free_gpus(bench) == 2
 
 
 def test_who_gives_way_takes_from_nobody_until_its_own_pods_have_left() -> None:
@@ -644,6 +636,20 @@ def test_who_succeeds_in_his_last_moments_is_no_part_of_the_next_start() -> None
     assert [(each.node, each.count) for place in record.places for each in place.nodes] == [("n2", 4)]
     bench.go("low-0", "low-1", "low-2", "low-3")
     assert set(bench.nodes_of("again-0", "again-1", "again-2", "again-3")) == {"n2"}
+
+
+def test_who_ended_before_he_was_deleted_has_been_of_use() -> None:
+    """A Job that is done is taken away with its pods, which finalizers keep for a while."""
+    bench = Bench(node("n1", 4))
+    bench.see(*gang("job", 4))
+    names = [f"uid-job-{number}" for number in range(4)]
+    bench.see(
+        *(msgspec.structs.replace(bench.pods[uid], finished=True, succeeded=True, version="90001") for uid in names)
+    )
+    assert bench.phase("job") == "Done"
+    bench.see(*(msgspec.structs.replace(bench.pods[uid], leaving=True, version="90002") for uid in names))
+    bench.tick()
+    assert bench.phase("job") == "Done"
 
 
 def test_pods_that_go_by_themselves_before_they_are_let_go_give_their_places_up() -> None:
