@@ -134,7 +134,11 @@ class Auditor:
 
     def _hear_group(self, change: Change, spent: Spots) -> None:
         before, record = record_of(change.before or {}), record_of(change.object)
-        if record == before or not record:
+        if record == before:
+            return
+        if not record:
+            if any(self._is_unfit(node) for _, node in spots(change.before or {})):
+                self.eviction.begin_anew(change.object)
             return
         self.records += 1
         key = _key(change.object)

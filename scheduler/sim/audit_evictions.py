@@ -82,6 +82,10 @@ class EvictionAudit:
         for uid in set(pods_named(record_of(change.before or {}))) - now:
             self._named_until[uid] = self._objects.clock.now_seconds
 
+    def begin_anew(self, group: Object) -> None:
+        """A gang has to leave itself, or lost its nodes: what it takes when it comes back is for another start."""
+        self._asked.pop(group["metadata"]["uid"], None)
+
     def hear_request(self, user: str, request: Request, answer: Answer) -> None:
         found = _POD.fullmatch(request.path)
         if found is None or not user.startswith(names.SCHEDULER) or answer.status >= 300:
@@ -140,8 +144,7 @@ class EvictionAudit:
         uid, name, reason = pod["metadata"]["uid"], _key(pod), _reason(pod)
         group = self._ledger.group_of(pod)
         if group is not None and self._is_going(group):
-            # It has to leave itself: what it takes when it comes back is for another start.
-            self._asked.pop(group["metadata"]["uid"], None)
+            self.begin_anew(group)
         firm = is_firm(group or pod)
         if firm and reason != "StaleGang":
             self._say("not-preemptible", f"pod {name} was evicted ({reason})")

@@ -395,6 +395,18 @@ def test_a_beneficiary_that_left_itself_takes_for_another_start() -> None:
     assert "evicted-twice" not in rules(world)
 
 
+def test_a_beneficiary_whose_node_failed_takes_for_another_start() -> None:
+    world = after_a_victim()
+    world.change("nodes", "r0n0", {"spec": {"unschedulable": True}})
+    release(world, "new")
+    world.change("nodes", "r0n0", {"spec": {"unschedulable": False}})
+    bind(world, "other-0.1", "r0n0")
+    world.run(5)
+    record(world, "new", "other-0.1", made_from="2", r0n0=1)
+    evict(world, "other-0.1")
+    assert "evicted-twice" not in rules(world)
+
+
 def test_a_place_whose_pod_succeeded_and_is_gone_is_nobodys() -> None:
     world = racks(gpus=8)
     world.gang("g", 2, gpus=4, run_seconds=2.0)
