@@ -16,6 +16,7 @@ from scheduler.sim.ledger import (
     Spot,
     Spots,
     ended,
+    leaves,
     member_of,
     minimum,
     over,
@@ -78,7 +79,7 @@ class Auditor:
             self._untaken_since[key] = {spot: before.get(spot, now_seconds) for spot in self.ledger.owed(group)}
             bound = sum(self.ledger.taken(group).values())
             # A gang that has begun to end, or that its owner takes away, is not partly bound but partly gone.
-            going = any(ended(pod) or _leaving(pod) for pod in self.ledger.pods_of(group)) or _leaving(group)
+            going = any(ended(pod) or leaves(pod) for pod in self.ledger.pods_of(group)) or leaves(group)
             if going or not 0 < bound < minimum(group):
                 self._partly_since.pop(key, None)
                 continue
@@ -172,7 +173,7 @@ class Auditor:
         if waited_seconds > UNTAKEN_SECONDS - 1.0 and taken.total() >= minimum(group):  # looked at once a second
             return True
         spared = set(pods_named(record_of(change.before or {}))) - set(pods_named(record_of(group)))
-        stay = any(pod["metadata"]["uid"] in spared and not _leaving(pod) for pod in self._objects.all("pods"))
+        stay = any(pod["metadata"]["uid"] in spared and not leaves(pod) for pod in self._objects.all("pods"))
         return stay and not spots(group) - taken
 
     def _is_unfit(self, node: str) -> bool:
@@ -238,7 +239,3 @@ class Auditor:
 
 def _key(body: Object) -> str:
     return f"{body['metadata']['namespace']}/{body['metadata']['name']}"
-
-
-def _leaving(body: Object) -> bool:
-    return "deletionTimestamp" in body["metadata"]

@@ -16,6 +16,7 @@ from scheduler.sim.ledger import (
     Amounts,
     Ledger,
     ended,
+    leaves,
     minimum,
     over,
     pods_named,
@@ -50,15 +51,13 @@ class EvictionAudit:
     """``say`` is told (rule, text) of every violation. ``evictions`` counts those that were accepted. All records of a
     plan are written ``settled_seconds`` after the first of them."""
 
-    def __init__(
-        self, objects: Objects, ledger: Ledger, quotas: Quotas, say: Say, settled_seconds: float = REACTION_SECONDS
-    ) -> None:
-        self._settled_seconds = settled_seconds
+    def __init__(self, objects: Objects, ledger: Ledger, quotas: Quotas, say: Say, settled_seconds: float) -> None:
         self.evictions = 0
         self._objects = objects
         self._ledger = ledger
         self._quotas = quotas
         self._say = say
+        self._settled_seconds = settled_seconds
         self._asked: dict[str, dict[str, str]] = {}
         """Beneficiary (by UID) -> work that left for it -> the decision for which it did."""
         self._freed: list[_Freed] = []
@@ -101,9 +100,8 @@ class EvictionAudit:
 
     def hear_record(self, change: Change) -> None:
         """A record was written: nobody whom it names could have stayed."""
-        group, record = change.object, change.object["status"]["assignment"]
-        before = None if change.before is None else (change.before.get("status") or {}).get("assignment")
-        known = set() if not before else set(pods_named(before))
+        group, record = change.object, record_of(change.object)
+        known = set(pods_named(record_of(change.before or {})))
         new = [pod for pod in self.pods_of(record) if pod["metadata"]["uid"] not in known]
         for unit in self._units([pod for pod in new if not self._goes_anyway(pod, group)]):
             if self._could_stay(unit, group):
@@ -137,7 +135,7 @@ class EvictionAudit:
         queues."""
         records = [record_of(group) for group in self._objects.all("podgroups")]
         named = {uid for each in records for uid in (pods_named(each) if moved else victims_of(each))}
-        going = filter(_goes, self._objects.all("pods"))
+        going = filter(leaves, self._objects.all("pods"))
         return frozenset(named | {pod["metadata"]["uid"] for pod in going if not self._ledger.keeps_place(pod)})
 
     def _check(self, pod: Object) -> None:
@@ -167,7 +165,7 @@ class EvictionAudit:
         stay = [
             pod
             for pod in self._ledger.pods_of(group)
-            if pod["spec"].get("nodeName") and not _goes(pod) and pod["metadata"]["uid"] not in leaving
+            if pod["spec"].get("nodeName") and not leaves(pod) and pod["metadata"]["uid"] not in leaving
         ]
         return len(stay) < minimum(group)
 
@@ -248,8 +246,8 @@ class EvictionAudit:
     def _goes_anyway(self, pod: Object, group: Object) -> bool:
         """Whether somebody else makes a pod leave: not one that is being deleted itself, and needs no room."""
         uid = pod["metadata"]["uid"]
-        others = (each for each in self._objects.all("podgroups") if each is not group and not _goes(each))
-        return _goes(pod) or any(uid in pods_named(record_of(each)) for each in others)
+        others = (each for each in self._objects.all("podgroups") if each is not group and not leaves(each))
+        return leaves(pod) or any(uid in pods_named(record_of(each)) for each in others)
 
     def _units(self, pods: list[Object]) -> Iterator[list[Object]]:
         """Gangs of which nothing is to stay, and pods one by one."""
@@ -264,7 +262,7 @@ class EvictionAudit:
             standing = [
                 each
                 for each in self._ledger.pods_of(group)
-                if each["spec"].get("nodeName") and not ended(each) and not _goes(each)
+                if each["spec"].get("nodeName") and not ended(each) and not leaves(each)
             ]
             if any(each["metadata"]["uid"] not in leaving for each in standing):
                 yield [pod]
@@ -347,10 +345,6 @@ class EvictionAudit:
 def _reason(pod: Object) -> str:
     said = (each for each in pod["status"].get("conditions", []) if each["type"] == names.CONDITION_EVICTED)
     return next((str(each.get("reason", "")) for each in said), "without a condition")
-
-
-def _goes(body: Object) -> bool:
-    return "deletionTimestamp" in body["metadata"]
 
 
 def _key(body: Object) -> str:

@@ -103,13 +103,13 @@ class Ledger:
     def keeps_place(self, pod: Object) -> bool:
         """Whether the record of a pod's gang has its place."""
         group = self.group_of(pod)
-        if group is None or "deletionTimestamp" in group["metadata"]:
+        if group is None or leaves(group):
             return False
         return spots(group)[(member_of(pod, group), pod["spec"].get("nodeName", ""))] > 0
 
     def owed(self, group: Object) -> Spots:
         """Recorded places that no pod has taken yet. A deleted gang is owed nothing: none of its pods will come."""
-        if "deletionTimestamp" in group["metadata"]:
+        if leaves(group):
             return Counter()
         return spots(group) - self.taken(group) - self.spent(group) - self._given_by(group)
 
@@ -230,7 +230,12 @@ def victims_of(record: dict[str, Any]) -> set[str]:
 def _given_up(pod: Object, victims: set[str]) -> bool:
     """Whether a pod's gang goes on without it, by the victims of its own record. One that ended before it was asked to
     leave had been of use; one that was asked says in its last moments what it likes."""
-    return pod["metadata"]["uid"] in victims and (not ended(pod) or "deletionTimestamp" in pod["metadata"])
+    return pod["metadata"]["uid"] in victims and (not ended(pod) or leaves(pod))
+
+
+def leaves(body: Object) -> bool:
+    """Whether an object is being deleted."""
+    return "deletionTimestamp" in body["metadata"]
 
 
 def ended(pod: Object) -> bool:
