@@ -194,6 +194,7 @@ def test_a_place_that_was_added_a_moment_ago_has_not_waited() -> None:
     bind(world, "g-0", "r0n0")
     world.run(UNTAKEN_SECONDS + 1)
     record(world, "g", r0n0=1, r0n1=1, r1n0=1)
+    world.run(2)
     record(world, "g", r0n0=1, r0n1=1)
     assert rules(world) == ["record-changed"]
 
@@ -207,6 +208,7 @@ def test_a_place_that_a_deleted_pod_leaves_to_its_gang_is_nobody_s_to_count_on()
         world.remove("pods", "other-0")
         if leaves:
             world.remove("podgroups", "other")
+        assert world.auditor.eviction.leaving_on("r0n0")[manifests.GPU] == (4000 if leaves else 0)
         record(world, "new", "old-0", r0n0=1)
         world.run(REACTION_SECONDS)
         assert rules(world) == expected

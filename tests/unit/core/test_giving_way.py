@@ -638,6 +638,23 @@ def test_who_succeeds_in_his_last_moments_is_no_part_of_the_next_start() -> None
     assert set(bench.nodes_of("again-0", "again-1", "again-2", "again-3")) == {"n2"}
 
 
+def test_a_gang_by_template_whose_evicted_pods_all_succeed_keeps_its_next_places() -> None:
+    """Its record is there before its next pods; those of the last start that end well are no reason to call it done."""
+    bench = Bench(node("n1", 4))
+    promised, *pods = gang("low", 4)
+    bench.see(msgspec.structs.replace(promised, members=(MemberSpec("worker", 4, shape=shape(1)),)), *pods)
+    bench.see(*gang("high", 2))
+    take(bench, {"n1": 2}, "low-0", "low-1", "low-2", "low-3")
+    for number in range(4):
+        each = bench.pods[f"uid-low-{number}"]
+        bench.see(msgspec.structs.replace(each, finished=True, succeeded=True, version="90001"))
+    bench.tell(ev.NodeSeen(node("n2", 4)))
+    bench.tick()
+    record = bench.groups["low"].assignment
+    assert record is not None
+    assert [(each.node, each.count) for place in record.places for each in place.nodes] == [("n2", 4)]
+
+
 def test_who_ended_before_he_was_deleted_has_been_of_use() -> None:
     """A Job that is done is taken away with its pods, which finalizers keep for a while."""
     bench = Bench(node("n1", 4))
